@@ -1,1 +1,3 @@
 //! recap-servers
+
+pub mod clerk;
