@@ -1,0 +1,114 @@
+//! Values kept by recap and read when metrics are exported, so that a series ends with the thing it measures.
+
+use crate::instruments::{observe_f64, observe_i64};
+use crate::names::attribute::{MESSAGING_DESTINATION_NAME, MESSAGING_DESTINATION_PARTITION_ID};
+use crate::names::metric::{self, Metric};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Meter;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A lock that a panic elsewhere does not take away: the values under it are whole after every statement.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number several workers move up and down; its sum is exported.
+#[derive(Debug, Clone)]
+pub struct Level(Arc<AtomicI64>);
+
+impl Level {
+    pub(crate) fn new(meter: &Meter, metric: &Metric) -> Self {
+        let value = Arc::new(AtomicI64::new(0));
+        let read = Arc::clone(&value);
+        observe_i64(meter, metric, move |gauge| {
+            gauge.observe(read.load(Ordering::Relaxed), &[]);
+        });
+        Self(value)
+    }
+
+    /// Moves the level by `delta`, down when negative.
+    pub fn add(&self, delta: i64) {
+        self.0.fetch_add(delta, Ordering::Relaxed);
+    }
+
+    /// Sets the level, for values that one place knows whole.
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The level now.
+    #[must_use]
+    pub fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far behind one partition is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PartitionLag {
+    /// Records between the committed offset and the end.
+    pub records: i64,
+    /// Seconds since the oldest uncommitted record was produced, 0 when there is none.
+    pub seconds: f64,
+    /// The committed offset.
+    pub committed_offset: i64,
+}
+
+type Lags = HashMap<(Arc<str>, i32), PartitionLag>;
+
+/// The lag of every assigned partition. A revoked partition's series ends.
+#[derive(Debug, Clone)]
+pub struct PartitionLags(Arc<Mutex<Lags>>);
+
+impl PartitionLags {
+    pub(crate) fn new(meter: &Meter) -> Self {
+        let lags: Arc<Mutex<Lags>> = Arc::default();
+        let read = Arc::clone(&lags);
+        observe_i64(meter, &metric::LAG_RECORDS, move |gauge| {
+            for (partition, lag) in lock(&read).iter() {
+                gauge.observe(lag.records, &labels(partition));
+            }
+        });
+        let read = Arc::clone(&lags);
+        observe_f64(meter, &metric::LAG_TIME, move |gauge| {
+            for (partition, lag) in lock(&read).iter() {
+                gauge.observe(lag.seconds, &labels(partition));
+            }
+        });
+        let read = Arc::clone(&lags);
+        observe_i64(meter, &metric::COMMITTED_OFFSET, move |gauge| {
+            for (partition, lag) in lock(&read).iter() {
+                gauge.observe(lag.committed_offset, &labels(partition));
+            }
+        });
+        let read = Arc::clone(&lags);
+        observe_i64(meter, &metric::ASSIGNED, move |gauge| {
+            gauge.observe(i64::try_from(lock(&read).len()).unwrap_or(i64::MAX), &[]);
+        });
+        Self(lags)
+    }
+
+    /// Sets one partition's lag.
+    pub fn set(&self, topic: &Arc<str>, partition: i32, lag: PartitionLag) {
+        lock(&self.0).insert((Arc::clone(topic), partition), lag);
+    }
+
+    /// Ends one partition's series, when it is revoked.
+    pub fn remove(&self, topic: &Arc<str>, partition: i32) {
+        lock(&self.0).remove(&(Arc::clone(topic), partition));
+    }
+
+    /// Ends every series, when all partitions are lost.
+    pub fn clear(&self) {
+        lock(&self.0).clear();
+    }
+}
+
+fn labels((topic, partition): &(Arc<str>, i32)) -> [KeyValue; 2] {
+    [
+        KeyValue::new(MESSAGING_DESTINATION_NAME, Arc::clone(topic)),
+        KeyValue::new(MESSAGING_DESTINATION_PARTITION_ID, partition.to_string()),
+    ]
+}
