@@ -1,0 +1,215 @@
+//! The rows that a conversation's state points to: what is too large to be kept in it.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use recap_events::Millis;
+
+use crate::{Conversation, Id, Stamp};
+
+/// One revision of one payload row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// The first half of a tool call.
+    ToolStarted {
+        /// Which call.
+        tool_call_id: String,
+        /// Which revision of this half.
+        stamp: Stamp,
+        /// Which tool.
+        tool_name: String,
+        /// JSON text.
+        args: Option<String>,
+        /// The message that called it.
+        message_id: Option<String>,
+        /// `startedAt`, else the event's time.
+        started_at: Millis,
+    },
+    /// The second half of a tool call. Without a first half the call is shown as started at `stamp.time`.
+    ToolFinished {
+        /// Which call.
+        tool_call_id: String,
+        /// Which revision of this half.
+        stamp: Stamp,
+        /// Which tool.
+        tool_name: Option<String>,
+        /// JSON text.
+        result: Option<String>,
+        /// JSON text.
+        error: Option<String>,
+        /// `finishedAt`, else the event's time.
+        finished_at: Millis,
+    },
+    /// A feedback, submitted or withdrawn.
+    Feedback {
+        /// Which feedback.
+        feedback_id: String,
+        /// Which revision.
+        stamp: Stamp,
+        /// `None` when withdrawn.
+        row: Option<FeedbackRow>,
+    },
+}
+
+/// What a submitted feedback shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedbackRow {
+    /// Thumbs up or down.
+    pub helpful: bool,
+    /// What the user wrote.
+    pub comment: Option<String>,
+    /// The message it is about.
+    pub message_id: Option<String>,
+    /// Who gave it.
+    pub user_id: Option<String>,
+    /// `createdAt`, else the event's time.
+    pub created_at: Millis,
+}
+
+/// What a payload is a revision of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PayloadKind {
+    /// [`Payload::ToolStarted`]
+    ToolStarted,
+    /// [`Payload::ToolFinished`]
+    ToolFinished,
+    /// [`Payload::Feedback`]
+    Feedback,
+}
+
+impl Payload {
+    /// What this is a revision of.
+    #[must_use]
+    pub const fn kind(&self) -> PayloadKind {
+        match self {
+            Self::ToolStarted { .. } => PayloadKind::ToolStarted,
+            Self::ToolFinished { .. } => PayloadKind::ToolFinished,
+            Self::Feedback { .. } => PayloadKind::Feedback,
+        }
+    }
+
+    /// The id of the tool call or feedback.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::ToolStarted { tool_call_id, .. } | Self::ToolFinished { tool_call_id, .. } => {
+                tool_call_id
+            }
+            Self::Feedback { feedback_id, .. } => feedback_id,
+        }
+    }
+
+    /// Which revision this is.
+    #[must_use]
+    pub const fn stamp(&self) -> &Stamp {
+        match self {
+            Self::ToolStarted { stamp, .. }
+            | Self::ToolFinished { stamp, .. }
+            | Self::Feedback { stamp, .. } => stamp,
+        }
+    }
+
+    /// An estimate of the memory this takes, in bytes.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let texts = match self {
+            Self::ToolStarted {
+                tool_name,
+                args,
+                message_id,
+                ..
+            } => tool_name.len() + len(args) + len(message_id),
+            Self::ToolFinished {
+                tool_name,
+                result,
+                error,
+                ..
+            } => len(tool_name) + len(result) + len(error),
+            Self::Feedback { row, .. } => row.as_ref().map_or(0, |row| {
+                len(&row.comment) + len(&row.message_id) + len(&row.user_id)
+            }),
+        };
+        size_of::<(Id, Self)>() + self.id().len() + self.stamp().event_id.heap_bytes() + texts
+    }
+}
+
+/// Payloads still to be written: of each thing the greatest revision.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Payloads(BTreeMap<(PayloadKind, Id), Payload>);
+
+impl Payloads {
+    /// Keeps `payload`, unless a greater revision of the same thing is there.
+    pub fn insert(&mut self, payload: Payload) {
+        match self.0.entry((payload.kind(), Id::new(payload.id()))) {
+            Entry::Vacant(entry) => {
+                entry.insert(payload);
+            }
+            Entry::Occupied(mut entry) => {
+                if payload.stamp() > entry.get().stamp() {
+                    entry.insert(payload);
+                }
+            }
+        }
+    }
+
+    /// Keeps of each thing the greater revision.
+    pub fn merge(&mut self, other: Self) {
+        if self.0.is_empty() {
+            self.0 = other.0;
+        } else {
+            for payload in other.0.into_values() {
+                self.insert(payload);
+            }
+        }
+    }
+
+    /// Drops what isn't the current revision in `state`.
+    pub fn retain_current(&mut self, state: &Conversation) {
+        self.0.retain(|_, payload| state.is_current(payload));
+    }
+
+    /// Drops what `stored`, a state as it was read from its row, knows already: the rows of that revision or
+    /// a greater one were written with it. To be called before anything is merged into `stored`.
+    pub fn retain_unknown_to(&mut self, stored: &Conversation) {
+        self.0.retain(|_, payload| !stored.knows(payload));
+    }
+
+    /// By kind, then by id in byte order.
+    #[must_use]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Payload> {
+        self.0.values()
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// An estimate of the memory they take, in bytes. Looks at each of them.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.iter().map(Payload::heap_bytes).sum()
+    }
+}
+
+impl IntoIterator for Payloads {
+    type Item = Payload;
+    type IntoIter = std::collections::btree_map::IntoValues<(PayloadKind, Id), Payload>;
+
+    /// By kind, then by id in byte order.
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_values()
+    }
+}
