@@ -1,0 +1,104 @@
+//! What can go wrong, sorted by what the caller does about it.
+
+use recap_summary::StateError;
+
+use crate::{ConversationKey, GenerationId};
+
+/// Why a batch was not written. Nothing of it was: a flush is one transaction.
+#[derive(Debug, thiserror::Error)]
+pub enum FlushError {
+    /// Another generation became live. Every state held in memory belongs to the old one.
+    #[error("generation {live} is live now")]
+    GenerationChanged {
+        /// The generation that is live.
+        live: GenerationId,
+    },
+    /// The database refuses the data; sending it again gives the same answer.
+    #[error("the database refuses the batch: {0}")]
+    Refused(#[source] sqlx::Error),
+    /// The database is away, busy or broken; the same batch can be flushed again.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The tables are not those this program was built for, or it may not use them.
+    #[error("the database schema does not fit: {0}")]
+    Schema(#[source] sqlx::Error),
+    /// A stored state cannot be read by this program.
+    #[error("the stored state of conversation {} of organization {} cannot be read: {source}", key.conversation_id, key.org_id)]
+    State {
+        /// Whose state it is.
+        key: ConversationKey,
+        /// Why it cannot be read.
+        source: StateError,
+    },
+}
+
+impl From<sqlx::Error> for FlushError {
+    fn from(error: sqlx::Error) -> Self {
+        match class_of(&error) {
+            Class::Data => Self::Refused(error),
+            Class::Schema => Self::Schema(error),
+            Class::Unavailable => Self::Unavailable(error),
+        }
+    }
+}
+
+/// Why a question was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// No connection became free in time, or the database is away.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The statement ran into its time limit.
+    #[error("the statement took too long")]
+    TimedOut,
+    /// The database refuses the statement, or answers what this program does not understand.
+    #[error("the statement failed: {0}")]
+    Failed(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for ReadError {
+    fn from(error: sqlx::Error) -> Self {
+        if sqlstate(&error).as_deref() == Some("57014") {
+            return Self::TimedOut;
+        }
+        match class_of(&error) {
+            Class::Unavailable => Self::Unavailable(error),
+            Class::Data | Class::Schema => Self::Failed(error),
+        }
+    }
+}
+
+enum Class {
+    Data,
+    Schema,
+    Unavailable,
+}
+
+/// Sorts by SQLSTATE class (PostgreSQL documentation, appendix A). What is unknown counts as
+/// unavailable: retrying for ever is visible and loses nothing, a wrong dead letter is neither.
+fn class_of(error: &sqlx::Error) -> Class {
+    if let Some(state) = sqlstate(error) {
+        return match state.get(..2) {
+            Some("22" | "23" | "54") => Class::Data,
+            Some("0A" | "3F" | "42") => Class::Schema,
+            _ => Class::Unavailable,
+        };
+    }
+    match error {
+        sqlx::Error::Encode(_) => Class::Data,
+        sqlx::Error::RowNotFound
+        | sqlx::Error::TypeNotFound { .. }
+        | sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_) => Class::Schema,
+        _ => Class::Unavailable,
+    }
+}
+
+fn sqlstate(error: &sqlx::Error) -> Option<String> {
+    error
+        .as_database_error()?
+        .code()
+        .map(|code| code.into_owned())
+}

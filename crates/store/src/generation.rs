@@ -1,0 +1,389 @@
+//! Generations: each is a PostgreSQL schema with all tables of the projection; one of them is live.
+//!
+//! A flush holds [`GENERATION_LOCK`] shared while it writes; whatever changes which generations
+//! exist or which is live holds it exclusively. So a flush goes wholly into the generation it
+//! read, and after a switch commits no flush into the old one is under way.
+
+use std::{collections::HashSet, fmt};
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _, postgres::PgRow};
+
+use crate::changes;
+
+/// The advisory lock of this module; the value is arbitrary and must never change.
+pub(crate) const GENERATION_LOCK: i64 = 0x7265_6361_7067_656e;
+
+/// The version of `migrations/generation/` that this program reads and writes.
+pub(crate) const LAYOUT: i32 = 1;
+
+const TABLES: &str = include_str!("../../../migrations/generation/tables.sql");
+const INDEXES: &str = include_str!("../../../migrations/generation/indexes.sql");
+
+/// The number of a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GenerationId(i32);
+
+impl GenerationId {
+    /// The generation of this number, whether it exists or not.
+    #[must_use]
+    pub fn new(number: i32) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        self.0
+    }
+
+    /// The PostgreSQL schema that holds the generation's tables; needs no quoting.
+    #[must_use]
+    pub fn schema(self) -> String {
+        format!("recap_g{}", self.0)
+    }
+}
+
+impl fmt::Display for GenerationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a generation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GenerationStatus {
+    /// A rebuild fills it.
+    Building,
+    /// It is written by the projectors and read by everyone.
+    Live,
+    /// It was live before and is kept for a rollback.
+    Kept,
+}
+
+impl GenerationStatus {
+    fn parse(text: &str) -> Result<Self, sqlx::Error> {
+        match text {
+            "building" => Ok(Self::Building),
+            "live" => Ok(Self::Live),
+            "kept" => Ok(Self::Kept),
+            other => Err(sqlx::Error::Decode(
+                format!("unknown generation status {other:?}").into(),
+            )),
+        }
+    }
+}
+
+/// A generation as the control schema describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// Its number.
+    pub id: GenerationId,
+    /// What it is for.
+    pub status: GenerationStatus,
+    /// The version of the table definitions it was made from.
+    pub layout: i32,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it last became live.
+    pub live_since: Option<DateTime<Utc>>,
+}
+
+/// Where one partition of the log stood when a generation stopped being live.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SwitchOffset {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The first offset that the generation may not have seen.
+    pub next_offset: i64,
+}
+
+/// Why a generation could not be created, switched to or discarded.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerationError {
+    /// A generation is already being built; resume or discard it.
+    #[error("generation {0} is already being built")]
+    AlreadyBuilding(GenerationId),
+    /// There is no such generation.
+    #[error("there is no generation {0}")]
+    Unknown(GenerationId),
+    /// The live generation cannot be discarded.
+    #[error("generation {0} is live")]
+    Live(GenerationId),
+    /// Another generation is live than the one the switch starts from.
+    #[error("generation {live} is live, not the one to switch from")]
+    Changed {
+        /// The generation that is live.
+        live: GenerationId,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// All generations, oldest first.
+pub async fn list_generations(pool: &PgPool) -> Result<Vec<Generation>, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    generations(&mut connection).await
+}
+
+/// The live generation.
+pub async fn live_generation(pool: &PgPool) -> Result<GenerationId, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    live(&mut connection).await
+}
+
+/// Creates an empty generation to build: its tables and keys, without the secondary indexes.
+pub async fn create_generation(pool: &PgPool) -> Result<GenerationId, GenerationError> {
+    let mut transaction = pool.begin().await?;
+    lock_exclusively(&mut transaction).await?;
+    let building = generations(&mut transaction)
+        .await?
+        .into_iter()
+        .find(|generation| generation.status == GenerationStatus::Building);
+    if let Some(generation) = building {
+        return Err(GenerationError::AlreadyBuilding(generation.id));
+    }
+    let id = create_tables(&mut transaction, "building").await?;
+    transaction.commit().await?;
+    Ok(id)
+}
+
+/// Creates the secondary indexes of a generation that has none.
+pub async fn create_indexes(pool: &PgPool, id: GenerationId) -> Result<(), GenerationError> {
+    let mut transaction = pool.begin().await?;
+    run_template(&mut transaction, id, INDEXES).await?;
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "ANALYZE {0}.conversation_summary; ANALYZE {0}.user_metadata_token",
+        id.schema()
+    )))
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Makes `to` live in place of `from`, which is kept together with the log positions it is complete
+/// up to. Waits for running flushes; those that come later see the new generation.
+pub async fn switch_generation(
+    pool: &PgPool,
+    from: GenerationId,
+    to: GenerationId,
+    offsets: &[SwitchOffset],
+) -> Result<(), GenerationError> {
+    let mut transaction = pool.begin().await?;
+    lock_exclusively(&mut transaction).await?;
+    let live = live(&mut transaction).await?;
+    if live != from {
+        return Err(GenerationError::Changed { live });
+    }
+    set_status(&mut transaction, from, "kept").await?;
+    if !set_status(&mut transaction, to, "live").await? {
+        return Err(GenerationError::Unknown(to));
+    }
+    sqlx::query("UPDATE recap.live SET generation = $1")
+        .bind(to.0)
+        .execute(&mut *transaction)
+        .await?;
+    store_offsets(&mut transaction, from, offsets).await?;
+    changes::notify_generation(&mut transaction, to).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The log positions stored when the generation stopped being live.
+pub async fn switch_offsets(
+    pool: &PgPool,
+    id: GenerationId,
+) -> Result<Vec<SwitchOffset>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT topic, partition, next_offset FROM recap.switch_offset WHERE generation = $1 \
+         ORDER BY topic COLLATE \"C\", partition",
+    )
+    .bind(id.0)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(SwitchOffset {
+                topic: row.try_get(0)?,
+                partition: row.try_get(1)?,
+                next_offset: row.try_get(2)?,
+            })
+        })
+        .collect()
+}
+
+/// Drops a generation that is not live, with everything in it.
+pub async fn discard_generation(pool: &PgPool, id: GenerationId) -> Result<(), GenerationError> {
+    let mut transaction = pool.begin().await?;
+    lock_exclusively(&mut transaction).await?;
+    if live(&mut transaction).await? == id {
+        return Err(GenerationError::Live(id));
+    }
+    let deleted = sqlx::query("DELETE FROM recap.generation WHERE id = $1")
+        .bind(id.0)
+        .execute(&mut *transaction)
+        .await?;
+    if deleted.rows_affected() == 0 {
+        return Err(GenerationError::Unknown(id));
+    }
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "DROP SCHEMA {} CASCADE",
+        id.schema()
+    )))
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Creates the first generation and makes it live, unless one is.
+pub(crate) async fn ensure_live(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    lock_exclusively(&mut transaction).await?;
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM recap.live)")
+        .fetch_one(&mut *transaction)
+        .await?;
+    if !exists {
+        let id = create_tables(&mut transaction, "building").await?;
+        run_template(&mut transaction, id, INDEXES).await?;
+        set_status(&mut transaction, id, "live").await?;
+        sqlx::query("INSERT INTO recap.live (generation) VALUES ($1)")
+            .bind(id.0)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await
+}
+
+pub(crate) async fn live(connection: &mut PgConnection) -> Result<GenerationId, sqlx::Error> {
+    sqlx::query_scalar("SELECT generation FROM recap.live")
+        .fetch_one(connection)
+        .await
+        .map(GenerationId)
+}
+
+pub(crate) async fn lock_shared(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_advisory_xact_lock_shared($1)")
+        .bind(GENERATION_LOCK)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn lock_exclusively(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(GENERATION_LOCK)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn generations(
+    connection: &mut PgConnection,
+) -> Result<Vec<Generation>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT id, status, layout, created_at, live_since FROM recap.generation ORDER BY id",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(generation).collect()
+}
+
+fn generation(row: &PgRow) -> Result<Generation, sqlx::Error> {
+    Ok(Generation {
+        id: GenerationId(row.try_get(0)?),
+        status: GenerationStatus::parse(row.try_get(1)?)?,
+        layout: row.try_get(2)?,
+        created_at: row.try_get(3)?,
+        live_since: row.try_get(4)?,
+    })
+}
+
+async fn create_tables(
+    connection: &mut PgConnection,
+    status: &'static str,
+) -> Result<GenerationId, sqlx::Error> {
+    let id = sqlx::query_scalar(
+        "INSERT INTO recap.generation (id, status, layout) \
+         VALUES (nextval('recap.generation_id'), $1, $2) RETURNING id",
+    )
+    .bind(status)
+    .bind(LAYOUT)
+    .fetch_one(&mut *connection)
+    .await
+    .map(GenerationId)?;
+    let schema = id.schema();
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "CREATE SCHEMA {schema}; GRANT USAGE ON SCHEMA {schema} TO recap_query"
+    )))
+    .execute(&mut *connection)
+    .await?;
+    run_template(connection, id, TABLES).await?;
+    Ok(id)
+}
+
+/// Runs one of the templates with the generation's schema as the only place names resolve to.
+async fn run_template(
+    connection: &mut PgConnection,
+    id: GenerationId,
+    template: &'static str,
+) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "SET LOCAL search_path TO {}",
+        id.schema()
+    )))
+    .execute(&mut *connection)
+    .await?;
+    sqlx::raw_sql(template).execute(&mut *connection).await?;
+    sqlx::raw_sql("SET LOCAL search_path TO DEFAULT")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn set_status(
+    connection: &mut PgConnection,
+    id: GenerationId,
+    status: &'static str,
+) -> Result<bool, sqlx::Error> {
+    let updated = sqlx::query(
+        "UPDATE recap.generation SET status = $2, \
+         live_since = CASE WHEN $2 = 'live' THEN now() ELSE live_since END WHERE id = $1",
+    )
+    .bind(id.0)
+    .bind(status)
+    .execute(connection)
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+async fn store_offsets(
+    connection: &mut PgConnection,
+    id: GenerationId,
+    offsets: &[SwitchOffset],
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM recap.switch_offset WHERE generation = $1")
+        .bind(id.0)
+        .execute(&mut *connection)
+        .await?;
+    let distinct: HashSet<_> = offsets.iter().map(|o| (&o.topic, o.partition)).collect();
+    debug_assert_eq!(distinct.len(), offsets.len(), "one position a partition");
+    let topics: Vec<&str> = offsets.iter().map(|o| o.topic.as_str()).collect();
+    let partitions: Vec<i32> = offsets.iter().map(|o| o.partition).collect();
+    let next: Vec<i64> = offsets.iter().map(|o| o.next_offset).collect();
+    sqlx::query(
+        "INSERT INTO recap.switch_offset (generation, topic, partition, next_offset) \
+         SELECT $1, * FROM UNNEST($2::text[], $3::integer[], $4::bigint[])",
+    )
+    .bind(id.0)
+    .bind(topics)
+    .bind(partitions)
+    .bind(next)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! A page of the list: top-level conversations, each with its descendants.
+
+use std::collections::HashMap;
+
+use crate::{Position, Row};
+
+/// A conversation and those shown inside it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The conversation.
+    pub row: Row,
+    /// Its sub-conversations, in the order of the list; at most 32 levels.
+    pub children: Vec<Node>,
+}
+
+/// Top-level conversations in the order of the list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The conversations.
+    pub top: Vec<Node>,
+    /// Where the next page begins: after this. `None` when there is none.
+    pub next: Option<Position>,
+}
+
+impl Page {
+    pub(crate) const EMPTY: Self = Self {
+        top: Vec::new(),
+        next: None,
+    };
+
+    /// Puts the rows of one page into their places. Each row below the top has its parent among them.
+    pub(crate) fn build(top: Vec<Row>, below: Vec<Row>, more: bool) -> Self {
+        let mut children: HashMap<String, Vec<Row>> = HashMap::new();
+        for row in below {
+            if let Some(parent) = row.upstream_conversation_id.clone() {
+                children.entry(parent).or_default().push(row);
+            }
+        }
+        let top = nodes(top, &mut children);
+        let next = more
+            .then(|| top.last().map(|node| node.row.position()))
+            .flatten();
+        Self { top, next }
+    }
+}
+
+fn nodes(mut rows: Vec<Row>, children: &mut HashMap<String, Vec<Row>>) -> Vec<Node> {
+    rows.sort_unstable_by(|a, b| (b.updated_at, a.id.as_str()).cmp(&(a.updated_at, b.id.as_str())));
+    rows.into_iter()
+        .map(|row| {
+            let below = children.remove(&row.id).unwrap_or_default();
+            Node {
+                children: nodes(below, children),
+                row,
+            }
+        })
+        .collect()
+}

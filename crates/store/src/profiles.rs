@@ -1,0 +1,196 @@
+//! Profiles of users and agents: the greatest order key wins, decided in the statement itself.
+
+use std::collections::{BTreeMap, HashSet};
+
+use sqlx::{PgConnection, Row as _};
+
+use crate::{
+    AgentWrite, UserWrite, batch::UserFields, metadata::tokens_of, payloads::chunks, select::sql,
+};
+
+/// Of several revisions of one profile the greatest, by user.
+pub(crate) fn greatest_users(writes: &[UserWrite]) -> Vec<&UserWrite> {
+    let mut greatest: BTreeMap<(&str, &str), &UserWrite> = BTreeMap::new();
+    for write in writes {
+        let kept = greatest
+            .entry((&write.org_id, &write.user_id))
+            .or_insert(write);
+        if write.order() > kept.order() {
+            *kept = write;
+        }
+    }
+    greatest.into_values().collect()
+}
+
+/// Of several revisions of one profile the greatest, by agent.
+pub(crate) fn greatest_agents(writes: &[AgentWrite]) -> Vec<&AgentWrite> {
+    let mut greatest: BTreeMap<(&str, i64), &AgentWrite> = BTreeMap::new();
+    for write in writes {
+        let kept = greatest
+            .entry((&write.org_id, write.agent_id))
+            .or_insert(write);
+        if write.order() > kept.order() {
+            *kept = write;
+        }
+    }
+    greatest.into_values().collect()
+}
+
+/// Writes profiles, each user once and sorted, where they are greater than what is stored, and the
+/// metadata tokens of those. Returns the written.
+pub(crate) async fn write_users<'a>(
+    connection: &mut PgConnection,
+    schema: &str,
+    users: &[&'a UserWrite],
+) -> Result<Vec<&'a UserWrite>, sqlx::Error> {
+    let mut written = Vec::new();
+    for chunk in chunks(users, |user| user.heap_bytes()) {
+        let changed = upsert_users(connection, schema, chunk).await?;
+        replace_tokens(connection, schema, &changed).await?;
+        written.extend(changed);
+    }
+    Ok(written)
+}
+
+async fn upsert_users<'a>(
+    connection: &mut PgConnection,
+    schema: &str,
+    users: &[&'a UserWrite],
+) -> Result<Vec<&'a UserWrite>, sqlx::Error> {
+    let text = |get: fn(&UserFields) -> Option<&str>| -> Vec<Option<&str>> {
+        users
+            .iter()
+            .map(|user| user.profile.as_ref().and_then(get))
+            .collect()
+    };
+    let query = sqlx::query(sql(format!(
+        "INSERT INTO {schema}.user_profile AS t (org_id, user_id, event_time, event_id, content, \
+         deleted, email, first_name, last_name, public_metadata) \
+         SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], \
+         $6::boolean[], $7::text[], $8::text[], $9::text[], $10::text[]) \
+         ON CONFLICT (org_id, user_id) DO UPDATE SET event_time = EXCLUDED.event_time, \
+         event_id = EXCLUDED.event_id, content = EXCLUDED.content, deleted = EXCLUDED.deleted, \
+         email = EXCLUDED.email, first_name = EXCLUDED.first_name, last_name = EXCLUDED.last_name, \
+         public_metadata = EXCLUDED.public_metadata \
+         WHERE (t.event_time, t.event_id, t.content) \
+         < (EXCLUDED.event_time, EXCLUDED.event_id, EXCLUDED.content) \
+         RETURNING org_id, user_id"
+    )))
+    .bind(users.iter().map(|user| &*user.org_id).collect::<Vec<_>>())
+    .bind(users.iter().map(|user| &*user.user_id).collect::<Vec<_>>())
+    .bind(users.iter().map(|user| user.time.0).collect::<Vec<_>>())
+    .bind(
+        users
+            .iter()
+            .map(|user| user.event_id.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        users
+            .iter()
+            .map(|user| user.content.cast_signed())
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        users
+            .iter()
+            .map(|user| user.profile.is_none())
+            .collect::<Vec<_>>(),
+    )
+    .bind(text(|profile| profile.email.as_deref()))
+    .bind(text(|profile| profile.first_name.as_deref()))
+    .bind(text(|profile| profile.last_name.as_deref()))
+    .bind(text(|profile| profile.public_metadata.as_deref()));
+    let rows = query.fetch_all(connection).await?;
+    let changed = rows
+        .iter()
+        .map(|row| Ok((row.try_get::<&str, _>(0)?, row.try_get::<&str, _>(1)?)))
+        .collect::<Result<HashSet<_>, sqlx::Error>>()?;
+    let is_changed = |user: &&&UserWrite| changed.contains(&(&*user.org_id, &*user.user_id));
+    Ok(users.iter().filter(is_changed).copied().collect())
+}
+
+/// Makes the tokens of these users those of their profiles; what is there already stays untouched.
+async fn replace_tokens(
+    connection: &mut PgConnection,
+    schema: &str,
+    users: &[&UserWrite],
+) -> Result<(), sqlx::Error> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let mut organizations = Vec::new();
+    let mut owners = Vec::new();
+    let mut tokens = Vec::new();
+    for user in users {
+        let metadata = user
+            .profile
+            .as_ref()
+            .and_then(|profile| profile.public_metadata.as_deref());
+        for token in metadata.map(tokens_of).unwrap_or_default() {
+            organizations.push(&*user.org_id);
+            owners.push(&*user.user_id);
+            tokens.push(token);
+        }
+    }
+    sqlx::query(sql(format!(
+        "DELETE FROM {schema}.user_metadata_token t \
+         USING UNNEST($1::text[], $2::text[]) AS u(org_id, user_id) \
+         WHERE t.org_id = u.org_id AND t.user_id = u.user_id AND (t.org_id, t.user_id, t.token) NOT IN \
+         (SELECT * FROM UNNEST($3::text[], $4::text[], $5::uuid[]))"
+    )))
+    .bind(users.iter().map(|user| &*user.org_id).collect::<Vec<_>>())
+    .bind(users.iter().map(|user| &*user.user_id).collect::<Vec<_>>())
+    .bind(&organizations)
+    .bind(&owners)
+    .bind(&tokens)
+    .execute(&mut *connection)
+    .await?;
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(sql(format!(
+        "INSERT INTO {schema}.user_metadata_token (org_id, user_id, token) \
+         SELECT * FROM UNNEST($1::text[], $2::text[], $3::uuid[]) ON CONFLICT DO NOTHING"
+    )))
+    .bind(organizations)
+    .bind(owners)
+    .bind(tokens)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes profiles, each agent once and sorted, where they are greater than what is stored. Returns
+/// the organizations of the written, with repetitions.
+pub(crate) async fn write_agents(
+    connection: &mut PgConnection,
+    schema: &str,
+    agents: &[&AgentWrite],
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut written = Vec::new();
+    for chunk in chunks(agents, |agent| agent.heap_bytes()) {
+        let query = sqlx::query_scalar(sql(format!(
+            "INSERT INTO {schema}.agent_profile AS t (org_id, agent_id, event_time, event_id, content, \
+             name, model, logo_url) \
+             SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], \
+             $6::text[], $7::text[], $8::text[]) \
+             ON CONFLICT (org_id, agent_id) DO UPDATE SET event_time = EXCLUDED.event_time, \
+             event_id = EXCLUDED.event_id, content = EXCLUDED.content, name = EXCLUDED.name, \
+             model = EXCLUDED.model, logo_url = EXCLUDED.logo_url \
+             WHERE (t.event_time, t.event_id, t.content) \
+             < (EXCLUDED.event_time, EXCLUDED.event_id, EXCLUDED.content) \
+             RETURNING org_id"
+        )))
+        .bind(chunk.iter().map(|agent| &*agent.org_id).collect::<Vec<_>>())
+        .bind(chunk.iter().map(|agent| agent.agent_id).collect::<Vec<_>>())
+        .bind(chunk.iter().map(|agent| agent.time.0).collect::<Vec<_>>())
+        .bind(chunk.iter().map(|agent| agent.event_id.as_str()).collect::<Vec<_>>())
+        .bind(chunk.iter().map(|agent| agent.content.cast_signed()).collect::<Vec<_>>())
+        .bind(chunk.iter().map(|agent| agent.name.as_deref()).collect::<Vec<_>>())
+        .bind(chunk.iter().map(|agent| agent.model.as_deref()).collect::<Vec<_>>())
+        .bind(chunk.iter().map(|agent| agent.logo_url.as_deref()).collect::<Vec<_>>());
+        written.extend(query.fetch_all(&mut *connection).await?);
+    }
+    Ok(written)
+}

@@ -1,0 +1,324 @@
+//! The read side: answers for one organization out of one consistent snapshot.
+
+use std::time::Duration;
+
+use chrono::SubsecRound as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::{
+    PgConnection, PgPool, Postgres, Row as _,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+};
+use tracing::{Instrument as _, debug_span};
+
+use crate::{
+    Filter, GenerationId, Include, Page, Position, ReadError, Row, SchemaError, Stats,
+    plan::{self, Next, Probe},
+    schema,
+    select::{Scope, Source},
+    users::{self, Users},
+};
+
+/// How a [`Reader`] connects.
+#[derive(Clone, Debug)]
+pub struct ReaderOptions {
+    /// Where; a replica will do.
+    pub database_url: SecretString,
+    /// The most connections open at a time.
+    pub max_connections: u32,
+    /// How long to wait for a free one.
+    pub acquire_timeout: Duration,
+    /// How long one statement may take.
+    pub statement_timeout: Duration,
+}
+
+/// A pool of connections that can read and nothing else: each takes on the role `recap_query`.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pool: PgPool,
+}
+
+impl Reader {
+    /// Prepares a pool. It connects when first used, so the database may be away.
+    pub fn new(options: &ReaderOptions) -> Result<Self, ReadError> {
+        let milliseconds = |duration: Duration| format!("{}ms", duration.as_millis());
+        let connect = options
+            .database_url
+            .expose_secret()
+            .parse::<PgConnectOptions>()?
+            .application_name("recap-query")
+            .options([
+                ("default_transaction_read_only", "on"),
+                (
+                    "statement_timeout",
+                    &milliseconds(options.statement_timeout),
+                ),
+                // A client that hangs up closes the connection; the server notices within this time.
+                ("client_connection_check_interval", "500ms"),
+                // Plans depend on the parameters, and are for one of many concurrent requests.
+                ("plan_cache_mode", "force_custom_plan"),
+                ("max_parallel_workers_per_gather", "0"),
+                ("jit", "off"),
+                // Lists are walked in their index's order. Where there is no such order the sort stays.
+                ("enable_sort", "off"),
+            ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(options.acquire_timeout)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql("SET ROLE recap_query")
+                        .execute(connection)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(connect);
+        Ok(Self { pool })
+    }
+
+    /// Whether the database is there and is what this program was built for.
+    pub async fn check_schema(&self) -> Result<(), SchemaError> {
+        schema::check_schema(&self.pool).await
+    }
+
+    /// The live generation.
+    pub async fn live_generation(&self) -> Result<GenerationId, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        Ok(crate::generation::live(&mut connection).await?)
+    }
+
+    /// Connections open, and of those the idle ones.
+    #[must_use]
+    pub fn connections(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
+    }
+
+    /// Closes all connections once they are given back.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Everything read from it is of one moment, one generation and one organization. The organization
+    /// is the caller's: row-level security shows nothing else, whatever is asked.
+    pub async fn snapshot(&self, org_id: &str) -> Result<Snapshot, ReadError> {
+        let span = debug_span!("store.snapshot", db.system.name = "postgresql");
+        async {
+            let mut connection = Lent(Some(self.pool.acquire().await?));
+            sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                .execute(connection.get()?)
+                .await?;
+            let row = sqlx::query(
+                "SELECT generation, set_config('recap.org_id', $1, true) FROM recap.live",
+            )
+            .bind(org_id)
+            .fetch_one(connection.get()?)
+            .await?;
+            let generation = GenerationId::new(row.try_get(0)?);
+            Ok(Snapshot {
+                connection,
+                org_id: org_id.to_owned(),
+                generation,
+                schema: generation.schema(),
+                resolved: None,
+            })
+        }
+        .instrument(span)
+        .await
+    }
+}
+
+/// One organization at one moment. Dropped before [`Snapshot::finish`], it closes its connection, which
+/// cancels a statement under way.
+pub struct Snapshot {
+    connection: Lent,
+    org_id: String,
+    generation: GenerationId,
+    schema: String,
+    /// The last filter's users, for the next page of the same list.
+    resolved: Option<(Filter, Users)>,
+}
+
+impl Snapshot {
+    /// The generation everything is read from.
+    #[must_use]
+    pub fn generation(&self) -> GenerationId {
+        self.generation
+    }
+
+    /// Up to `limit` top-level conversations after a place, with their matching descendants.
+    pub async fn page(
+        &mut self,
+        filter: &Filter,
+        include: Include,
+        after: Option<&Position>,
+        limit: u32,
+    ) -> Result<Page, ReadError> {
+        let span = debug_span!("store.page", db.system.name = "postgresql", limit);
+        let read = self.list(
+            filter,
+            after,
+            limit,
+            |scope, source| scope.page(source, include),
+            |rows| rows.first().map_or(Ok(false), |row| row.try_get(1)),
+        );
+        let found = read.instrument(span).await?;
+        let Some(first) = found.first() else {
+            return Ok(Page::EMPTY);
+        };
+        let more = first.try_get(1)?;
+        let mut top = Vec::new();
+        let mut below = Vec::new();
+        for row in &found {
+            let at_top: bool = row.try_get(0)?;
+            let place = if at_top { &mut top } else { &mut below };
+            place.push(Row::read(row, 2)?);
+        }
+        Ok(Page::build(top, below, more))
+    }
+
+    /// Up to `limit` conversations after a place, whatever their parents. Fewer than `limit` are the last.
+    pub async fn rows(
+        &mut self,
+        filter: &Filter,
+        include: Include,
+        after: Option<&Position>,
+        limit: u32,
+    ) -> Result<Vec<Row>, ReadError> {
+        let span = debug_span!("store.rows", db.system.name = "postgresql", limit);
+        let full = usize::try_from(limit).unwrap_or(usize::MAX);
+        let read = self.list(
+            filter,
+            after,
+            limit,
+            |scope, source| scope.rows(source, include),
+            |rows| Ok(rows.len() >= full),
+        );
+        let found = read.instrument(span).await?;
+        Ok(found
+            .iter()
+            .map(|row| Row::read(row, 0))
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// Sums over everything that matches.
+    pub async fn stats(&mut self, filter: &Filter) -> Result<Stats, ReadError> {
+        let span = debug_span!("store.stats", db.system.name = "postgresql");
+        async {
+            let filter = whole_milliseconds(filter);
+            let users = self.users(&filter).await?;
+            let scope = Scope {
+                schema: &self.schema,
+                org_id: &self.org_id,
+                filter: &filter,
+                users: &users,
+            };
+            if scope.is_empty() {
+                return Ok(Stats::default());
+            }
+            let row = scope
+                .bind(scope.stats(), None, 0, 0)
+                .fetch_one(self.connection.get()?)
+                .await?;
+            Ok(Stats::read(&row)?)
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Gives the connection back.
+    pub async fn finish(mut self) -> Result<(), ReadError> {
+        sqlx::raw_sql("COMMIT")
+            .execute(self.connection.get()?)
+            .await?;
+        drop(self.connection.0.take());
+        Ok(())
+    }
+
+    /// Reads a list the way [`plan`] says: windows first, the range when they do not fill the page.
+    async fn list(
+        &mut self,
+        filter: &Filter,
+        after: Option<&Position>,
+        limit: u32,
+        statement: impl Fn(&Scope<'_>, Source) -> String,
+        is_full: impl Fn(&[PgRow]) -> Result<bool, sqlx::Error>,
+    ) -> Result<Vec<PgRow>, ReadError> {
+        let filter = whole_milliseconds(filter);
+        let users = self.users(&filter).await?;
+        let scope = Scope {
+            schema: &self.schema,
+            org_id: &self.org_id,
+            filter: &filter,
+            users: &users,
+        };
+        if scope.is_empty() || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut source = scope.first_source(plan::first_window(limit));
+        loop {
+            let window = match source {
+                Source::Window(window) => window,
+                Source::Range | Source::EachUser => 0,
+            };
+            let rows = scope
+                .bind(statement(&scope, source), after, limit, window)
+                .fetch_all(self.connection.get()?)
+                .await?;
+            if window == 0 || is_full(&rows)? {
+                return Ok(rows);
+            }
+            let counted = scope
+                .bind(scope.probe(), after, limit, window)
+                .fetch_one(self.connection.get()?)
+                .await?;
+            let probe = Probe {
+                ahead: counted.try_get(0)?,
+                in_range: counted.try_get(1)?,
+            };
+            match plan::after_window(window, probe) {
+                Next::Done => return Ok(rows),
+                Next::Read(next) => source = next,
+            }
+        }
+    }
+
+    async fn users(&mut self, filter: &Filter) -> Result<Users, ReadError> {
+        if let Some((resolved, users)) = &self.resolved
+            && resolved == filter
+        {
+            return Ok(users.clone());
+        }
+        let users =
+            users::resolve(self.connection.get()?, &self.schema, &self.org_id, filter).await?;
+        self.resolved = Some((filter.clone(), users.clone()));
+        Ok(users)
+    }
+}
+
+/// A pool's connection, given back only when taken out of here: dropped inside, in the middle of a
+/// transaction, it is unfit for anyone else and closed.
+struct Lent(Option<PoolConnection<Postgres>>);
+
+impl Lent {
+    fn get(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.0.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.0 {
+            connection.close_on_drop();
+        }
+    }
+}
+
+/// Stored times are whole milliseconds, so a range that is cut to them says the same.
+fn whole_milliseconds(filter: &Filter) -> Filter {
+    Filter {
+        from: filter.from.trunc_subsecs(3),
+        to: filter.to.trunc_subsecs(3),
+        ..filter.clone()
+    }
+}
