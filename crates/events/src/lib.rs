@@ -8,11 +8,14 @@
 //! Start with [`decode`] and [`Event`]; every refusal is a [`Reason`].
 
 mod content_hash;
+mod data;
 mod decode;
 mod event;
 mod event_type;
+mod json;
 mod outcome;
 mod raw_json;
+mod reader;
 mod time;
 
 pub use content_hash::{ERASED_CONTENT, text_content_hash};

@@ -2,11 +2,13 @@
 
 use std::{borrow::Cow, fmt};
 
+use crate::json::{Scanner, Skimmed, compact};
+
 /// Any JSON value as text: valid, without lone surrogates, without whitespace outside strings, and with
 /// `\ufffd` in place of every `\u0000`. Numbers, key order and all other escapes are as they were sent.
 /// Depth is unbounded, so walk it without recursion.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RawJson<'a>(pub(crate) Cow<'a, str>);
+pub struct RawJson<'a>(Cow<'a, str>);
 
 /// The text is not one JSON value without lone surrogates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -14,11 +16,25 @@ pub struct RawJson<'a>(pub(crate) Cow<'a, str>);
 pub struct NotJson;
 
 impl<'a> RawJson<'a> {
-    /// Checks and compacts one JSON value.
+    /// Checks and compacts one JSON text.
     pub fn parse(text: &'a str) -> Result<Self, NotJson> {
-        let value: &serde_json::value::RawValue =
-            serde_json::from_str(text).map_err(|_| NotJson)?;
-        Ok(Self(Cow::Borrowed(value.get())))
+        let mut json = Scanner::new(text);
+        json.space();
+        let skimmed = json.skim().map_err(|_| NotJson)?;
+        json.end().map_err(|_| NotJson)?;
+        if skimmed.flaws.lone_surrogate {
+            return Err(NotJson);
+        }
+        Ok(Self::from_skimmed(skimmed))
+    }
+
+    /// Keeps a value without lone surrogates.
+    pub(crate) fn from_skimmed(skimmed: Skimmed<'a>) -> Self {
+        Self(if skimmed.spaced || skimmed.flaws.nul {
+            Cow::Owned(compact(skimmed.text))
+        } else {
+            Cow::Borrowed(skimmed.text)
+        })
     }
 
     /// The text.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use recap_events::{Body, Decoded, decode};
 use recap_generator::{Config, Log, Record, Topic};
 use serde_json::Value;
 
@@ -174,4 +175,51 @@ fn an_endless_log_follows_the_time_it_is_given() {
     let later = 1_800_000_000_000_000;
     records.set_time(later);
     assert!(records.take(1_000).all(|record| record.time > later));
+}
+
+fn structured(record: &Record) -> Decoded<'_> {
+    decode(Some(&record.value), std::iter::empty())
+}
+
+#[test]
+fn every_event_is_valid_by_the_contract() {
+    for config in [medium(), Config::small(5, 30_000)] {
+        for record in &Log::new(config) {
+            let Decoded::Event(event) = structured(&record) else {
+                panic!(
+                    "{:?}: {}",
+                    structured(&record),
+                    String::from_utf8_lossy(&record.value)
+                );
+            };
+            assert_eq!(event.time.0, record.time);
+            let key = match &event.body {
+                Body::Conversation {
+                    conversation_id, ..
+                } => conversation_id.to_string(),
+                Body::User { user_id, .. } => format!("{}/{user_id}", event.org_id),
+                Body::Agent { agent_id, .. } => format!("{}/{agent_id}", event.org_id),
+            };
+            assert_eq!(key.as_bytes(), record.key);
+        }
+    }
+}
+
+#[test]
+fn exactly_the_events_marked_invalid_are_refused() {
+    let mut reasons = BTreeSet::new();
+    let config = Config {
+        invalid_share: 0.1,
+        ..Config::small(6, 5_000)
+    };
+    for record in &Log::new(config) {
+        match structured(&record) {
+            Decoded::Invalid(invalid) if record.invalid => {
+                reasons.insert(invalid.reason.as_str());
+            }
+            Decoded::Event(_) if !record.invalid => {}
+            other => panic!("{other:?}: {}", String::from_utf8_lossy(&record.value)),
+        }
+    }
+    assert!(reasons.len() >= 8, "only {reasons:?}");
 }

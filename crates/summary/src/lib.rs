@@ -7,15 +7,23 @@
 //!
 //! Start with [`Conversation`]; a projector works with [`Delta`].
 
+mod codec;
 mod columns;
 mod conversation;
 mod delta;
+mod first_text;
 mod id;
+mod part;
 mod payload;
+mod record;
+mod register;
 mod stamp;
+mod symbols;
+mod totals;
 
+pub use codec::{Encoded, StateError};
 pub use columns::Columns;
-pub use conversation::{Conversation, Encoded, FirstText, StateError};
+pub use conversation::{Conversation, FirstText};
 pub use delta::Delta;
 pub use id::Id;
 pub use payload::{FeedbackRow, Payload, PayloadKind, Payloads};

@@ -1,0 +1,491 @@
+//! A private Apache Kafka broker (KRaft, broker and controller in one process).
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, Producer};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::error::{ServerError, tail};
+use crate::guard::{Guarded, Spec};
+use crate::kafka_home::{java, libraries};
+use crate::port::free_port;
+use crate::record::Record;
+
+const NAME: &str = "Apache Kafka";
+const READY: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(30);
+const PORT_TRIES: usize = 5;
+/// Any 16 bytes in unpadded URL-safe base 64; clusters started here never meet.
+const CLUSTER_ID: &str = "cmVjYXAtc2VydmVycy10ZQ";
+
+/// How a broker is set up.
+#[derive(Debug, Clone)]
+pub struct KafkaOptions {
+    /// Heap of the JVM in MiB.
+    pub heap_mib: u32,
+    /// Start faster and use fewer threads, at the price of throughput.
+    pub quick_start: bool,
+    /// More lines for `server.properties`; the last one of a name wins.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Default for KafkaOptions {
+    fn default() -> Self {
+        Self {
+            heap_mib: 512,
+            quick_start: true,
+            settings: Vec::new(),
+        }
+    }
+}
+
+/// A running broker, stopped and removed on drop.
+pub struct KafkaServer {
+    process: Mutex<Option<Guarded>>,
+    spec: Spec,
+    bootstrap: String,
+    producer: OnceLock<FutureProducer>,
+    _dir: TempDir,
+}
+
+static SHARED: OnceCell<KafkaServer> = OnceCell::const_new();
+
+impl KafkaServer {
+    /// Starts a broker for tests, see [`KafkaOptions::default`].
+    pub async fn start() -> Result<Self, ServerError> {
+        Self::start_with(KafkaOptions::default()).await
+    }
+
+    /// Starts a broker with these options; fetches Apache Kafka first where it is not cached.
+    pub async fn start_with(options: KafkaOptions) -> Result<Self, ServerError> {
+        let mut last = None;
+        for _ in 0..PORT_TRIES {
+            let options = options.clone();
+            let server = blocking(move || Self::launch(&options)).await?;
+            match server.ready().await {
+                Ok(()) => return Ok(server),
+                // Most likely another process took a port between the look and the start.
+                Err(error @ ServerError::Exited { .. }) => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or(ServerError::Stopped { server: NAME }))
+    }
+
+    /// The one broker of this process, started at its first use.
+    pub async fn shared() -> Result<&'static Self, ServerError> {
+        SHARED.get_or_try_init(Self::start).await
+    }
+
+    /// The value for `bootstrap.servers`.
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// A client configuration that names this broker.
+    #[must_use]
+    pub fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap)
+            // One broker that is away for a while is what fault tests do: look again soon.
+            .set("reconnect.backoff.max.ms", "1000");
+        config
+    }
+
+    /// The process id of the broker.
+    pub fn pid(&self) -> Result<u32, ServerError> {
+        let process = self.process();
+        let running = process
+            .as_ref()
+            .ok_or(ServerError::Stopped { server: NAME })?;
+        Ok(running.pid())
+    }
+
+    /// Sends a signal (`STOP`, `CONT`, …) to the broker.
+    pub fn signal(&self, name: &str) -> Result<(), ServerError> {
+        let mut process = self.process();
+        let running = process
+            .as_mut()
+            .ok_or(ServerError::Stopped { server: NAME })?;
+        running
+            .signal(name)
+            .map_err(ServerError::io(format!("sending {name} to {NAME}")))
+    }
+
+    /// Shuts the broker down in order; its data stay.
+    pub async fn stop(&self) {
+        self.end("TERM").await;
+    }
+
+    /// Kills the broker by SIGKILL; its data stay.
+    pub async fn kill(&self) {
+        self.end("KILL").await;
+    }
+
+    /// Starts again after a stop, on the same port with the same data, and waits until it answers.
+    pub async fn start_again(&self) -> Result<(), ServerError> {
+        {
+            let mut process = self.process();
+            if process.is_none() {
+                *process = Some(Guarded::start(self.spec.clone())?);
+            }
+        }
+        self.ready().await
+    }
+
+    /// Creates a topic, if it is not there, and waits until every partition has a leader.
+    pub async fn topic(&self, name: &str, partitions: i32) -> Result<(), ServerError> {
+        let doing = || format!("creating the topic {name}");
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let results = self
+            .admin()?
+            .create_topics([&topic], &patient())
+            .await
+            .map_err(ServerError::kafka(doing()))?;
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) => {
+                    return Err(ServerError::kafka(doing())(KafkaError::AdminOp(code)));
+                }
+            }
+        }
+        self.led(name, partitions).await
+    }
+
+    /// Raises the number of partitions of a topic to `partitions` and waits until every one has a leader.
+    pub async fn add_partitions(&self, name: &str, partitions: i32) -> Result<(), ServerError> {
+        let doing = || format!("adding partitions to the topic {name}");
+        let count = usize::try_from(partitions).unwrap_or_default();
+        let results = self
+            .admin()?
+            .create_partitions([&NewPartitions::new(name, count)], &patient())
+            .await
+            .map_err(ServerError::kafka(doing()))?;
+        for result in results {
+            result.map_err(|(_, code)| ServerError::kafka(doing())(KafkaError::AdminOp(code)))?;
+        }
+        self.led(name, partitions).await?;
+        // The producer would refuse the new partitions until its own next look.
+        let producer = self.producer()?.clone();
+        let topic = name.to_owned();
+        let doing = doing();
+        blocking(move || {
+            let metadata = producer.client().fetch_metadata(Some(&topic), REQUEST);
+            metadata.map(|_| ()).map_err(ServerError::kafka(doing))
+        })
+        .await
+    }
+
+    /// Publishes with an idempotent producer, in this order per partition, and returns once every record is
+    /// acknowledged.
+    pub async fn publish<'a>(
+        &self,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Result<(), ServerError> {
+        let producer = self.producer()?;
+        let mut pending: std::collections::VecDeque<DeliveryFuture> =
+            std::collections::VecDeque::new();
+        for record in records {
+            let doing = || format!("publishing to {}", record.topic);
+            let mut next = record.borrow();
+            loop {
+                match producer.send_result(next) {
+                    Ok(delivery) => break pending.push_back(delivery),
+                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                        next = back;
+                        match pending.pop_front() {
+                            Some(oldest) => acknowledged(oldest, doing).await?,
+                            None => tokio::time::sleep(POLL).await,
+                        }
+                    }
+                    Err((error, _)) => return Err(ServerError::kafka(doing())(error)),
+                }
+            }
+        }
+        for delivery in pending {
+            acknowledged(delivery, || "publishing".to_owned()).await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&self, signal: &'static str) {
+        let running = self.process().take();
+        if let Some(running) = running {
+            // A panic in there is a bug of the guard that the next start would report.
+            let _ = tokio::task::spawn_blocking(move || running.end(signal, PATIENCE)).await;
+        }
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Guarded>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>, ServerError> {
+        self.client()
+            .create()
+            .map_err(ServerError::kafka("creating an admin client"))
+    }
+
+    fn producer(&self) -> Result<&FutureProducer, ServerError> {
+        if let Some(producer) = self.producer.get() {
+            return Ok(producer);
+        }
+        let producer = self
+            .client()
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "5")
+            .set("message.max.bytes", "16777216")
+            .create()
+            .map_err(ServerError::kafka("creating a producer"))?;
+        Ok(self.producer.get_or_init(|| producer))
+    }
+
+    /// Waits until the broker knows a leader for each of that many partitions.
+    async fn led(&self, topic: &str, partitions: i32) -> Result<(), ServerError> {
+        let doing = format!("waiting for the leaders of {topic}");
+        let expected = usize::try_from(partitions).unwrap_or_default();
+        let admin = self.admin()?;
+        let topic = topic.to_owned();
+        blocking(move || {
+            let start = Instant::now();
+            loop {
+                let metadata = admin.inner().fetch_metadata(Some(&topic), REQUEST);
+                let led = metadata.as_ref().is_ok_and(|metadata| {
+                    metadata.topics().iter().any(|found| {
+                        found.name() == topic
+                            && found.partitions().len() >= expected
+                            && found.partitions().iter().all(|part| part.leader() >= 0)
+                    })
+                });
+                if led {
+                    return Ok(());
+                }
+                if start.elapsed() > READY {
+                    let error = metadata.err().unwrap_or(KafkaError::MetadataFetch(
+                        RDKafkaErrorCode::LeaderNotAvailable,
+                    ));
+                    return Err(ServerError::kafka(doing)(error));
+                }
+                std::thread::sleep(POLL);
+            }
+        })
+        .await
+    }
+
+    /// Waits until the broker answers a request for metadata with itself.
+    async fn ready(&self) -> Result<(), ServerError> {
+        let start = Instant::now();
+        loop {
+            // librdkafka complains aloud about refused connections: knock first.
+            let knock = tokio::net::TcpStream::connect(&self.bootstrap).await;
+            if knock.is_ok() && self.answers().await? {
+                return Ok(());
+            }
+            let log = {
+                let mut process = self.process();
+                let running = process
+                    .as_mut()
+                    .ok_or(ServerError::Stopped { server: NAME })?;
+                running.check()?;
+                running.log()
+            };
+            if start.elapsed() > READY {
+                return Err(ServerError::NotReady {
+                    server: NAME,
+                    after: READY,
+                    log,
+                });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn answers(&self) -> Result<bool, ServerError> {
+        let admin = self.admin()?;
+        blocking(move || {
+            let metadata = admin.inner().fetch_metadata(None, Duration::from_secs(5));
+            Ok(metadata.is_ok_and(|metadata| !metadata.brokers().is_empty()))
+        })
+        .await
+    }
+
+    fn launch(options: &KafkaOptions) -> Result<Self, ServerError> {
+        let doing = || format!("preparing a directory for {NAME}");
+        let java = java()?;
+        let classes = libraries()?.join("*");
+        let dir = tempfile::Builder::new()
+            .prefix("recap-kafka-")
+            .tempdir()
+            .map_err(ServerError::io(doing()))?;
+        let port = free_port().map_err(ServerError::io("finding a free port"))?;
+        let controller = free_port().map_err(ServerError::io("finding a free port"))?;
+        let properties = dir.path().join("server.properties");
+        let log4j = dir.path().join("log4j2.properties");
+        fs::write(
+            &properties,
+            server_properties(dir.path(), port, controller, options),
+        )
+        .and_then(|()| fs::write(&log4j, LOG4J))
+        .map_err(ServerError::io(doing()))?;
+
+        let mut arguments = vec![format!("-Xmx{}m", options.heap_mib)];
+        if options.quick_start {
+            arguments.extend(["-XX:TieredStopAtLevel=1".into(), "-XX:+UseSerialGC".into()]);
+        }
+        arguments.push(format!("-Dlog4j2.configurationFile={}", log4j.display()));
+        arguments.extend(["-cp".into(), classes.display().to_string()]);
+
+        format_storage(&java, &arguments, &properties, dir.path())?;
+        arguments.extend(["kafka.Kafka".into(), properties.display().to_string()]);
+        let spec = Spec {
+            program: java,
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            dir: dir.path().to_path_buf(),
+            log: dir.path().join("log"),
+            stop: "KILL",
+            user: None,
+        };
+        Ok(Self {
+            process: Mutex::new(Some(Guarded::start(spec.clone())?)),
+            spec,
+            bootstrap: format!("127.0.0.1:{port}"),
+            producer: OnceLock::new(),
+            _dir: dir,
+        })
+    }
+}
+
+impl Drop for KafkaServer {
+    fn drop(&mut self) {
+        if let Some(producer) = self.producer.get() {
+            let _ = producer.flush(Duration::ZERO);
+        }
+        if let Some(running) = self.process().take() {
+            running.end("KILL", PATIENCE);
+        }
+    }
+}
+
+/// A prefix for topic names (or a group) that no other test of this process or of another one uses.
+#[must_use]
+pub fn unique_prefix(test: &str) -> String {
+    format!("{test}-{}.", Uuid::new_v4().simple())
+}
+
+pub(crate) async fn blocking<T, F>(work: F) -> Result<T, ServerError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, ServerError> + Send + 'static,
+{
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ServerError::Io {
+            doing: format!("working with {NAME}"),
+            source: error.into(),
+        })?
+}
+
+async fn acknowledged(
+    delivery: DeliveryFuture,
+    doing: impl FnOnce() -> String,
+) -> Result<(), ServerError> {
+    match delivery.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err((error, _))) => Err(ServerError::kafka(doing())(error)),
+        Err(_) => Err(ServerError::kafka(doing())(KafkaError::Canceled)),
+    }
+}
+
+fn patient() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(REQUEST))
+        .operation_timeout(Some(REQUEST))
+}
+
+fn format_storage(
+    java: &Path,
+    arguments: &[String],
+    properties: &Path,
+    dir: &Path,
+) -> Result<(), ServerError> {
+    let doing = || "formatting the storage of Apache Kafka";
+    let log = dir.join("format.log");
+    let output = fs::File::create(&log).map_err(ServerError::io(doing()))?;
+    let errors = output.try_clone().map_err(ServerError::io(doing()))?;
+    let status = Command::new(java)
+        .args(arguments)
+        .args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"])
+        .arg(properties)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .status()
+        .map_err(ServerError::io(doing()))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(ServerError::Exited {
+        program: "kafka.tools.StorageTool".to_owned(),
+        status,
+        log: tail(&log),
+    })
+}
+
+const LOG4J: &str = "\
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d %p %c{1}: %m%n
+";
+
+fn server_properties(dir: &Path, port: u16, controller: u16, options: &KafkaOptions) -> String {
+    let mut lines = vec![
+        "process.roles=broker,controller".to_owned(),
+        "node.id=1".to_owned(),
+        format!("listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
+        format!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}"),
+        "controller.listener.names=CONTROLLER".to_owned(),
+        format!("controller.quorum.voters=1@127.0.0.1:{controller}"),
+        format!("log.dirs={}", dir.join("data").display()),
+        "offsets.topic.replication.factor=1".to_owned(),
+        "offsets.topic.num.partitions=4".to_owned(),
+        "transaction.state.log.replication.factor=1".to_owned(),
+        "transaction.state.log.min.isr=1".to_owned(),
+        "share.coordinator.state.topic.replication.factor=1".to_owned(),
+        "share.coordinator.state.topic.min.isr=1".to_owned(),
+        "group.initial.rebalance.delay.ms=0".to_owned(),
+        // Fault tests wait for sessions to time out, a killed broker's own one included.
+        "broker.session.timeout.ms=3000".to_owned(),
+        "broker.heartbeat.interval.ms=500".to_owned(),
+        "group.min.session.timeout.ms=1000".to_owned(),
+        "group.consumer.min.session.timeout.ms=1000".to_owned(),
+        "group.consumer.min.heartbeat.interval.ms=100".to_owned(),
+        // An event may hold a text of a megabyte and more.
+        "message.max.bytes=16777216".to_owned(),
+        "replica.fetch.max.bytes=16777216".to_owned(),
+    ];
+    lines.extend(
+        options
+            .settings
+            .iter()
+            .map(|(name, value)| format!("{name}={value}")),
+    );
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,393 @@
+//! A private PostgreSQL cluster from the installed binaries.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::error::{ServerError, tail};
+use crate::guard::{Guarded, Spec, User};
+use crate::port::free_port;
+
+const NAME: &str = "PostgreSQL";
+const INSTALL: &str = "install PostgreSQL 15 or newer (Debian and Ubuntu: apt-get install postgresql), or put the \
+                       directory of its `initdb` and `postgres` on PATH";
+const READY: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(20);
+const PORT_TRIES: usize = 5;
+
+/// How a cluster is set up.
+#[derive(Debug, Clone, Default)]
+pub struct PostgresOptions {
+    /// Flush to disk at commit. Off, commits survive a crash of the server but not of the machine, which is all that
+    /// tests need; measurements want it on.
+    pub fsync: bool,
+    /// More settings, as in `postgresql.conf`; the last one of a name wins.
+    pub settings: Vec<(String, String)>,
+}
+
+/// A running cluster, stopped and removed on drop.
+#[derive(Debug)]
+pub struct PostgresServer {
+    process: Mutex<Option<Guarded>>,
+    spec: Spec,
+    port: u16,
+    password: String,
+    _dir: TempDir,
+}
+
+static SHARED: OnceCell<PostgresServer> = OnceCell::const_new();
+
+impl PostgresServer {
+    /// Starts a cluster for tests, see [`PostgresOptions::default`].
+    pub async fn start() -> Result<Self, ServerError> {
+        Self::start_with(PostgresOptions::default()).await
+    }
+
+    /// Starts a cluster with these options.
+    pub async fn start_with(options: PostgresOptions) -> Result<Self, ServerError> {
+        let server = tokio::task::spawn_blocking(move || Self::launch(&options))
+            .await
+            .map_err(|error| ServerError::Io {
+                doing: format!("starting {NAME}"),
+                source: error.into(),
+            })??;
+        server.ready().await?;
+        Ok(server)
+    }
+
+    /// The one cluster of this process, started at its first use.
+    pub async fn shared() -> Result<&'static Self, ServerError> {
+        SHARED.get_or_try_init(Self::start).await
+    }
+
+    /// The URL of a database of the cluster, with superuser rights.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!(
+            "postgres://recap:{}@127.0.0.1:{}/{database}?sslmode=disable",
+            self.password, self.port
+        )
+    }
+
+    /// Creates an empty database under a new name and answers its URL.
+    pub async fn create_database(&self) -> Result<String, ServerError> {
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        self.create_database_named(&name).await
+    }
+
+    /// Creates an empty database and answers its URL.
+    pub async fn create_database_named(&self, name: &str) -> Result<String, ServerError> {
+        let doing = || format!("creating the database {name}");
+        let quoted = name.replace('"', "\"\"");
+        let mut connection = self
+            .connect()
+            .await
+            .map_err(ServerError::postgres(doing()))?;
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE \"{quoted}\"")))
+            .execute(&mut connection)
+            .await
+            .map_err(ServerError::postgres(doing()))?;
+        connection
+            .close()
+            .await
+            .map_err(ServerError::postgres(doing()))?;
+        Ok(self.url(name))
+    }
+
+    /// The port on 127.0.0.1; it stays the same over a stop.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process id of the postmaster.
+    pub fn pid(&self) -> Result<u32, ServerError> {
+        let process = self.process();
+        let running = process
+            .as_ref()
+            .ok_or(ServerError::Stopped { server: NAME })?;
+        Ok(running.pid())
+    }
+
+    /// Sends a signal (`HUP`, `STOP`, `CONT`, …) to the postmaster.
+    pub fn signal(&self, name: &str) -> Result<(), ServerError> {
+        let mut process = self.process();
+        let running = process
+            .as_mut()
+            .ok_or(ServerError::Stopped { server: NAME })?;
+        running
+            .signal(name)
+            .map_err(ServerError::io(format!("sending {name} to {NAME}")))
+    }
+
+    /// Stops as `pg_ctl stop -m immediate` does: every session is cut, nothing is written, the next start recovers.
+    pub async fn stop_immediate(&self) {
+        self.stop("QUIT").await;
+    }
+
+    /// Stops as `pg_ctl stop -m fast` does: sessions are ended, a checkpoint is written.
+    pub async fn stop_fast(&self) {
+        self.stop("INT").await;
+    }
+
+    /// Starts again after a stop, on the same port with the same data, and waits until it answers.
+    pub async fn start_again(&self) -> Result<(), ServerError> {
+        {
+            let mut process = self.process();
+            if process.is_none() {
+                *process = Some(Guarded::start(self.spec.clone())?);
+            }
+        }
+        self.ready().await
+    }
+
+    async fn stop(&self, signal: &'static str) {
+        let running = self.process().take();
+        if let Some(running) = running {
+            // A panic in there is a bug of the guard that the next start would report.
+            let _ = tokio::task::spawn_blocking(move || running.end(signal, PATIENCE)).await;
+        }
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Guarded>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        PgConnection::connect(&self.url("postgres")).await
+    }
+
+    async fn ready(&self) -> Result<(), ServerError> {
+        let start = Instant::now();
+        loop {
+            if let Ok(connection) = self.connect().await {
+                let _ = connection.close().await;
+                return Ok(());
+            }
+            let log = {
+                let mut process = self.process();
+                let running = process
+                    .as_mut()
+                    .ok_or(ServerError::Stopped { server: NAME })?;
+                running.check()?;
+                running.log()
+            };
+            if start.elapsed() > READY {
+                return Err(ServerError::NotReady {
+                    server: NAME,
+                    after: READY,
+                    log,
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    fn launch(options: &PostgresOptions) -> Result<Self, ServerError> {
+        let bin = find_binaries()?;
+        let doing = || format!("preparing a directory for {NAME}");
+        let dir = tempfile::Builder::new()
+            .prefix("recap-postgres-")
+            .tempdir()
+            .map_err(ServerError::io(doing()))?;
+        let user = unprivileged_user(dir.path()).map_err(ServerError::io(doing()))?;
+        if let Some(user) = user {
+            chown(dir.path(), Some(user.uid), Some(user.gid)).map_err(ServerError::io(doing()))?;
+        }
+        let password = Uuid::new_v4().simple().to_string();
+        let data = dir.path().join("data");
+        initdb(&bin, dir.path(), &data, &password, user)?;
+
+        let mut last = None;
+        for _ in 0..PORT_TRIES {
+            let port = free_port().map_err(ServerError::io("finding a free port"))?;
+            let spec = Spec {
+                program: bin.join("postgres"),
+                arguments: arguments(&data, dir.path(), port, options),
+                dir: dir.path().to_path_buf(),
+                log: dir.path().join("log"),
+                stop: "QUIT",
+                user,
+            };
+            let mut process = Guarded::start(spec.clone())?;
+            match wait_for_pid_file(&mut process, &data) {
+                Ok(()) => {
+                    return Ok(Self {
+                        process: Mutex::new(Some(process)),
+                        spec,
+                        port,
+                        password,
+                        _dir: dir,
+                    });
+                }
+                // Most likely another process took the port between the look and the start.
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or(ServerError::Stopped { server: NAME }))
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        if let Some(running) = self.process().take() {
+            running.end("QUIT", PATIENCE);
+        }
+    }
+}
+
+/// The postmaster writes `ready` or `starting` as the last line of its pid file once it listens.
+fn wait_for_pid_file(process: &mut Guarded, data: &Path) -> Result<(), ServerError> {
+    let start = Instant::now();
+    while start.elapsed() < READY {
+        process.check()?;
+        let lines = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+        if lines.lines().nth(7).is_some() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Err(ServerError::NotReady {
+        server: NAME,
+        after: READY,
+        log: process.log(),
+    })
+}
+
+fn arguments(data: &Path, sockets: &Path, port: u16, options: &PostgresOptions) -> Vec<OsString> {
+    let switch = |on: bool| if on { "on" } else { "off" };
+    let port = port.to_string();
+    let sockets = sockets.display().to_string();
+    let defaults = [
+        ("listen_addresses", "127.0.0.1"),
+        ("port", port.as_str()),
+        ("unix_socket_directories", sockets.as_str()),
+        ("max_connections", "200"),
+        ("shared_buffers", "128MB"),
+        ("fsync", switch(options.fsync)),
+        ("full_page_writes", switch(options.fsync)),
+        // The answer to "committed?" has to survive a crash of the server even without fsync.
+        ("synchronous_commit", "on"),
+        ("jit", "off"),
+        ("timezone", "UTC"),
+    ];
+    let mut arguments = vec![OsString::from("-D"), data.into()];
+    let given = options.settings.iter();
+    let all = defaults
+        .into_iter()
+        .chain(given.map(|(name, value)| (name.as_str(), value.as_str())));
+    for (name, value) in all {
+        arguments.push("-c".into());
+        arguments.push(format!("{name}={value}").into());
+    }
+    arguments
+}
+
+fn initdb(
+    bin: &Path,
+    dir: &Path,
+    data: &Path,
+    password: &str,
+    user: Option<User>,
+) -> Result<(), ServerError> {
+    use std::os::unix::process::CommandExt;
+
+    let doing = || format!("running initdb in {}", dir.display());
+    let secret = dir.join("password");
+    fs::write(&secret, password).map_err(ServerError::io(doing()))?;
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))
+        .map_err(ServerError::io(doing()))?;
+    let log = dir.join("log");
+    let output = fs::File::create(&log).map_err(ServerError::io(doing()))?;
+    let errors = output.try_clone().map_err(ServerError::io(doing()))?;
+    let mut command = Command::new(bin.join("initdb"));
+    command
+        .arg("-D")
+        .arg(data)
+        .arg("--pwfile")
+        .arg(&secret)
+        .args(["--username", "recap", "--auth", "scram-sha-256"])
+        .args(["--encoding", "UTF8", "--no-locale", "--no-sync"])
+        .current_dir(dir)
+        .stdin(std::process::Stdio::null())
+        .stdout(output)
+        .stderr(errors);
+    if let Some(user) = user {
+        chown(&secret, Some(user.uid), Some(user.gid)).map_err(ServerError::io(doing()))?;
+        command.uid(user.uid).gid(user.gid);
+    }
+    let status = command.status().map_err(ServerError::io(doing()))?;
+    fs::remove_file(&secret).map_err(ServerError::io(doing()))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(ServerError::Exited {
+        program: "initdb".to_owned(),
+        status,
+        log: tail(&log),
+    })
+}
+
+/// The directory of `initdb` and `postgres`: on PATH, where `pg_config` says, or where Debian puts them (the newest).
+fn find_binaries() -> Result<PathBuf, ServerError> {
+    let complete = |dir: &Path| dir.join("initdb").is_file() && dir.join("postgres").is_file();
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    if let Some(dir) = std::env::split_paths(&on_path).find(|dir| complete(dir)) {
+        return Ok(dir);
+    }
+    if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
+        let dir = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+        if complete(&dir) {
+            return Ok(dir);
+        }
+    }
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut found: Vec<(u32, PathBuf)> = versions
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            let version = entry.file_name().to_str()?.parse().ok()?;
+            Some((version, entry.path().join("bin")))
+        })
+        .filter(|(_, bin)| complete(bin))
+        .collect();
+    found.sort();
+    let newest = found.pop().ok_or(ServerError::Missing {
+        what: NAME,
+        install: INSTALL,
+    })?;
+    Ok(newest.1)
+}
+
+/// PostgreSQL refuses to run as root. Whoever owns a directory made just now is who we are.
+fn unprivileged_user(own: &Path) -> std::io::Result<Option<User>> {
+    if fs::metadata(own)?.uid() != 0 {
+        return Ok(None);
+    }
+    let accounts = fs::read_to_string("/etc/passwd")?;
+    let find = |name: &str| {
+        accounts.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let [login, _, uid, gid, ..] = fields.as_slice() else {
+                return None;
+            };
+            let user = User {
+                uid: uid.parse().ok()?,
+                gid: gid.parse().ok()?,
+            };
+            (*login == name).then_some(user)
+        })
+    };
+    find("postgres")
+        .or_else(|| find("nobody"))
+        .map(Some)
+        .ok_or_else(|| std::io::Error::other("no account `postgres` or `nobody` to run it as"))
+}

@@ -1,0 +1,432 @@
+//! A share of a conversation's records, those whose ids hash to it.
+
+use std::cmp::Ordering;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    Id, Stamp,
+    id::Form,
+    record::{Content, Feedback, Message, Record, ToolCall, Verdict},
+    stamp::Key,
+    symbols::{Symbol, Symbols},
+    totals::Totals,
+};
+
+/// About what a record costs when encoded, without its id.
+const MESSAGE_WEIGHT: usize = 24;
+const TOOL_CALL_WEIGHT: usize = 46;
+const FEEDBACK_WEIGHT: usize = 24;
+
+/// Which half of a tool call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Half {
+    Started,
+    Finished,
+}
+
+/// Records by kind, each sorted by id.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Part {
+    pub messages: Vec<Message>,
+    pub tool_calls: Vec<ToolCall>,
+    pub feedback: Vec<Feedback>,
+    pub symbols: Symbols,
+    /// Sum of the records' weights: depends on which there are, not on their revisions, and only grows.
+    pub weight: usize,
+    /// Changed since it was last written.
+    pub dirty: bool,
+    /// Kept while the part doesn't change, if the conversation has several.
+    pub totals: Option<Box<Totals>>,
+    id_bytes: usize,
+}
+
+/// The number that decides which part an id belongs to. Stored states depend on it: it never changes.
+pub(crate) fn hash(id: &Id) -> usize {
+    let hash = match id.form() {
+        Form::Uuid(bytes) | Form::Ulid(bytes) => xxh3_64(bytes),
+        Form::Text(bytes) => xxh3_64(bytes),
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "the low 12 bits are used")]
+    {
+        hash as usize
+    }
+}
+
+fn id_weight(id: &Id) -> usize {
+    match id.form() {
+        Form::Uuid(_) | Form::Ulid(_) => 16,
+        Form::Text(bytes) => bytes.len(),
+    }
+}
+
+/// Where `id` is, or belongs.
+fn find<R: Record>(records: &[R], id: &Id) -> Result<usize, usize> {
+    match records.last().map(|last| last.id().cmp(id)) {
+        // Sortable ids arrive in order.
+        None | Some(Ordering::Less) => Err(records.len()),
+        Some(Ordering::Equal) => Ok(records.len() - 1),
+        Some(Ordering::Greater) => records.binary_search_by(|record| record.id().cmp(id)),
+    }
+}
+
+/// What a record met on its way into a part.
+enum Joined<R> {
+    /// Its like, which knows as much.
+    Unchanged,
+    /// Its like, which changed.
+    Changed,
+    /// Nothing with its id.
+    New(R),
+}
+
+/// Joins sorted records into sorted records.
+fn merge_sorted<R: Record>(
+    mine: &mut Vec<R>,
+    theirs: &[R],
+    mut join: impl FnMut(Option<&mut R>, &R) -> Joined<R>,
+) -> bool {
+    let old = mine.len();
+    let mut from = 0;
+    let mut changed = false;
+    for record in theirs {
+        let found = find(&mine[from..old], record.id());
+        let at = from + found.unwrap_or_else(|at| at);
+        from = at;
+        match join(found.is_ok().then(|| &mut mine[at]), record) {
+            Joined::Unchanged => {}
+            Joined::Changed => changed = true,
+            Joined::New(record) => {
+                mine.push(record);
+                changed = true;
+            }
+        }
+    }
+    let in_order = old == 0 || mine.len() == old || mine[old - 1].id() < mine[old].id();
+    if !in_order {
+        // Two sorted runs: the standard library's stable sort merges them.
+        mine.sort_by(|a, b| a.id().cmp(b.id()));
+    }
+    changed
+}
+
+impl Part {
+    pub fn message(&self, id: &Id) -> Option<&Message> {
+        Some(&self.messages[find(&self.messages, id).ok()?])
+    }
+
+    pub fn tool_call(&self, id: &Id) -> Option<&ToolCall> {
+        Some(&self.tool_calls[find(&self.tool_calls, id).ok()?])
+    }
+
+    pub fn feedback(&self, id: &Id) -> Option<&Feedback> {
+        Some(&self.feedback[find(&self.feedback, id).ok()?])
+    }
+
+    /// The same content with its strings.
+    pub fn resolve(&self, content: &Content<Symbol>) -> Content<Option<&str>> {
+        Content {
+            created_at: content.created_at,
+            role: content.role,
+            tokens: content.tokens,
+            attachments: content.attachments,
+            finish_reason: self.symbols.get(content.finish_reason),
+            model: self.symbols.get(content.model),
+        }
+    }
+
+    pub fn put_message(&mut self, id: Id, key: Key, content: &Content<Option<&str>>) -> bool {
+        match find(&self.messages, &id) {
+            Err(at) => {
+                let content = intern(&mut self.symbols, content);
+                let message = Message { id, key, content };
+                self.gain(MESSAGE_WEIGHT, &message);
+                self.messages.insert(at, message);
+            }
+            Ok(at) => {
+                let current = &self.messages[at];
+                let wins = match key.cmp(&current.key) {
+                    Ordering::Equal => *content > self.resolve(&current.content),
+                    ordering => ordering == Ordering::Greater,
+                };
+                if !wins {
+                    return false;
+                }
+                self.id_bytes += key.id.heap_bytes();
+                let content = intern(&mut self.symbols, content);
+                let current = &mut self.messages[at];
+                self.id_bytes -= current.key.id.heap_bytes();
+                current.key = key;
+                current.content = content;
+                self.forget_unused_symbols();
+            }
+        }
+        self.touch()
+    }
+
+    pub fn put_half(&mut self, id: Id, half: Half, stamp: Stamp) -> bool {
+        let call = match half {
+            Half::Started => ToolCall {
+                id,
+                started: Some(stamp),
+                finished: None,
+            },
+            Half::Finished => ToolCall {
+                id,
+                started: None,
+                finished: Some(stamp),
+            },
+        };
+        self.put_tool_call(call)
+    }
+
+    pub fn put_tool_call(&mut self, call: ToolCall) -> bool {
+        match find(&self.tool_calls, &call.id) {
+            Err(at) => {
+                self.gain(TOOL_CALL_WEIGHT, &call);
+                self.tool_calls.insert(at, call);
+            }
+            Ok(at) => {
+                let current = &mut self.tool_calls[at];
+                let before = current.heap_bytes();
+                if !join_tool_calls(current, &call) {
+                    return false;
+                }
+                self.id_bytes = self.id_bytes + current.heap_bytes() - before;
+            }
+        }
+        self.touch()
+    }
+
+    pub fn put_feedback(&mut self, feedback: Feedback) -> bool {
+        match find(&self.feedback, &feedback.id) {
+            Err(at) => {
+                self.gain(FEEDBACK_WEIGHT, &feedback);
+                self.feedback.insert(at, feedback);
+            }
+            Ok(at) => {
+                let current = &mut self.feedback[at];
+                let before = current.heap_bytes();
+                if !join_feedback(current, &feedback) {
+                    return false;
+                }
+                self.id_bytes = self.id_bytes + current.heap_bytes() - before;
+            }
+        }
+        self.touch()
+    }
+
+    /// Joins the same share of another state.
+    pub fn merge(&mut self, other: &Self) -> bool {
+        let mut mine = std::mem::take(&mut self.messages);
+        let mut changed = merge_sorted(&mut mine, &other.messages, |current, theirs| {
+            let content = other.resolve(&theirs.content);
+            if let Some(current) = current {
+                let wins = match theirs.key.cmp(&current.key) {
+                    Ordering::Equal => content > self.resolve(&current.content),
+                    ordering => ordering == Ordering::Greater,
+                };
+                if !wins {
+                    return Joined::Unchanged;
+                }
+                self.id_bytes += theirs.key.id.heap_bytes();
+                self.id_bytes -= current.key.id.heap_bytes();
+                current.key.clone_from(&theirs.key);
+                current.content = intern(&mut self.symbols, &content);
+                return Joined::Changed;
+            }
+            let message = Message {
+                content: intern(&mut self.symbols, &content),
+                ..theirs.clone()
+            };
+            self.gain(MESSAGE_WEIGHT, &message);
+            Joined::New(message)
+        });
+        self.messages = mine;
+        self.forget_unused_symbols();
+
+        let mut mine = std::mem::take(&mut self.tool_calls);
+        changed |= merge_sorted(&mut mine, &other.tool_calls, |current, theirs| {
+            self.join_record(TOOL_CALL_WEIGHT, current, theirs, join_tool_calls)
+        });
+        self.tool_calls = mine;
+
+        let mut mine = std::mem::take(&mut self.feedback);
+        changed |= merge_sorted(&mut mine, &other.feedback, |current, theirs| {
+            self.join_record(FEEDBACK_WEIGHT, current, theirs, join_feedback)
+        });
+        self.feedback = mine;
+
+        if changed {
+            self.touch();
+        }
+        changed
+    }
+
+    fn join_record<R: Record + Clone>(
+        &mut self,
+        weight: usize,
+        current: Option<&mut R>,
+        theirs: &R,
+        join: fn(&mut R, &R) -> bool,
+    ) -> Joined<R> {
+        let Some(current) = current else {
+            self.gain(weight, theirs);
+            return Joined::New(theirs.clone());
+        };
+        let before = current.heap_bytes();
+        if !join(current, theirs) {
+            return Joined::Unchanged;
+        }
+        self.id_bytes = self.id_bytes + current.heap_bytes() - before;
+        Joined::Changed
+    }
+
+    /// Moves the records whose hash has `bit` to a new part.
+    pub fn split_off(&mut self, bit: usize) -> Self {
+        let old = std::mem::take(self);
+        let mut other = Self::default();
+        for message in &old.messages {
+            let part = if hash(&message.id) & bit == 0 {
+                &mut *self
+            } else {
+                &mut other
+            };
+            let content = intern(&mut part.symbols, &old.resolve(&message.content));
+            part.append_message(Message {
+                content,
+                ..message.clone()
+            });
+        }
+        for call in old.tool_calls {
+            if hash(&call.id) & bit == 0 {
+                self.append_tool_call(call);
+            } else {
+                other.append_tool_call(call);
+            }
+        }
+        for feedback in old.feedback {
+            if hash(&feedback.id) & bit == 0 {
+                self.append_feedback(feedback);
+            } else {
+                other.append_feedback(feedback);
+            }
+        }
+        self.touch();
+        other.touch();
+        other
+    }
+
+    /// Adds a message with an id greater than all, its symbols interned here.
+    pub fn append_message(&mut self, message: Message) {
+        self.gain(MESSAGE_WEIGHT, &message);
+        self.messages.push(message);
+    }
+
+    /// Adds a tool call with an id greater than all.
+    pub fn append_tool_call(&mut self, call: ToolCall) {
+        self.gain(TOOL_CALL_WEIGHT, &call);
+        self.tool_calls.push(call);
+    }
+
+    /// Adds a feedback with an id greater than all.
+    pub fn append_feedback(&mut self, feedback: Feedback) {
+        self.gain(FEEDBACK_WEIGHT, &feedback);
+        self.feedback.push(feedback);
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = &Id> {
+        let messages = self.messages.iter().map(Record::id);
+        let tool_calls = self.tool_calls.iter().map(Record::id);
+        messages
+            .chain(tool_calls)
+            .chain(self.feedback.iter().map(Record::id))
+    }
+
+    pub fn heap_bytes(&self) -> usize {
+        self.messages.capacity() * size_of::<Message>()
+            + self.tool_calls.capacity() * size_of::<ToolCall>()
+            + self.feedback.capacity() * size_of::<Feedback>()
+            + self.symbols.heap_bytes()
+            + self.id_bytes
+            + self.totals.as_ref().map_or(0, |_| size_of::<Totals>())
+    }
+
+    fn gain(&mut self, weight: usize, record: &impl Record) {
+        self.weight += weight + id_weight(record.id());
+        self.id_bytes += record.heap_bytes();
+    }
+
+    fn touch(&mut self) -> bool {
+        self.dirty = true;
+        self.totals = None;
+        true
+    }
+
+    /// Revisions leave strings behind that no message has any more.
+    fn forget_unused_symbols(&mut self) {
+        if self.symbols.len() <= 2 * self.messages.len() + 16 {
+            return;
+        }
+        let old = std::mem::take(&mut self.symbols);
+        for message in &mut self.messages {
+            let content = &mut message.content;
+            content.finish_reason = self.symbols.intern(old.get(content.finish_reason));
+            content.model = self.symbols.intern(old.get(content.model));
+        }
+    }
+}
+
+impl PartialEq for Part {
+    /// Compares records: which symbols they have and what is still to be written doesn't count.
+    fn eq(&self, other: &Self) -> bool {
+        self.tool_calls == other.tool_calls
+            && self.feedback == other.feedback
+            && self.messages.len() == other.messages.len()
+            && self.messages.iter().zip(&other.messages).all(|(a, b)| {
+                a.id == b.id
+                    && a.key == b.key
+                    && self.resolve(&a.content) == other.resolve(&b.content)
+            })
+    }
+}
+
+fn intern(symbols: &mut Symbols, content: &Content<Option<&str>>) -> Content<Symbol> {
+    Content {
+        created_at: content.created_at,
+        role: content.role,
+        tokens: content.tokens,
+        attachments: content.attachments,
+        finish_reason: symbols.intern(content.finish_reason),
+        model: symbols.intern(content.model),
+    }
+}
+
+fn join_tool_calls(mine: &mut ToolCall, theirs: &ToolCall) -> bool {
+    let join = |mine: &mut Option<Stamp>, theirs: &Option<Stamp>| {
+        let wins = theirs > mine;
+        if wins {
+            mine.clone_from(theirs);
+        }
+        wins
+    };
+    join(&mut mine.started, &theirs.started) | join(&mut mine.finished, &theirs.finished)
+}
+
+fn join_feedback(mine: &mut Feedback, theirs: &Feedback) -> bool {
+    let wins = (&theirs.stamp, theirs.verdict) > (&mine.stamp, mine.verdict);
+    if wins {
+        mine.stamp.clone_from(&theirs.stamp);
+        mine.verdict = theirs.verdict;
+    }
+    wins
+}
+
+/// A revision of a feedback.
+pub(crate) fn verdict(helpful: Option<bool>) -> Verdict {
+    match helpful {
+        None => Verdict::Withdrawn,
+        Some(true) => Verdict::Helpful,
+        Some(false) => Verdict::NotHelpful,
+    }
+}
