@@ -1,0 +1,157 @@
+//! A whole answer in memory, and its response: weak `ETag`, 304, `Link`.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tokio::time::Instant;
+
+use crate::compression;
+use crate::negotiation::{Coding, MediaType};
+use crate::problem::Problem;
+
+/// Shorter bodies do not gain from a coding.
+const WORTHWHILE_BYTES: usize = 1024;
+/// Beyond this, encoding leaves the threads that serve connections.
+const LARGE_BODY_BYTES: usize = 256 * 1024;
+
+/// A rendered answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    /// The bytes to send, in `coding`.
+    pub(crate) body: Bytes,
+    /// The coding of `body`.
+    pub(crate) coding: Coding,
+    /// Of the bytes before coding: the codings of one answer are equivalent, which is what a weak validator says.
+    etag: HeaderValue,
+    media_type: MediaType,
+    link: Option<HeaderValue>,
+    /// Before the first row was read.
+    pub(crate) began: Instant,
+}
+
+impl Answer {
+    /// An answer of `body`, read from `began` on. `next` is the relative reference of the next page.
+    pub(crate) fn new(
+        body: Vec<u8>,
+        media_type: MediaType,
+        next: Option<&str>,
+        began: Instant,
+    ) -> Self {
+        let hash = blake3::hash(&body).to_hex();
+        Self {
+            body: Bytes::from(body),
+            coding: Coding::Identity,
+            // Hexadecimal digits and percent-encoded text are legal in headers.
+            etag: HeaderValue::from_str(&format!("W/\"{}\"", &hash[..32]))
+                .unwrap_or_else(|_| HeaderValue::from_static("W/\"\"")),
+            media_type,
+            link: next
+                .and_then(|next| HeaderValue::from_str(&format!("<{next}>; rel=\"next\"")).ok()),
+            began,
+        }
+    }
+
+    /// The same answer in `coding`, when that is worth it.
+    pub(crate) async fn encoded(&self, coding: Coding) -> Result<Self, Problem> {
+        if coding == Coding::Identity || self.body.len() < WORTHWHILE_BYTES {
+            return Ok(self.clone());
+        }
+        let encoded = if self.body.len() < LARGE_BODY_BYTES {
+            compression::encode(coding, &self.body).await
+        } else {
+            let body = self.body.clone();
+            let encode = move || futures::executor::block_on(compression::encode(coding, &body));
+            tokio::task::spawn_blocking(encode)
+                .await
+                .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+        };
+        match encoded {
+            Ok(body) => Ok(Self {
+                body: Bytes::from(body),
+                coding,
+                ..self.clone()
+            }),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    coding = coding.name(),
+                    "an answer can't be encoded"
+                );
+                Err(Problem::internal())
+            }
+        }
+    }
+
+    /// 200 with the body, or 304 when the client has it.
+    pub(crate) fn respond(&self, request: &HeaderMap) -> Response {
+        let known = matches(request, &self.etag);
+        let mut response = Response::new(if known {
+            Body::empty()
+        } else {
+            Body::from(self.body.clone())
+        });
+        let headers = response.headers_mut();
+        headers.insert(ETAG, self.etag.clone());
+        if let Some(link) = &self.link {
+            headers.insert(LINK, link.clone());
+        }
+        if known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return response;
+        }
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static(self.media_type.content_type()),
+        );
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+        if self.coding != Coding::Identity {
+            headers.insert(
+                CONTENT_ENCODING,
+                HeaderValue::from_static(self.coding.name()),
+            );
+        }
+        response
+    }
+}
+
+/// The weak comparison of `If-None-Match` (RFC 9110, 13.1.2).
+fn matches(request: &HeaderMap, etag: &HeaderValue) -> bool {
+    let own = opaque(etag.to_str().unwrap_or_default());
+    request
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|candidate| candidate == "*" || opaque(candidate) == own)
+}
+
+fn opaque(etag: &str) -> &str {
+    etag.strip_prefix("W/").unwrap_or(etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(if_none_match: &str) -> StatusCode {
+        let answer = Answer::new(b"[]".to_vec(), MediaType::Json, None, Instant::now());
+        let etag = answer.etag.to_str().unwrap_or_default().to_owned();
+        let mut headers = HeaderMap::new();
+        if let Ok(value) = HeaderValue::from_str(&if_none_match.replace("ETAG", &etag)) {
+            headers.insert(IF_NONE_MATCH, value);
+        }
+        answer.respond(&headers).status()
+    }
+
+    #[test]
+    fn what_the_client_has_is_not_sent_again() {
+        assert_eq!(status("ETAG"), StatusCode::NOT_MODIFIED);
+        assert_eq!(status("\"other\", ETAG"), StatusCode::NOT_MODIFIED);
+        assert_eq!(status("*"), StatusCode::NOT_MODIFIED);
+        assert_eq!(status("\"other\""), StatusCode::OK);
+        assert_eq!(status(""), StatusCode::OK);
+    }
+}

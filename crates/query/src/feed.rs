@@ -1,0 +1,179 @@
+//! What is known of the projector's commits: for each organization an epoch that changes with every commit that may have touched it,
+//! and the moment up to which every commit is known to have been heard of.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use recap_store::{Change, ChangeListener, ListenError, OrgBuckets};
+use recap_telemetry::QueryMetrics;
+use secrecy::SecretString;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// A connection that keeps a ping for so long has lost it.
+const PING_LOST: Duration = Duration::from_secs(5);
+/// Between two attempts to connect.
+const RECONNECT: Duration = Duration::from_millis(500);
+
+/// Names a state of an organization's rows: after any commit that touched them, once heard of, it is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Epoch {
+    everything: u64,
+    organization: u64,
+}
+
+/// The change feed as the cache needs it.
+pub(crate) struct Feed {
+    started: Instant,
+    /// Counts the moments at which everything older had to be distrusted.
+    everything: AtomicU64,
+    /// Counts the changes of each bucket of organizations.
+    buckets: Box<[AtomicU64]>,
+    /// Microseconds from `started` to the moment up to which the feed is complete, plus one; 0 is never.
+    proven: AtomicU64,
+}
+
+impl Feed {
+    /// A feed that has heard nothing yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            everything: AtomicU64::new(0),
+            buckets: (0..OrgBuckets::COUNT).map(|_| AtomicU64::new(0)).collect(),
+            proven: AtomicU64::new(0),
+        }
+    }
+
+    /// Every commit before this moment is in the epochs. Read it before [`Self::epoch`]: then the epoch has them all.
+    pub(crate) fn proven(&self) -> Option<Instant> {
+        let micros = self.proven.load(Ordering::SeqCst).checked_sub(1)?;
+        Some(self.started + Duration::from_micros(micros))
+    }
+
+    /// The epoch of an organization now.
+    pub(crate) fn epoch(&self, org_id: &str) -> Epoch {
+        Epoch {
+            everything: self.everything.load(Ordering::SeqCst),
+            organization: self.buckets[OrgBuckets::bucket_of(org_id)].load(Ordering::SeqCst),
+        }
+    }
+
+    /// How long ago the feed was last proven complete; since the start when never.
+    pub(crate) fn age(&self) -> Duration {
+        self.proven().unwrap_or(self.started).elapsed()
+    }
+
+    /// Listens for as long as it is polled, connecting again and again.
+    pub(crate) async fn follow(
+        self: Arc<Self>,
+        database_url: SecretString,
+        ping_every: Duration,
+        metrics: QueryMetrics,
+    ) {
+        loop {
+            let ended = match ChangeListener::connect(&database_url).await {
+                Ok(listener) => self.listen(listener, ping_every, &metrics).await,
+                Err(error) => error,
+            };
+            tracing::warn!(
+                error = &ended as &dyn std::error::Error,
+                "the change feed is down: cached answers are kept by age alone"
+            );
+            tokio::time::sleep(RECONNECT).await;
+        }
+    }
+
+    async fn listen(
+        &self,
+        mut listener: ChangeListener,
+        ping_every: Duration,
+        metrics: &QueryMetrics,
+    ) -> ListenError {
+        // What was committed before this connection listened was told to nobody.
+        self.distrust_everything();
+        let mut ticks = tokio::time::interval(ping_every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut number, mut waiting) = (0, None);
+        loop {
+            tokio::select! {
+                change = listener.next() => match change {
+                    Ok(Change::Ping(returned)) => {
+                        if let Some(sent) = waiting.take_if(|_| returned == number) {
+                            self.prove(sent);
+                        }
+                    }
+                    Ok(change) => {
+                        metrics.change_received();
+                        self.apply(&change);
+                    }
+                    Err(ended) => return ended,
+                },
+                _ = ticks.tick() => {
+                    if waiting.is_some_and(|sent: Instant| sent.elapsed() > PING_LOST) {
+                        return ListenError::Lost;
+                    }
+                    if waiting.is_none() {
+                        number += 1;
+                        waiting = Some(Instant::now());
+                        if let Err(ended) = listener.ping(number).await {
+                            return ended;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn apply(&self, change: &Change) {
+        match change {
+            Change::Organizations(organizations) => {
+                for bucket in organizations.iter() {
+                    self.buckets[bucket].fetch_add(1, Ordering::SeqCst);
+                }
+            }
+            Change::Generation(_) | Change::Unknown => self.distrust_everything(),
+            Change::Ping(_) => {}
+        }
+    }
+
+    fn distrust_everything(&self) {
+        self.everything.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn prove(&self, moment: Instant) {
+        let micros = moment.duration_since(self.started).as_micros();
+        self.proven.store(
+            u64::try_from(micros).unwrap_or(u64::MAX - 1) + 1,
+            Ordering::SeqCst,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_changes_with_its_organization_and_with_everything() {
+        let feed = Feed::new();
+        let before = feed.epoch("org_a");
+        assert_eq!(feed.epoch("org_a"), before);
+        let mut touched = OrgBuckets::none();
+        touched.insert("org_a");
+        feed.apply(&Change::Organizations(touched));
+        let after = feed.epoch("org_a");
+        assert_ne!(before, after);
+        feed.apply(&Change::Unknown);
+        assert_ne!(feed.epoch("org_a"), after);
+    }
+
+    #[test]
+    fn nothing_is_proven_before_a_ping_returns() {
+        let feed = Feed::new();
+        assert_eq!(feed.proven(), None);
+        let now = Instant::now();
+        feed.prove(now);
+        let proven = feed.proven().unwrap_or(feed.started);
+        assert!(proven <= now && now.duration_since(proven) < Duration::from_millis(1));
+    }
+}

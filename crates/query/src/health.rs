@@ -1,0 +1,109 @@
+//! `/livez`, `/readyz` and `/metrics`: for those who run the service, without a token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use recap_telemetry::PROMETHEUS_CONTENT_TYPE;
+use serde::Serialize;
+
+use crate::problem::Problem;
+use crate::service::Service;
+
+/// Alive: the process answers.
+pub(crate) const LIVEZ: &str = "/livez";
+/// Ready: requests can be answered.
+pub(crate) const READYZ: &str = "/readyz";
+/// Prometheus text.
+pub(crate) const METRICS: &str = "/metrics";
+
+/// A probe must be told in time.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What readiness is made of.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, told one by one"
+)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Readiness {
+    /// Whether all of the below hold.
+    ready: bool,
+    /// The database answers and its schema is the one this release needs.
+    database: bool,
+    /// There are keys to verify tokens with.
+    keys: bool,
+    /// The service is not shutting down.
+    accepting: bool,
+}
+
+pub(crate) async fn livez() -> &'static str {
+    "alive\n"
+}
+
+pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
+    let database = match tokio::time::timeout(CHECK_TIMEOUT, service.pages.check_schema()).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "not ready: the database does not fit"
+            );
+            false
+        }
+        Err(_) => {
+            tracing::warn!("not ready: the database does not answer");
+            false
+        }
+    };
+    let (keys, accepting) = (service.verifier.ready(), !service.is_draining());
+    let ready = database && keys && accepting;
+    let body = Json(Readiness {
+        ready,
+        database,
+        keys,
+        accepting,
+    });
+    let headers = [(CACHE_CONTROL, "no-store")];
+    if ready {
+        (headers, body).into_response()
+    } else {
+        // Its body is its own: the probe's reader wants the parts.
+        let mut response = (
+            StatusCode::SERVICE_UNAVAILABLE,
+            headers,
+            [(RETRY_AFTER, "1")],
+            body,
+        )
+            .into_response();
+        response.extensions_mut().insert(OwnBody);
+        response
+    }
+}
+
+/// Marks a refusal that keeps the body it has.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnBody;
+
+pub(crate) async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
+    let text = service.registry.render().map_err(|error| {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the metrics can't be rendered"
+        );
+        Problem::internal()
+    })?;
+    Ok((
+        [
+            (CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE),
+            (CACHE_CONTROL, "no-store"),
+        ],
+        text,
+    )
+        .into_response())
+}

@@ -1,0 +1,203 @@
+//! Refusals and failures as `application/problem+json` (RFC 9457).
+//!
+//! A [`Problem`] travels in the response's extensions; the outermost layer ([`crate::request`]) writes its body, because only that
+//! layer knows the request id and sees the bare statuses that routing and the HTTP layers produce.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+
+/// The media type of every error body.
+pub(crate) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// One refusal: a status and one sentence that the client may read. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem(Arc<Refusal>);
+
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    sentence: Cow<'static, str>,
+    parameter: Option<String>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// The members of the body, in this order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    error: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<&'a str>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            sentence: sentence.into(),
+            parameter: None,
+            header: None,
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self(Arc::new(refusal))
+    }
+}
+
+impl Problem {
+    fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
+        Refusal::new(status, sentence).into()
+    }
+
+    fn with_header(
+        status: StatusCode,
+        sentence: &'static str,
+        name: HeaderName,
+        value: HeaderValue,
+    ) -> Self {
+        let header = Some((name, value));
+        let refusal = Refusal::new(status, sentence);
+        Refusal { header, ..refusal }.into()
+    }
+
+    /// 400 that names the parameter.
+    pub(crate) fn parameter(name: &str, sentence: impl Into<Cow<'static, str>>) -> Self {
+        let parameter = Some(name.to_owned());
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, sentence);
+        Refusal {
+            parameter,
+            ..refusal
+        }
+        .into()
+    }
+
+    /// 400 for a query that can't be read at all.
+    pub(crate) fn bad_request(sentence: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, sentence)
+    }
+
+    /// 401 with `WWW-Authenticate: Bearer`.
+    pub(crate) fn unauthorized(sentence: &'static str) -> Self {
+        let scheme = HeaderValue::from_static("Bearer");
+        Self::with_header(StatusCode::UNAUTHORIZED, sentence, WWW_AUTHENTICATE, scheme)
+    }
+
+    /// 403.
+    pub(crate) fn forbidden(sentence: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, sentence)
+    }
+
+    /// 406.
+    pub(crate) fn not_acceptable(sentence: &'static str) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, sentence)
+    }
+
+    /// 413.
+    pub(crate) fn body_too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The request's body is too large: these endpoints read none.",
+        )
+    }
+
+    /// 429 with `Retry-After`.
+    pub(crate) fn too_many_requests(retry_after: Duration) -> Self {
+        Self::with_header(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many requests from this user; slow down.",
+            RETRY_AFTER,
+            seconds(retry_after),
+        )
+    }
+
+    /// 503 with `Retry-After`.
+    pub(crate) fn unavailable(sentence: &'static str) -> Self {
+        let retry_after = HeaderValue::from_static("1");
+        Self::with_header(
+            StatusCode::SERVICE_UNAVAILABLE,
+            sentence,
+            RETRY_AFTER,
+            retry_after,
+        )
+    }
+
+    /// 500: the cause is for the log.
+    pub(crate) fn internal() -> Self {
+        Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What a bare status means, for statuses that were produced below the handlers.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::new(status, "There is nothing at this path."),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Self::new(status, "This path does not take this method.")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => Self::body_too_large(),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                Self::unavailable("The service can't answer now; try again.")
+            }
+            StatusCode::INTERNAL_SERVER_ERROR => Self::new(
+                status,
+                "The service failed to answer; the cause is in its log under the request id.",
+            ),
+            other => Self::new(
+                other,
+                other
+                    .canonical_reason()
+                    .unwrap_or("The request was refused."),
+            ),
+        }
+    }
+
+    /// The body, with the request's id in it.
+    pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
+        let body = Body {
+            r#type: "about:blank",
+            title: self.0.status.canonical_reason().unwrap_or("Error"),
+            status: self.0.status.as_u16(),
+            detail: &self.0.sentence,
+            error: &self.0.sentence,
+            request_id,
+            parameter: self.0.parameter.as_deref(),
+        };
+        // Strings and numbers under fixed keys always serialize.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.0.status.into_response();
+        if let Some((name, value)) = self.0.header.clone() {
+            response.headers_mut().insert(name, value);
+        }
+        if self.0.status == StatusCode::METHOD_NOT_ALLOWED {
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Whole seconds, at least one: a client told 0 would come straight back.
+fn seconds(duration: Duration) -> HeaderValue {
+    let seconds = u32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+    HeaderValue::from(seconds.clamp(1, 3600))
+}

@@ -1,0 +1,8 @@
+//! Rows to bytes. Everything is written straight into a buffer, in the contract's order of fields.
+
+mod csv;
+mod json;
+mod scalars;
+
+pub(crate) use csv::{csv_header, csv_row};
+pub(crate) use json::{json_conversation, json_row, json_stats};

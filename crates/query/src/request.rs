@@ -1,0 +1,250 @@
+//! The outermost layer: every request gets an id, a span and its measurements, and every refusal its body.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http_body::{Frame, SizeHint};
+use recap_telemetry::names::span;
+use recap_telemetry::{QueryMetrics, Request as Measured, propagation};
+use tokio::time::Instant;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::health::OwnBody;
+use crate::problem::{self, Problem};
+use crate::service::Service;
+use crate::{get_interactions, get_stats, health};
+
+/// Carries the request's id in both directions.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A status that is never sent: the client was gone before there was one (nginx's convention).
+const CLIENT_GONE: u16 = 499;
+const MAX_REQUEST_ID_BYTES: usize = 128;
+const ROUTES: [&str; 7] = [
+    get_interactions::PATH,
+    get_stats::PATH,
+    health::LIVEZ,
+    health::READYZ,
+    health::METRICS,
+    crate::openapi::PATH,
+    crate::docs::PATH,
+];
+
+/// Wraps everything else.
+pub(crate) async fn handle(
+    State(service): State<Arc<Service>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let id = request_id(&request);
+    let route = route(&request);
+    let method = method(request.method());
+    let of_dashboard = request.uri().path().starts_with("/api/");
+    let measurement = Measurement::start(service.metrics.clone(), method, route);
+
+    let span = tracing::info_span!(
+        "http.request",
+        otel.name = %format_args!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+        request_id = %id,
+    );
+    debug_assert_eq!(
+        span.metadata()
+            .map_or(span::HTTP_REQUEST, tracing::Metadata::name),
+        span::HTTP_REQUEST
+    );
+    if propagation::enabled() {
+        let header = |name: &str| {
+            request
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        propagation::continue_trace(&span, header("traceparent"), header("tracestate"));
+    }
+
+    let response = next.run(request).instrument(span.clone()).await;
+    let mut response = with_problem_body(response, &id);
+    let status = response.status();
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("error.type", status.as_str());
+    }
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if of_dashboard {
+        headers.insert(
+            VARY,
+            HeaderValue::from_static("Authorization, Accept, Accept-Encoding, Origin"),
+        );
+        let kept = status.is_success() || status == StatusCode::NOT_MODIFIED;
+        headers.insert(
+            CACHE_CONTROL,
+            HeaderValue::from_static(if kept {
+                "private, no-cache"
+            } else {
+                "no-store"
+            }),
+        );
+    }
+    response.map(|body| {
+        Body::new(MeasuredBody {
+            body,
+            measurement: measurement.answered(status),
+        })
+    })
+}
+
+/// The client's own id when it is a plain one, else a new one.
+fn request_id(request: &Request) -> String {
+    let given = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
+    let plain = |id: &&str| {
+        (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    };
+    given
+        .filter(plain)
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+fn route(request: &Request) -> &'static str {
+    let matched = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(MatchedPath::as_str);
+    ROUTES
+        .into_iter()
+        .find(|route| Some(*route) == matched)
+        .unwrap_or_default()
+}
+
+fn method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "_OTHER",
+    }
+}
+
+/// Gives a refusal its body, whoever refused.
+fn with_problem_body(mut response: Response, request_id: &str) -> Response {
+    let status = response.status();
+    let problem = response.extensions_mut().remove::<Problem>();
+    let refused = status.is_client_error() || status.is_server_error();
+    if !refused || response.extensions().get::<OwnBody>().is_some() {
+        return response;
+    }
+    let problem = problem.unwrap_or_else(|| Problem::of_status(status));
+    let body = problem.body(request_id);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, problem::MEDIA_TYPE);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    *response.body_mut() = Body::from(body);
+    response
+}
+
+/// What is measured of one request, recorded when its last byte is out or nobody waits for it any more.
+struct Measurement {
+    metrics: QueryMetrics,
+    method: &'static str,
+    route: &'static str,
+    status: u16,
+    started: Instant,
+    body_bytes: u64,
+}
+
+impl Measurement {
+    fn start(metrics: QueryMetrics, method: &'static str, route: &'static str) -> Self {
+        metrics.request_started(method);
+        Self {
+            metrics,
+            method,
+            route,
+            status: CLIENT_GONE,
+            started: Instant::now(),
+            body_bytes: 0,
+        }
+    }
+
+    fn answered(mut self, status: StatusCode) -> Self {
+        self.status = status.as_u16();
+        self
+    }
+
+    fn sent(&mut self, bytes: usize) {
+        if self.body_bytes == 0 && bytes > 0 {
+            self.metrics.first_byte(self.route, self.started.elapsed());
+        }
+        self.body_bytes += bytes as u64;
+    }
+}
+
+impl Drop for Measurement {
+    fn drop(&mut self) {
+        let request = Measured {
+            method: self.method,
+            route: self.route,
+            status: self.status,
+        };
+        self.metrics
+            .request_finished(request, self.started.elapsed(), self.body_bytes);
+    }
+}
+
+/// A body that counts what leaves it.
+struct MeasuredBody {
+    body: Body,
+    measurement: Measurement,
+}
+
+impl http_body::Body for MeasuredBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.measurement.sent(data.len());
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,120 @@
+//! Routes and the layers around them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{
+    ACCEPT, AUTHORIZATION, ETAG, IF_NONE_MATCH, LINK, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{Method, StatusCode};
+use http_body::Body as _;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::config::Config;
+use crate::get_interactions::get_interactions;
+use crate::get_stats::get_stats;
+use crate::problem::Problem;
+use crate::request::{self, REQUEST_ID};
+use crate::service::Service;
+use crate::{docs, get_interactions, get_stats, health, openapi};
+
+/// A body is not wanted; one of this size is read and ignored.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a browser may remember a preflight's answer.
+const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
+
+/// Everything this service answers.
+pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
+    let turns = Arc::new(Semaphore::new(config.limits.requests as usize));
+    let dashboard = Router::new()
+        .route(get_interactions::PATH, get(get_interactions))
+        .route(get_stats::PATH, get(get_stats))
+        .layer(from_fn_with_state(Arc::clone(&service), limit_time))
+        .layer(from_fn(limit_body))
+        .layer(from_fn_with_state(
+            (Arc::clone(&service), turns),
+            limit_requests,
+        ));
+    let mut router = Router::new()
+        .merge(dashboard)
+        .route(health::LIVEZ, get(health::livez))
+        .route(health::READYZ, get(health::readyz))
+        .route(health::METRICS, get(health::metrics))
+        .route(openapi::PATH, get(openapi::document))
+        .route(docs::PATH, get(docs::page))
+        .fallback(async || StatusCode::NOT_FOUND)
+        .layer(CatchPanicLayer::custom(panicked));
+    if !config.cors_origins.is_empty() {
+        router = router.layer(cors(config));
+    }
+    router
+        .layer(from_fn_with_state(Arc::clone(&service), request::handle))
+        .with_state(service)
+}
+
+/// A preflight is answered here, before anything asks for a token.
+fn cors(config: &Config) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(config.cors_origins.iter().cloned()))
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers([AUTHORIZATION, ACCEPT, IF_NONE_MATCH, REQUEST_ID])
+        .expose_headers([ETAG, LINK, REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE])
+        .max_age(PREFLIGHT_AGE)
+        .vary([])
+}
+
+/// The time to an answer's first byte; a stream's rest has its own limit.
+async fn limit_time(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(service.timeouts.request, next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        service.metrics.limited("time");
+        Problem::unavailable("The answer took too long; ask for less, or try again.")
+            .into_response()
+    })
+}
+
+/// Requests in progress: beyond the bound it is better to say so at once than to queue.
+async fn limit_requests(
+    State((service, turns)): State<(Arc<Service>, Arc<Semaphore>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Ok(_turn) = turns.try_acquire() else {
+        service.metrics.limited("requests");
+        return Problem::unavailable("Too many requests are in progress; try again.")
+            .into_response();
+    };
+    next.run(request).await
+}
+
+/// These endpoints read no body. A small one is let go by, so that the connection can go on; a large one is refused.
+async fn limit_body(request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Problem::body_too_large().into_response();
+    }
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
+        Ok(Ok(_)) => next.run(Request::from_parts(parts, Body::empty())).await,
+        Ok(Err(_)) => Problem::body_too_large().into_response(),
+        Err(_) => Problem::of_status(StatusCode::REQUEST_TIMEOUT).into_response(),
+    }
+}
+
+/// The panic's text may hold anything: it is logged by the panic hook, and not sent.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::internal().into_response()
+}

@@ -1,0 +1,103 @@
+//! The parts that requests share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use recap_store::{ReadError, Reader, ReaderOptions};
+use recap_telemetry::{MetricsRegistry, PoolState, QueryMetrics};
+
+use crate::auth::Verifier;
+use crate::cache::AnswerCache;
+use crate::config::{Config, Timeouts};
+use crate::feed::Feed;
+use crate::limits::{RateLimit, StreamLimit};
+use crate::problem::Problem;
+use crate::server::ServeError;
+
+/// Everything a handler can reach.
+pub(crate) struct Service {
+    pub(crate) verifier: Verifier,
+    pub(crate) rate: RateLimit,
+    pub(crate) cache: AnswerCache,
+    pub(crate) feed: Arc<Feed>,
+    /// For pages and statistics.
+    pub(crate) pages: Reader,
+    /// For unpaged answers.
+    pub(crate) streams: Reader,
+    pub(crate) stream_limit: StreamLimit,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) metrics: QueryMetrics,
+    pub(crate) registry: MetricsRegistry,
+    draining: AtomicBool,
+}
+
+impl Service {
+    pub(crate) fn new(config: &Config, registry: MetricsRegistry) -> Result<Self, ServeError> {
+        let metrics = QueryMetrics::new(&registry.meter());
+        let feed = Arc::new(Feed::new());
+        let observed = Arc::clone(&feed);
+        metrics.observe_feed(move || observed.age());
+        let reader = |name: &'static str, max_connections: u32| {
+            let reader = Reader::new(&ReaderOptions {
+                database_url: config.database_url.clone(),
+                max_connections,
+                acquire_timeout: config.timeouts.queue,
+                statement_timeout: config.timeouts.statement,
+            })?;
+            let observed = reader.clone();
+            metrics.database.observe_pool(name, move || {
+                let (open, idle) = observed.connections();
+                let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+                PoolState {
+                    used: open.saturating_sub(idle),
+                    idle,
+                    max: max_connections,
+                }
+            });
+            Ok::<_, ServeError>(reader)
+        };
+        Ok(Self {
+            verifier: Verifier::new(&config.clerk, metrics.clone()).map_err(ServeError::Clerk)?,
+            rate: RateLimit::new(config.limits),
+            cache: AnswerCache::new(config.cache, Arc::clone(&feed), metrics.clone()),
+            feed,
+            pages: reader("pages", config.limits.connections)?,
+            streams: reader("streams", config.limits.streams)?,
+            stream_limit: StreamLimit::new(config.limits, config.timeouts.queue),
+            timeouts: config.timeouts,
+            metrics,
+            registry,
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// From now on the service says that it is not ready.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Logs a failed reading and says what the client may know of it.
+    pub(crate) fn read_failed(&self, error: &ReadError) -> Problem {
+        let cause = error as &dyn std::error::Error;
+        match error {
+            ReadError::Unavailable(_) => {
+                self.metrics.limited("pool");
+                tracing::warn!(error = cause, "the database can't be asked");
+                Problem::unavailable("The database can't be asked now; try again.")
+            }
+            ReadError::TimedOut => {
+                self.metrics.limited("time");
+                tracing::warn!(error = cause, "a statement ran into its time limit");
+                Problem::unavailable("The answer took too long; ask for less, or try again.")
+            }
+            ReadError::Failed(_) => {
+                tracing::error!(error = cause, "a statement failed");
+                Problem::internal()
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The contract's own example.
+
+use serde_json::Value;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn the_golden_requests_are_answered_exactly() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/tests/golden/");
+    let read = |name: &str| std::fs::read_to_string(format!("{directory}{name}")).unwrap();
+    let world = World::start().await;
+    let events: Vec<Value> = read("events.ndjson")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    world.publish(&events).await;
+    let requests: Value = serde_json::from_str(&read("requests.json")).unwrap();
+    for request in requests.as_array().unwrap() {
+        let text = |name: &str| request[name].as_str().unwrap();
+        let token = match text("role") {
+            "org:admin" => world.admin(text("orgId"), text("caller")),
+            _ => world.member(text("orgId"), text("caller")),
+        };
+        // None of the values holds a character that would need encoding.
+        let pair = |(name, value): (&String, &Value)| format!("{name}={}", value.as_str().unwrap());
+        let query: Vec<String> = request["query"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(pair)
+            .collect();
+        let reply = world
+            .get(&token, &format!("{}?{}", text("path"), query.join("&")))
+            .await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let expected: Value = serde_json::from_str(&read(text("response"))).unwrap();
+        assert_eq!(reply.json(), expected, "{}", text("response"));
+    }
+}

@@ -1,0 +1,7 @@
+//! The query service through HTTP, against a real PostgreSQL and a local Clerk instance. One file a topic.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod world;
+
+mod golden;

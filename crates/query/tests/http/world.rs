@@ -1,0 +1,288 @@
+//! What a test stands on: a database of its own filled through the projector's own code, a Clerk instance, and the running service.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use recap_events::{Body, Decoded};
+use recap_query::config::ClerkConfig;
+use recap_query::{Config, RunningServer};
+use recap_servers::PostgresServer;
+use recap_servers::clerk::{LocalClerk, Session};
+use recap_store::{AgentWrite, Batch, ConversationKey, Entry, UserWrite, Writer, WriterOptions};
+use recap_summary::Delta;
+use recap_telemetry::MetricsRegistry;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::time::Instant;
+
+/// How long a condition may take to come true.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The organization most tests live in.
+pub const ORG: &str = "org_acme";
+pub const LIST: &str = "/api/dashboard/getInteractions";
+pub const STATS: &str = "/api/dashboard/getStats";
+/// A range that holds everything.
+pub const RANGE: &str = "from=2000-01-01T00:00:00Z&to=2099-01-01T00:00:00Z";
+
+pub struct World {
+    pub clerk: LocalClerk,
+    pub server: RunningServer,
+    pub registry: MetricsRegistry,
+    pub pool: PgPool,
+    pub writer: Writer,
+    pub client: Client,
+}
+
+/// A response, read to its end.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The ids at the top level, in order.
+    pub fn ids(&self) -> Vec<String> {
+        assert_eq!(self.status, 200, "{}", self.text());
+        ids(&self.json())
+    }
+}
+
+/// The ids of an array of conversations.
+pub fn ids(conversations: &Value) -> Vec<String> {
+    conversations
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// A world whose service is configured otherwise. The caller's rate is not limited unless `change` says so.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let database_url = PostgresServer::shared()
+            .await
+            .unwrap()
+            .create_database()
+            .await
+            .unwrap();
+        let pool = PgPool::connect(&database_url).await.unwrap();
+        recap_store::migrate(&pool).await.unwrap();
+        let options = WriterOptions {
+            database_url: database_url.clone().into(),
+            max_connections: 4,
+            acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_mins(1),
+        };
+        let writer = Writer::new(&options, [7; 32]).unwrap();
+        let clerk = LocalClerk::start().await.unwrap();
+        let mut config = Config::local(
+            &database_url,
+            ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url()),
+        );
+        config.limits.rate = 0;
+        config.limits.connections = 4;
+        config.limits.streams = 2;
+        config.limits.streams_per_organization = 2;
+        change(&mut config);
+        let registry = MetricsRegistry::new().unwrap();
+        let server = recap_query::serve(config, registry.clone()).await.unwrap();
+        let client = Client::builder()
+            .timeout(Duration::from_secs(30))
+            .build()
+            .unwrap();
+        Self {
+            clerk,
+            server,
+            registry,
+            pool,
+            writer,
+            client,
+        }
+    }
+
+    pub fn member(&self, org_id: &str, user_id: &str) -> String {
+        self.clerk.token(&Session::member(org_id, user_id)).unwrap()
+    }
+
+    pub fn admin(&self, org_id: &str, user_id: &str) -> String {
+        self.clerk.token(&Session::admin(org_id, user_id)).unwrap()
+    }
+
+    /// A token of an administrator of [`ORG`].
+    pub fn boss(&self) -> String {
+        self.admin(ORG, "user_boss")
+    }
+
+    pub fn url(&self, path_and_query: &str) -> String {
+        format!("http://{}{path_and_query}", self.server.addr)
+    }
+
+    pub fn request(&self, token: &str, path_and_query: &str) -> RequestBuilder {
+        self.client.get(self.url(path_and_query)).bearer_auth(token)
+    }
+
+    pub async fn get(&self, token: &str, path_and_query: &str) -> Reply {
+        send(self.request(token, path_and_query)).await
+    }
+
+    pub async fn plain(&self, method: Method, path_and_query: &str) -> Reply {
+        send(self.client.request(method, self.url(path_and_query))).await
+    }
+
+    /// Everything of [`ORG`] that matches `filter`, as its administrator sees it.
+    pub async fn list(&self, filter: &str) -> Reply {
+        let and = if filter.is_empty() { "" } else { "&" };
+        self.get(
+            &self.boss(),
+            &format!("{LIST}?{RANGE}&allInOrg=true{and}{filter}"),
+        )
+        .await
+    }
+
+    /// Commits events, all in one flush.
+    pub async fn publish(&self, events: &[Value]) {
+        let lines: Vec<Vec<u8>> = events
+            .iter()
+            .map(|event| serde_json::to_vec(event).unwrap())
+            .collect();
+        let mut deltas: BTreeMap<(String, String), Delta> = BTreeMap::new();
+        let mut batch = Batch::default();
+        for line in &lines {
+            let decoded = recap_events::decode(Some(line), std::iter::empty());
+            let Decoded::Event(event) = decoded else {
+                panic!("{decoded:?}: {}", String::from_utf8_lossy(line))
+            };
+            match &event.body {
+                Body::Conversation {
+                    conversation_id,
+                    change,
+                } => {
+                    let key = (event.org_id.to_string(), conversation_id.to_string());
+                    deltas
+                        .entry(key)
+                        .or_default()
+                        .apply(&event.id, event.time, change);
+                }
+                Body::User { user_id, profile } => {
+                    batch.users.push(UserWrite::new(
+                        &event.org_id,
+                        user_id,
+                        &event.id,
+                        event.time,
+                        profile.as_ref(),
+                    ));
+                }
+                Body::Agent { agent_id, profile } => {
+                    batch.agents.push(AgentWrite::new(
+                        &event.org_id,
+                        *agent_id,
+                        &event.id,
+                        event.time,
+                        profile,
+                    ));
+                }
+            }
+        }
+        let entry = |((org_id, conversation_id), delta): ((String, String), Delta)| {
+            Entry::unknown(ConversationKey::new(org_id, conversation_id), delta)
+        };
+        batch.conversations = deltas.into_iter().map(entry).collect();
+        let generation = self.writer.live_generation().await.unwrap();
+        self.writer.flush(generation, &mut batch).await.unwrap();
+    }
+
+    /// The sum of a metric's series whose labels contain all of `labels`.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let text = self.registry.render().unwrap();
+        let series = text.lines().filter(|line| {
+            line.starts_with(name) && labels.iter().all(|label| line.contains(label))
+        });
+        series
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+}
+
+pub async fn send(request: RequestBuilder) -> Reply {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Reply {
+        status,
+        headers,
+        body: response.bytes().await.unwrap().to_vec(),
+    }
+}
+
+/// Asks until the answer satisfies; the last answer when patience ends is the failure.
+pub async fn eventually<T: std::fmt::Debug, F: Future<Output = T>>(
+    ask: impl Fn() -> F,
+    satisfies: impl Fn(&T) -> bool,
+) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask().await;
+        if satisfies(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "still: {answer:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// An event of [`ORG`]; its id follows from its content, so the same event twice is one event.
+pub fn event(kind: &str, time: &str, data: Value) -> Value {
+    event_of(ORG, kind, time, data)
+}
+
+pub fn event_of(org_id: &str, kind: &str, time: &str, mut data: Value) -> Value {
+    data["orgId"] = json!(org_id);
+    let id = format!("{time}-{:016x}", hash(&format!("{kind}{data}")));
+    json!({ "specversion": "1.0", "id": id, "source": "test", "type": kind, "time": time, "data": data })
+}
+
+fn hash(text: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A conversation of a user with one message, created and last touched at `time`.
+pub fn conversation(id: &str, user_id: &str, time: &str) -> Value {
+    event(
+        "conversation.upserted",
+        time,
+        json!({ "conversationId": id, "userId": user_id, "createdAt": time }),
+    )
+}
+
+/// The same inside `parent`.
+pub fn child(id: &str, parent: &str, user_id: &str, time: &str) -> Value {
+    let data = json!({ "conversationId": id, "userId": user_id, "createdAt": time, "upstreamConversationId": parent });
+    event("conversation.upserted", time, data)
+}
