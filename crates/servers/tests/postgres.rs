@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use recap_servers::PostgresServer;
 use sqlx::{Connection, PgConnection, Row};
 
+const POLL: Duration = Duration::from_millis(20);
+
 async fn wait_until_gone(path: &Path) {
     let start = Instant::now();
     while path.exists() {
@@ -15,7 +17,7 @@ async fn wait_until_gone(path: &Path) {
             "{} is still there",
             path.display()
         );
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(POLL).await;
     }
 }
 

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Every check and every test, on real servers. Installs what is missing; nothing else to read or set.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=deploy/prerequisites.sh
+. deploy/prerequisites.sh
+
+cargo_deny=0.20.2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+timings=()
+
+# stage NAME COMMAND...: runs it and remembers how long it took.
+stage() {
+  local name=$1 start=$SECONDS
+  shift
+  echo "== $name"
+  "$@"
+  timings+=("$(printf '%5d s  %s' $((SECONDS - start)) "$name")")
+}
+
+packages() {
+  need_rust
+  need cc build-essential
+  need make build-essential
+  need mvn maven
+  need_java
+  need_postgresql
+  install_missing
+}
+
+rust_tools() {
+  cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+  cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+  if [ "$(cargo deny --version 2>/dev/null)" != "cargo-deny $cargo_deny" ]; then
+    # Built to be built fast: it runs for seconds.
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+      cargo install --locked --quiet cargo-deny --version "$cargo_deny"
+  fi
+}
+
+dependencies() {
+  cargo deny --locked check --hide-inclusion-graph bans licenses sources
+  if cargo deny --locked fetch db >"$log" 2>&1; then
+    cargo deny --locked check advisories
+  else
+    echo "NOT CHECKED: security advisories. The RustSec database could not be fetched:"
+    tail -n 3 "$log"
+  fi
+}
+
+tests() {
+  cargo test --locked --workspace --no-fail-fast 2>&1 | tee "$log"
+}
+
+documentation() {
+  RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+}
+
+stage "packages" packages
+stage "Rust tools" rust_tools
+stage "format" cargo fmt --all --check
+stage "dependencies" dependencies
+stage "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
+stage "tests" tests
+stage "documentation" documentation
+
+echo "== times"
+printf '%s\n' "${timings[@]}"
+awk '/^test result:/ { passed += $4; failed += $6 } END { printf "%d passed, %d failed\n", passed, failed }' "$log"
