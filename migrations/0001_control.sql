@@ -19,7 +19,7 @@ CREATE SEQUENCE recap.generation_id AS integer;
 
 -- One row: the live generation, read by every flush and every request.
 CREATE TABLE recap.live (
-    only       boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     generation integer NOT NULL REFERENCES recap.generation (id)
 );
 

@@ -11,7 +11,7 @@ CREATE TABLE conversation_summary (
     base_revision           bigint      NOT NULL,
     text_kept               boolean     NOT NULL,
     part_count              smallint    NOT NULL,
-    state                   bytea       STORAGE EXTERNAL NOT NULL,
+    state                   bytea       NOT NULL,
     created_at              timestamptz NOT NULL,
     updated_at              timestamptz NOT NULL,
     -- -updated_at in Unix milliseconds: ascending is newest first, so one row comparison with the id cuts a page.
@@ -37,15 +37,17 @@ CREATE TABLE conversation_summary (
     first_message_text      text        COLLATE "C",
     PRIMARY KEY (org_id, conversation_id)
 ) WITH (toast_tuple_target = 128);
+ALTER TABLE conversation_summary ALTER COLUMN state SET STORAGE EXTERNAL;
 
 -- The parts of a state too large for its row; only the changed ones are written.
 CREATE TABLE conversation_state_part (
     org_id          text     COLLATE "C" NOT NULL,
     conversation_id text     COLLATE "C" NOT NULL,
     part            smallint NOT NULL,
-    state           bytea    STORAGE EXTERNAL NOT NULL,
+    state           bytea    NOT NULL,
     PRIMARY KEY (org_id, conversation_id, part)
 ) WITH (toast_tuple_target = 128);
+ALTER TABLE conversation_state_part ALTER COLUMN state SET STORAGE EXTERNAL;
 
 -- JSON is kept as text: it comes back as it was sent, and json would refuse deep nesting.
 CREATE TABLE tool_call (
