@@ -183,6 +183,35 @@ impl<'a> Envelope<'a> {
             ))
         })
     }
+
+    /// The event, once all of the value has turned out to be JSON.
+    fn finish(self, mut r: Reader<'a>, event_type: Option<EventType>) -> Decoded<'a> {
+        let named = match self.type_slot.take() {
+            Some(Type::Unknown(event_type)) => {
+                return Decoded::Skipped(Skipped::UnknownType { event_type });
+            }
+            Some(Type::Known(named)) if !r.has_problem() => named,
+            Some(Type::Known(_)) => return invalid(r, event_type),
+            None => {
+                r.note(Reason::MissingField, |_| String::from("`type` is missing"));
+                return invalid(r, None);
+            }
+        };
+        let id = r.required("id", self.id);
+        let time = r.required("time", self.time);
+        let data = match r.required("data", self.data) {
+            Some(Part::Read(data)) => data,
+            Some(Part::Later(at_data)) if !r.has_problem() => {
+                r = at_data;
+                match data::read(&mut r, named) {
+                    Ok(data) => data,
+                    Err(broken) => return not_json(&r, broken, Some(named)),
+                }
+            }
+            Some(Part::Later(_)) | None => None,
+        };
+        assemble(r, named, id, time, data)
+    }
 }
 
 fn structured(value: &[u8]) -> Decoded<'_> {
@@ -190,11 +219,16 @@ fn structured(value: &[u8]) -> Decoded<'_> {
         Ok(text) => text,
         Err(error) => return not_utf8(&error, None),
     };
+    let mut r = Reader::new(text);
+    let mut envelope = Envelope::default();
     let mut event_type = None;
-    match structured_text(text, &mut event_type) {
-        Ok(decoded) => decoded,
-        Err(broken) => not_json(broken, event_type),
+    let read = r
+        .object("event", |r, key| envelope.field(r, key, &mut event_type))
+        .and_then(|_| r.end());
+    if let Err(broken) = read {
+        return not_json(&r, broken, event_type);
     }
+    envelope.finish(r, event_type)
 }
 
 fn binary<'a>(value: &'a [u8], headers: &Headers<'a>) -> Decoded<'a> {
@@ -208,47 +242,12 @@ fn binary<'a>(value: &'a [u8], headers: &Headers<'a>) -> Decoded<'a> {
         });
     };
     match str::from_utf8(value) {
-        Ok(text) => binary_text(text, headers, event_type)
-            .unwrap_or_else(|broken| not_json(broken, Some(event_type))),
+        Ok(text) => binary_text(text, headers, event_type),
         Err(error) => not_utf8(&error, Some(event_type)),
     }
 }
 
-fn structured_text<'a>(text: &'a str, event_type: &mut Option<EventType>) -> Scan<Decoded<'a>> {
-    let mut r = Reader::new(text);
-    let mut envelope = Envelope::default();
-    r.object("event", |r, key| envelope.field(r, key, event_type))?;
-    r.end()?;
-    let named = match envelope.type_slot.take() {
-        Some(Type::Unknown(event_type)) => {
-            return Ok(Decoded::Skipped(Skipped::UnknownType { event_type }));
-        }
-        Some(Type::Known(named)) if !r.has_problem() => named,
-        Some(Type::Known(_)) => return Ok(invalid(r, *event_type)),
-        None => {
-            r.note(Reason::MissingField, |_| String::from("`type` is missing"));
-            return Ok(invalid(r, None));
-        }
-    };
-    let id = r.required("id", envelope.id);
-    let time = r.required("time", envelope.time);
-    let data = match r.required("data", envelope.data) {
-        Some(Part::Read(data)) => data,
-        Some(Part::Later(mut at_data)) if !r.has_problem() => {
-            let data = data::read(&mut at_data, named)?;
-            r = at_data;
-            data
-        }
-        Some(Part::Later(_)) | None => None,
-    };
-    Ok(assemble(r, named, id, time, data))
-}
-
-fn binary_text<'a>(
-    text: &'a str,
-    headers: &Headers<'a>,
-    event_type: EventType,
-) -> Scan<Decoded<'a>> {
+fn binary_text<'a>(text: &'a str, headers: &Headers<'a>, event_type: EventType) -> Decoded<'a> {
     let mut r = Reader::new(text);
     let id = headers
         .id
@@ -258,9 +257,14 @@ fn binary_text<'a>(
         .time
         .read(&mut r, "ce_time")
         .and_then(|time| r.checked_time("ce_time", time));
-    let data = data::read(&mut r, event_type)?;
-    r.end()?;
-    Ok(assemble(r, event_type, id, time, data))
+    let data = match data::read(&mut r, event_type) {
+        Ok(data) => data,
+        Err(broken) => return not_json(&r, broken, Some(event_type)),
+    };
+    match r.end() {
+        Ok(()) => assemble(r, event_type, id, time, data),
+        Err(broken) => not_json(&r, broken, Some(event_type)),
+    }
 }
 
 /// The event, unless a breach was noted; every part that is `None` has been noted.
@@ -291,13 +295,14 @@ fn invalid<'a>(r: Reader<'_>, event_type: Option<EventType>) -> Decoded<'a> {
     })
 }
 
-fn not_json<'a>(broken: Broken, event_type: Option<EventType>) -> Decoded<'a> {
+fn not_json<'a>(r: &Reader<'_>, broken: Broken, event_type: Option<EventType>) -> Decoded<'a> {
     Decoded::Invalid(Invalid {
         reason: Reason::NotJson,
         event_type,
         detail: format!(
             "the value is not JSON: expected {} at byte {}",
-            broken.expected, broken.at
+            broken.expected(),
+            r.position()
         ),
     })
 }

@@ -109,6 +109,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Bytes into the text.
+    pub const fn position(&self) -> usize {
+        self.json.position()
+    }
+
     pub fn end(&mut self) -> Scan<()> {
         self.json.end()
     }

@@ -212,6 +212,19 @@ fn what_is_not_json_is_refused_as_that_before_anything_else() {
 }
 
 #[test]
+fn the_place_where_json_ends_is_named() {
+    for (text, detail) in [
+        (r#"{"id":"e",}"#, "expected a field name at byte 10"),
+        (r#"{"id" "e"}"#, "expected `:` at byte 6"),
+        (r#"{"data":[1 2]}"#, "expected `,` or `]` at byte 11"),
+        ("{}}", "expected the end at byte 2"),
+    ] {
+        let invalid = refused(text);
+        assert!(invalid.detail.ends_with(detail), "{text}: {invalid}");
+    }
+}
+
+#[test]
 fn what_is_not_utf8_is_refused_as_that() {
     let good = message(r#""text":"t""#).into_bytes();
     let at = good.len() - 4;

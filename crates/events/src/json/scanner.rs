@@ -1,12 +1,40 @@
 //! A cursor over JSON text: what stands here, and the steps through objects, numbers and literals.
 
-/// Where and why a text is not JSON.
+/// What the grammar allows where a text is not JSON: at the scanner's position. One byte, so that results
+/// travel in registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Broken {
-    /// Bytes into the text.
-    pub at: usize,
-    /// What the grammar allows there.
-    pub expected: &'static str,
+pub(crate) enum Broken {
+    Value,
+    NameOrEnd,
+    Colon,
+    Name,
+    CommaOrBrace,
+    CommaOrBracket,
+    End,
+    Literal,
+    Digit,
+    StringEnd,
+    Escape,
+    HexEscape,
+}
+
+impl Broken {
+    pub const fn expected(self) -> &'static str {
+        match self {
+            Self::Value => "a value",
+            Self::NameOrEnd => "a field name or `}`",
+            Self::Colon => "`:`",
+            Self::Name => "a field name",
+            Self::CommaOrBrace => "`,` or `}`",
+            Self::CommaOrBracket => "`,` or `]`",
+            Self::End => "the end",
+            Self::Literal => "`true`, `false` or `null`",
+            Self::Digit => "a digit",
+            Self::StringEnd => "a string without control characters, and its end",
+            Self::Escape => "an escape",
+            Self::HexEscape => "`\\u` and four hexadecimal digits",
+        }
+    }
 }
 
 pub(crate) type Scan<T> = Result<T, Broken>;
@@ -52,11 +80,9 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    pub(super) const fn broken<T>(&self, expected: &'static str) -> Scan<T> {
-        Err(Broken {
-            at: self.at,
-            expected,
-        })
+    /// Bytes into the text.
+    pub const fn position(&self) -> usize {
+        self.at
     }
 
     /// Steps over whitespace; whether there was any.
@@ -80,7 +106,7 @@ impl<'a> Scanner<'a> {
             Some(b't') => Kind::True,
             Some(b'f') => Kind::False,
             Some(b'n') => Kind::Null,
-            _ => return self.broken("a value"),
+            _ => return Err(Broken::Value),
         })
     }
 
@@ -95,7 +121,7 @@ impl<'a> Scanner<'a> {
                 self.at += 1;
                 Ok(false)
             }
-            _ => self.broken("a field name or `}`"),
+            _ => Err(Broken::NameOrEnd),
         }
     }
 
@@ -104,7 +130,7 @@ impl<'a> Scanner<'a> {
     pub fn colon(&mut self) -> Scan<bool> {
         let before = self.space();
         if self.peek() != Some(b':') {
-            return self.broken("`:`");
+            return Err(Broken::Colon);
         }
         self.at += 1;
         Ok(self.space() | before)
@@ -120,14 +146,14 @@ impl<'a> Scanner<'a> {
                 self.space();
                 match self.peek() {
                     Some(b'"') => Ok(true),
-                    _ => self.broken("a field name"),
+                    _ => Err(Broken::Name),
                 }
             }
             Some(b'}') => {
                 self.at += 1;
                 Ok(false)
             }
-            _ => self.broken("`,` or `}`"),
+            _ => Err(Broken::CommaOrBrace),
         }
     }
 
@@ -136,7 +162,7 @@ impl<'a> Scanner<'a> {
         self.space();
         match self.peek() {
             None => Ok(()),
-            Some(_) => self.broken("the end"),
+            Some(_) => Err(Broken::End),
         }
     }
 
@@ -149,7 +175,7 @@ impl<'a> Scanner<'a> {
             _ => "null",
         };
         if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            return self.broken("`true`, `false` or `null`");
+            return Err(Broken::Literal);
         }
         self.at += word.len();
         Ok(())
@@ -188,7 +214,7 @@ impl<'a> Scanner<'a> {
             self.at += 1;
         }
         if self.at == from {
-            return self.broken("a digit");
+            return Err(Broken::Digit);
         }
         Ok(())
     }

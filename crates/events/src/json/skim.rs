@@ -1,7 +1,7 @@
 //! Stepping over a whole value, of any depth, without recursion.
 
 use super::{
-    scanner::{Kind, Scan, Scanner},
+    scanner::{Broken, Kind, Scan, Scanner},
     string::Flaws,
 };
 
@@ -67,8 +67,8 @@ impl<'a> Scanner<'a> {
                         self.at += 1;
                         nest.pop();
                     }
-                    (_, true) => return self.broken("`,` or `}`"),
-                    (_, false) => return self.broken("`,` or `]`"),
+                    (_, true) => return Err(Broken::CommaOrBrace),
+                    (_, false) => return Err(Broken::CommaOrBracket),
                 }
             }
             return Ok(Skimmed {
@@ -81,7 +81,7 @@ impl<'a> Scanner<'a> {
 
     fn skip_key(&mut self, flaws: &mut Flaws) -> Scan<bool> {
         if self.peek() != Some(b'"') {
-            return self.broken("a field name");
+            return Err(Broken::Name);
         }
         self.skip_string(flaws)?;
         self.colon()

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::scanner::{Scan, Scanner};
+use super::scanner::{Broken, Scan, Scanner};
 
 /// A string's value and what is to be known of it.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl<'a> Scanner<'a> {
                     });
                 }
                 Some(b'\\') => value.push(self.escape(&mut flaws)?),
-                _ => return self.broken("a string without control characters, and its end"),
+                _ => return Err(Broken::StringEnd),
             }
             run = self.at;
             self.at = plain_until(self.text.as_bytes(), run);
@@ -86,7 +86,7 @@ impl<'a> Scanner<'a> {
                 Some(b'\\') => {
                     self.escape(flaws)?;
                 }
-                _ => return self.broken("a string without control characters, and its end"),
+                _ => return Err(Broken::StringEnd),
             }
         }
     }
@@ -104,7 +104,7 @@ impl<'a> Scanner<'a> {
             Some(b'b') => '\u{8}',
             Some(b'f') => '\u{c}',
             Some(b'u') => return self.unicode_escape(flaws),
-            _ => return self.broken("an escape"),
+            _ => return Err(Broken::Escape),
         };
         self.at += 2;
         Ok(decoded)
@@ -112,7 +112,7 @@ impl<'a> Scanner<'a> {
 
     fn unicode_escape(&mut self, flaws: &mut Flaws) -> Scan<char> {
         let Some(unit) = self.hex_unit(self.at) else {
-            return self.broken("`\\u` and four hexadecimal digits");
+            return Err(Broken::HexEscape);
         };
         self.at += 6;
         flaws.nul |= unit == 0;
