@@ -1,0 +1,140 @@
+//! Records on their way from the consumer to a worker: many in one buffer, with no allocation a record.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Headers, OwnedHeaders};
+
+use crate::offsets::ChunkId;
+
+type Span = Range<usize>;
+
+/// Where one record came from and where its pieces are.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// Place in [`Chunk::topics`].
+    pub topic: usize,
+    pub partition: i32,
+    pub offset: i64,
+    /// Unix milliseconds, when the broker gave one.
+    pub timestamp: Option<i64>,
+    key: Option<Span>,
+    value: Option<Span>,
+    headers: Span,
+    /// Headers whose names are not UTF-8: not readable, yet to be kept for the dead letter.
+    pub unreadable_headers: Option<OwnedHeaders>,
+}
+
+/// A batch of records for one worker.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub id: ChunkId,
+    /// The topics this projector reads.
+    pub topics: Arc<[Arc<str>]>,
+    pub records: Vec<Record>,
+    /// Records that went to the dead letters; they are not folded again.
+    pub dead: Vec<usize>,
+    headers: Vec<(Span, Option<Span>)>,
+    buffer: Vec<u8>,
+}
+
+impl Chunk {
+    pub fn new(id: ChunkId, topics: Arc<[Arc<str>]>) -> Self {
+        Self {
+            id,
+            topics,
+            records: Vec::new(),
+            dead: Vec::new(),
+            headers: Vec::new(),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Copies a record in and returns the bytes it takes.
+    pub fn push(&mut self, topic: usize, message: &BorrowedMessage<'_>) -> usize {
+        let (before, first_header) = (self.buffer.len(), self.headers.len());
+        let key = self.copy(message.key());
+        let value = self.copy(message.payload());
+        // rdkafka panics on a header name that is not UTF-8, and any producer may send one.
+        let read = catch_unwind(AssertUnwindSafe(|| self.copy_headers(message)));
+        let unreadable_headers = match read {
+            Ok(()) => None,
+            Err(_) => {
+                self.headers.truncate(first_header);
+                message.headers().map(|headers| headers.detach())
+            }
+        };
+        self.records.push(Record {
+            topic,
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis(),
+            key,
+            value,
+            headers: first_header..self.headers.len(),
+            unreadable_headers,
+        });
+        let headers = self.headers.len() - first_header;
+        self.buffer.len() - before
+            + size_of::<Record>()
+            + headers * size_of::<(Span, Option<Span>)>()
+    }
+
+    fn copy_headers(&mut self, message: &BorrowedMessage<'_>) {
+        for header in message.headers().iter().flat_map(|headers| headers.iter()) {
+            let start = self.buffer.len();
+            self.buffer.extend_from_slice(header.key.as_bytes());
+            let name = start..self.buffer.len();
+            let value = self.copy(header.value);
+            self.headers.push((name, value));
+        }
+    }
+
+    fn copy(&mut self, bytes: Option<&[u8]>) -> Option<Span> {
+        let bytes = bytes?;
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(bytes);
+        Some(start..self.buffer.len())
+    }
+
+    /// The record's key.
+    pub fn key(&self, record: &Record) -> Option<&[u8]> {
+        record.key.clone().map(|span| &self.buffer[span])
+    }
+
+    /// The record's value.
+    pub fn value(&self, record: &Record) -> Option<&[u8]> {
+        record.value.clone().map(|span| &self.buffer[span])
+    }
+
+    /// The record's headers, none when they are unreadable.
+    pub fn headers(
+        &self,
+        record: &Record,
+    ) -> impl Iterator<Item = (&str, Option<&[u8]>)> + Clone + '_ {
+        self.headers[record.headers.clone()].iter().map(|(name, value)| {
+            // Copied from a `&str`, so it is one.
+            let name = str::from_utf8(&self.buffer[name.clone()]).unwrap_or_default();
+            (name, value.clone().map(|span| &self.buffer[span]))
+        })
+    }
+
+    /// The topic a record came from.
+    pub fn topic(&self, record: &Record) -> &Arc<str> {
+        &self.topics[record.topic]
+    }
+
+    /// The bytes held for the records, spare capacity included.
+    pub fn bytes(&self) -> usize {
+        self.buffer.capacity()
+            + self.records.capacity() * size_of::<Record>()
+            + self.headers.capacity() * size_of::<(Span, Option<Span>)>()
+    }
+
+    /// The least timestamp of the records in Unix milliseconds.
+    pub fn oldest(&self) -> Option<i64> {
+        self.records.iter().filter_map(|record| record.timestamp).min()
+    }
+}

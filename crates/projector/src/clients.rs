@@ -1,0 +1,100 @@
+//! librdkafka's options for the consumer and the producer of dead letters.
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use secrecy::ExposeSecret;
+
+use crate::Settings;
+use crate::settings::GroupProtocol;
+
+/// Larger than any record a broker takes by default, so that a dead letter with its headers fits as far as the broker lets it.
+const PRODUCER_MESSAGE_MAX: &str = "104857600";
+
+impl Settings {
+    /// Options of every client; admin clients and tools need no more.
+    #[must_use]
+    pub fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap_servers)
+            .set("client.id", "recap-projector")
+            .set("reconnect.backoff.max.ms", "2000")
+            .set("socket.keepalive.enable", "true")
+            .set_log_level(RDKafkaLogLevel::Info);
+        config
+    }
+
+    fn with_options(&self, mut config: ClientConfig) -> ClientConfig {
+        for (key, value) in &self.kafka_options {
+            config.set(key, value.expose_secret());
+        }
+        config
+    }
+
+    pub(crate) fn consumer_config(&self) -> ClientConfig {
+        let mut config = self.client_config();
+        config
+            .set("group.id", &*self.group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("allow.auto.create.topics", "false")
+            .set("topic.metadata.refresh.interval.ms", millis(self.topic_refresh))
+            .set("statistics.interval.ms", "5000")
+            .set("queued.max.messages.kbytes", (self.kafka_queue_bytes / 1024).clamp(1, 2_097_151).to_string())
+            // A full queue is the normal state of a backlog; the default of one second would let it run empty.
+            .set("fetch.queue.backoff.ms", "20")
+            .set("fetch.error.backoff.ms", "200");
+        match self.protocol {
+            GroupProtocol::Classic => config
+                .set("partition.assignment.strategy", "cooperative-sticky")
+                .set("session.timeout.ms", millis(self.session_timeout))
+                .set("heartbeat.interval.ms", millis((self.session_timeout / 10).min(std::time::Duration::from_secs(3)))),
+            // librdkafka refuses the classic protocol's options here: the broker decides.
+            GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
+        };
+        if let Some(id) = &self.instance_id {
+            config.set("group.instance.id", id);
+        }
+        self.with_options(config)
+    }
+
+    pub(crate) fn producer_config(&self) -> ClientConfig {
+        let mut config = self.client_config();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("compression.type", "zstd")
+            .set("linger.ms", "5")
+            .set("message.max.bytes", PRODUCER_MESSAGE_MAX)
+            .set("queue.buffering.max.kbytes", "32768");
+        self.with_options(config)
+    }
+
+    /// Options of clients that only ask and administer.
+    pub(crate) fn admin_config(&self) -> ClientConfig {
+        self.with_options(self.client_config())
+    }
+}
+
+fn millis(duration: std::time::Duration) -> String {
+    duration.as_millis().max(1).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+    use rdkafka::consumer::BaseConsumer;
+    use rdkafka::producer::FutureProducer;
+
+    use crate::tests::settings;
+
+    #[test]
+    fn librdkafka_accepts_the_options_of_both_protocols_and_of_the_producer() {
+        for protocol in ["classic", "consumer"] {
+            let settings = settings(&[&format!("--group-protocol={protocol}")]);
+            let _consumer: BaseConsumer = settings.consumer_config().create().unwrap();
+            let _producer: FutureProducer = settings.producer_config().create().unwrap();
+        }
+    }
+}

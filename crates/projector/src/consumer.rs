@@ -1,0 +1,287 @@
+//! The consumer thread: polls Kafka, feeds the workers, commits what they finished, and steps back when they can't keep up.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use recap_telemetry::ProjectorMetrics;
+use tokio_util::sync::CancellationToken;
+
+use crate::health::Health;
+use crate::rebalance::Context;
+use crate::router::Router;
+use crate::Settings;
+
+/// The longest wait for a record; also how late a stop or a finished chunk is noticed without traffic.
+const IDLE_POLL: Duration = Duration::from_millis(50);
+/// Full for this long, and the partitions are paused: until then not polling is cheaper, since pausing throws away what was fetched ahead.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Records taken between two looks at everything else.
+const ROUND: usize = 512;
+/// An error that goes on is logged this often.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Why the consumer thread ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumerError {
+    /// The consumer could not be made or could not subscribe.
+    #[error("the Kafka consumer cannot be started: {0}")]
+    Start(#[source] KafkaError),
+    /// librdkafka cannot go on, for one because another member took over this one's static id.
+    #[error("the Kafka consumer failed for good: {0}")]
+    Fatal(#[source] KafkaError),
+    /// The deadline of a shutdown passed before everything taken in was written. Nothing is lost: it is read again.
+    #[error("shutdown deadline passed with {bytes} bytes of records not yet written; they will be read again")]
+    DrainTimedOut {
+        /// Bytes of records that were taken in and not written.
+        bytes: usize,
+    },
+}
+
+/// What the consumer thread works with.
+pub(crate) struct ConsumerThread {
+    consumer: BaseConsumer<Context>,
+    router: Arc<Mutex<Router>>,
+    metrics: ProjectorMetrics,
+    health: Arc<Health>,
+    settings: Arc<Settings>,
+    stop: CancellationToken,
+    full_since: Option<Instant>,
+    paused: bool,
+    last_commit: Instant,
+    logged: HashMap<RDKafkaErrorCode, Instant>,
+}
+
+pub(crate) fn lock(router: &Mutex<Router>) -> MutexGuard<'_, Router> {
+    router.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ConsumerThread {
+    /// Makes the consumer and subscribes.
+    pub fn new(
+        settings: &Arc<Settings>,
+        router: Router,
+        metrics: &ProjectorMetrics,
+        health: &Arc<Health>,
+        stop: CancellationToken,
+    ) -> Result<Self, ConsumerError> {
+        let router = Arc::new(Mutex::new(router));
+        let context = Context::new(settings, &router, metrics, health);
+        let consumer: BaseConsumer<Context> = settings
+            .consumer_config()
+            .create_with_context(context)
+            .map_err(ConsumerError::Start)?;
+        let topics: Vec<&str> = settings.topics.iter().map(AsRef::as_ref).collect();
+        consumer.subscribe(&topics).map_err(ConsumerError::Start)?;
+        Ok(Self {
+            consumer,
+            router,
+            metrics: metrics.clone(),
+            health: Arc::clone(health),
+            settings: Arc::clone(settings),
+            stop,
+            full_since: None,
+            paused: false,
+            last_commit: Instant::now(),
+            logged: HashMap::new(),
+        })
+    }
+
+    /// Works until told to stop, then drains. `drained` is called before the group is left, which may take a while with brokers away.
+    pub fn run(mut self, drained: impl FnOnce(&Result<(), ConsumerError>)) {
+        let result = loop {
+            if self.stop.is_cancelled() {
+                break self.drain();
+            }
+            if let Err(error) = self.round() {
+                break Err(error);
+            }
+        };
+        drained(&result);
+    }
+
+    fn round(&mut self) -> Result<(), ConsumerError> {
+        self.health.polled();
+        if self.step_back() {
+            return Ok(());
+        }
+        let mut timeout = IDLE_POLL;
+        for _ in 0..ROUND {
+            let taken = match self.consumer.poll(timeout) {
+                Some(Ok(message)) => lock(&self.router).take(&message),
+                Some(Err(error)) => {
+                    self.failed(error)?;
+                    false
+                }
+                None => break,
+            };
+            if taken {
+                timeout = Duration::ZERO;
+            }
+            if self.is_full() {
+                break;
+            }
+        }
+        let mut router = lock(&self.router);
+        router.dispatch_all();
+        router.collect();
+        drop(router);
+        self.report();
+        self.commit(CommitMode::Async);
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        lock(&self.router).bytes() >= self.settings.intake_bytes
+    }
+
+    /// Keeps the bytes under way bounded; `true` when nothing is to be polled this round.
+    fn step_back(&mut self) -> bool {
+        let bytes = lock(&self.router).bytes();
+        if self.paused {
+            if bytes <= self.settings.intake_bytes / 2 {
+                self.resume();
+            } else {
+                self.pause_newly_assigned();
+            }
+            return false;
+        }
+        if bytes < self.settings.intake_bytes {
+            self.full_since = None;
+            return false;
+        }
+        if self.full_since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+            self.pause();
+            return false;
+        }
+        let mut router = lock(&self.router);
+        router.dispatch_all();
+        router.collect_within(IDLE_POLL);
+        drop(router);
+        self.commit(CommitMode::Async);
+        true
+    }
+
+    fn pause(&mut self) {
+        let assignment = lock(&self.router).assignment();
+        match self.consumer.pause(&assignment) {
+            Ok(()) => {
+                self.paused = true;
+                self.health.reassigned.store(false, Ordering::Relaxed);
+                self.metrics.paused.set(level(assignment.count()));
+                tracing::warn!(partitions = assignment.count(), "intake paused: the database does not keep up");
+            }
+            Err(error) => tracing::warn!(%error, "partitions not paused"),
+        }
+    }
+
+    fn pause_newly_assigned(&mut self) {
+        if self.health.reassigned.swap(false, Ordering::Relaxed) {
+            self.pause();
+        }
+    }
+
+    fn resume(&mut self) {
+        let assignment = lock(&self.router).assignment();
+        match self.consumer.resume(&assignment) {
+            Ok(()) => {
+                self.paused = false;
+                self.full_since = None;
+                self.metrics.paused.set(0);
+                tracing::info!(partitions = assignment.count(), "intake resumed");
+            }
+            Err(error) => tracing::warn!(%error, "partitions not resumed"),
+        }
+    }
+
+    fn report(&self) {
+        let mut router = lock(&self.router);
+        self.metrics.intake_bytes.set(level(router.bytes()));
+        for topic in 0..router.topics.len() {
+            let taken = std::mem::take(&mut router.taken[topic]);
+            if taken > 0 {
+                self.metrics.consumed(&router.topics[topic], &self.settings.group, taken);
+            }
+        }
+    }
+
+    fn commit(&mut self, mode: CommitMode) {
+        let due = matches!(mode, CommitMode::Sync) || self.last_commit.elapsed() >= self.settings.commit_interval;
+        if !due {
+            return;
+        }
+        self.last_commit = Instant::now();
+        let list = lock(&self.router).to_commit();
+        if let Some(list) = list
+            && let Err(error) = self.consumer.commit(&list, mode)
+        {
+            self.consumer.context().commit_failed(&list, &error);
+        }
+    }
+
+    fn failed(&mut self, error: KafkaError) -> Result<(), ConsumerError> {
+        let KafkaError::MessageConsumption(code) = error else {
+            return match error {
+                KafkaError::MessageConsumptionFatal(_) => Err(ConsumerError::Fatal(error)),
+                _ => Ok(()),
+            };
+        };
+        self.metrics.kafka_error(error_name(code));
+        let now = Instant::now();
+        let last = self.logged.insert(code, now);
+        if last.is_none_or(|last| now - last >= LOG_EVERY) {
+            tracing::warn!(error = %code, "Kafka reports an error; the consumer goes on");
+        } else if let Some(last) = last {
+            self.logged.insert(code, last);
+        }
+        Ok(())
+    }
+
+    /// Stops intake, waits for the workers, commits.
+    fn drain(&mut self) -> Result<(), ConsumerError> {
+        let deadline = Instant::now() + self.settings.drain_timeout;
+        let mut router = lock(&self.router);
+        let assignment = router.assignment();
+        let partitions = router.indexes(&assignment);
+        router.dispatch_all();
+        drop(router);
+        let paused: KafkaResult<()> = self.consumer.pause(&assignment);
+        if let Err(error) = paused {
+            tracing::debug!(%error, "partitions not paused for shutdown");
+        }
+        loop {
+            self.health.polled();
+            // Polling keeps the membership; a record it gives is dropped and read again by whoever is next.
+            drop(self.consumer.poll(Duration::ZERO));
+            let mut router = lock(&self.router);
+            let slice = (Instant::now() + IDLE_POLL).min(deadline);
+            let settled = router.drain(&partitions, slice);
+            let bytes = router.bytes();
+            drop(router);
+            if settled || Instant::now() >= deadline {
+                self.commit(CommitMode::Sync);
+                self.health.stopping();
+                return if settled { Ok(()) } else { Err(ConsumerError::DrainTimedOut { bytes }) };
+            }
+        }
+    }
+}
+
+/// A stable name for metrics.
+pub(crate) fn error_name(code: RDKafkaErrorCode) -> &'static str {
+    match code {
+        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => "unknown-topic",
+        RDKafkaErrorCode::AllBrokersDown => "all-brokers-down",
+        RDKafkaErrorCode::BrokerTransportFailure => "transport",
+        RDKafkaErrorCode::PollExceeded => "poll-exceeded",
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed => "not-authorized",
+        _ => "other",
+    }
+}
+
+pub(crate) fn level(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,134 @@
+//! What librdkafka calls back inside `poll`: partitions come and go, commits are answered, statistics and errors arrive.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use recap_telemetry::{PartitionLag, ProjectorMetrics};
+
+use crate::Settings;
+use crate::clock::unix_millis;
+use crate::consumer::{error_name, lock};
+use crate::health::Health;
+use crate::router::Router;
+
+pub(crate) struct Context {
+    router: Arc<Mutex<Router>>,
+    metrics: ProjectorMetrics,
+    health: Arc<Health>,
+    settings: Arc<Settings>,
+}
+
+impl Context {
+    pub fn new(
+        settings: &Arc<Settings>,
+        router: &Arc<Mutex<Router>>,
+        metrics: &ProjectorMetrics,
+        health: &Arc<Health>,
+    ) -> Self {
+        Self {
+            router: Arc::clone(router),
+            metrics: metrics.clone(),
+            health: Arc::clone(health),
+            settings: Arc::clone(settings),
+        }
+    }
+
+    /// Committing failed, as it may during a rebalance: the next commit carries these positions, or newer ones, again.
+    pub fn commit_failed(&self, offsets: &TopicPartitionList, error: &KafkaError) {
+        tracing::warn!(%error, "offsets not committed yet");
+        let mut router = lock(&self.router);
+        for partition in router.indexes(offsets) {
+            router.offsets.commit_failed(partition);
+        }
+    }
+
+    /// Gives everything of these partitions time to become durable, commits, and forgets them.
+    fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let lost = consumer.assignment_lost();
+        let mut router = lock(&self.router);
+        let partitions = router.indexes(list);
+        // Partitions that were lost belong to another member by now; waiting would only delay coming back.
+        let drained = !lost && router.drain(&partitions, Instant::now() + self.settings.drain_timeout);
+        let to_commit = if lost { None } else { router.to_commit() };
+        drop(router);
+        if let Some(list) = to_commit
+            && let Err(error) = consumer.commit(&list, CommitMode::Sync)
+        {
+            self.commit_failed(&list, &error);
+        }
+        let mut router = lock(&self.router);
+        for &partition in &partitions {
+            router.offsets.revoke(partition);
+            router.produced.remove(&partition);
+            let (topic, number) = router.name(partition);
+            self.metrics.lags.remove(topic, number);
+        }
+        self.health.assigned(router.offsets.assigned().count());
+        tracing::info!(partitions = list.count(), lost, drained, "partitions revoked");
+    }
+}
+
+impl ClientContext for Context {
+    fn stats(&self, statistics: Statistics) {
+        let router = lock(&self.router);
+        for index in router.offsets.assigned() {
+            let (topic, number) = router.name(index);
+            let Some(partition) = statistics
+                .topics
+                .get(&**topic)
+                .and_then(|topic| topic.partitions.get(&number))
+                .filter(|partition| partition.hi_offset >= 0)
+            else {
+                continue;
+            };
+            let committed = router
+                .offsets
+                .position(index)
+                .unwrap_or(partition.committed_offset.max(partition.lo_offset).max(0));
+            let records = (partition.hi_offset - committed).max(0);
+            let behind = router.produced.get(&index).filter(|_| records > 0);
+            let milliseconds = behind.map_or(0, |produced| (unix_millis() - produced).max(0));
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds of lag are far below 2^52")]
+            let seconds = milliseconds as f64 / 1_000.0;
+            let lag = PartitionLag {
+                records,
+                seconds,
+                committed_offset: committed,
+            };
+            self.metrics.lags.set(topic, number, lag);
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if let Some(code) = error.rdkafka_error_code() {
+            self.metrics.kafka_error(error_name(code));
+        }
+        tracing::warn!(%error, reason, "Kafka client");
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(list) => {
+                let mut router = lock(&self.router);
+                router.assign(list);
+                self.health.assigned(router.offsets.assigned().count());
+                tracing::info!(partitions = list.count(), "partitions assigned");
+            }
+            Rebalance::Revoke(list) => self.revoke(consumer, list),
+            Rebalance::Error(error) => tracing::warn!(%error, "rebalance failed"),
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            self.commit_failed(offsets, &error);
+        }
+    }
+}

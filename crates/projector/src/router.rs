@@ -1,0 +1,231 @@
+//! From records to chunks: which worker gets a record, which bytes are under way, which offsets are durable.
+
+use std::collections::HashMap;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use rdkafka::Message;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::mpsc::UnboundedSender;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::chunk::Chunk;
+use crate::offsets::{ChunkId, Offsets, PartitionIndex};
+
+/// A chunk of this size goes to its worker at once; smaller ones go when there is nothing more to take.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Chunks of which everything is durable, with the bytes they held.
+#[derive(Debug, Default)]
+pub(crate) struct Finished(pub Vec<(ChunkId, usize)>);
+
+/// The consumer's bookkeeping. Only the consumer thread uses it; the lock around it is for the callbacks that run inside `poll`.
+#[derive(Debug)]
+pub(crate) struct Router {
+    pub topics: Arc<[Arc<str>]>,
+    pub offsets: Offsets,
+    partitions: Vec<(usize, i32)>,
+    index: HashMap<(usize, i32), PartitionIndex>,
+    /// When the last record taken from a partition was produced, in Unix milliseconds.
+    pub produced: HashMap<PartitionIndex, i64>,
+    building: Vec<Option<Chunk>>,
+    building_bytes: Vec<usize>,
+    workers: Vec<UnboundedSender<Chunk>>,
+    finished: mpsc::Receiver<Finished>,
+    dispatched_bytes: usize,
+    next_chunk: u64,
+    /// Records taken since this was last read, by topic.
+    pub taken: Vec<u64>,
+    last: Option<((usize, i32), PartitionIndex)>,
+}
+
+impl Router {
+    pub fn new(
+        topics: Arc<[Arc<str>]>,
+        workers: Vec<UnboundedSender<Chunk>>,
+        finished: mpsc::Receiver<Finished>,
+    ) -> Self {
+        Self {
+            offsets: Offsets::default(),
+            partitions: Vec::new(),
+            index: HashMap::new(),
+            produced: HashMap::new(),
+            building: workers.iter().map(|_| None).collect(),
+            building_bytes: vec![0; workers.len()],
+            finished,
+            dispatched_bytes: 0,
+            next_chunk: 0,
+            taken: vec![0; topics.len()],
+            last: None,
+            topics,
+            workers,
+        }
+    }
+
+    /// Takes a record; `false` when its partition is not assigned (any more).
+    pub fn take(&mut self, message: &BorrowedMessage<'_>) -> bool {
+        let Some((topic, partition)) = self.locate(message) else {
+            return false;
+        };
+        let worker = self.worker_of(message);
+        let next_chunk = &mut self.next_chunk;
+        let topics = &self.topics;
+        let chunk = self.building[worker].get_or_insert_with(|| {
+            *next_chunk += 1;
+            Chunk::new(ChunkId(*next_chunk), Arc::clone(topics))
+        });
+        self.offsets.take(chunk.id, partition, message.offset());
+        if let Some(produced) = message.timestamp().to_millis() {
+            self.produced.insert(partition, produced);
+        }
+        self.taken[topic] += 1;
+        self.building_bytes[worker] += chunk.push(topic, message);
+        if self.building_bytes[worker] >= CHUNK_BYTES {
+            self.dispatch(worker);
+        }
+        true
+    }
+
+    /// Events of one conversation meet in one worker, which saves writes; nothing depends on it.
+    fn worker_of(&self, message: &BorrowedMessage<'_>) -> usize {
+        let hash = match message.key() {
+            Some(key) => xxh3_64(key),
+            None => u64::from(message.partition().unsigned_abs()),
+        };
+        usize::try_from(hash % self.workers.len() as u64).unwrap_or(0)
+    }
+
+    fn locate(&mut self, message: &BorrowedMessage<'_>) -> Option<(usize, PartitionIndex)> {
+        let name = message.topic();
+        let partition = message.partition();
+        if let Some(((topic, last), index)) = self.last
+            && last == partition
+            && *self.topics[topic] == *name
+        {
+            return Some((topic, index));
+        }
+        let topic = self.topic_index(name)?;
+        let index = *self.index.get(&(topic, partition))?;
+        self.last = Some(((topic, partition), index));
+        Some((topic, index))
+    }
+
+    fn topic_index(&self, name: &str) -> Option<usize> {
+        self.topics.iter().position(|topic| **topic == *name)
+    }
+
+    fn dispatch(&mut self, worker: usize) {
+        self.building_bytes[worker] = 0;
+        if let Some(chunk) = self.building[worker].take() {
+            self.dispatched_bytes += chunk.bytes();
+            // A worker that is gone has failed, which ends the projector; what it was sent stays uncommitted.
+            let _unsent = self.workers[worker].send(chunk);
+        }
+    }
+
+    /// Hands every chunk begun to its worker.
+    pub fn dispatch_all(&mut self) {
+        (0..self.workers.len()).for_each(|worker| self.dispatch(worker));
+    }
+
+    /// Bytes taken and not durable yet.
+    pub fn bytes(&self) -> usize {
+        self.dispatched_bytes + self.building_bytes.iter().sum::<usize>()
+    }
+
+    /// Takes note of the chunks finished so far.
+    pub fn collect(&mut self) {
+        while let Ok(finished) = self.finished.try_recv() {
+            self.finish(finished);
+        }
+    }
+
+    /// The same, waiting up to `timeout` for the first.
+    pub fn collect_within(&mut self, timeout: Duration) {
+        if let Ok(finished) = self.finished.recv_timeout(timeout) {
+            self.finish(finished);
+        }
+        self.collect();
+    }
+
+    /// Waits until everything taken from these partitions is durable; `false` when `deadline` came first.
+    pub fn drain(&mut self, partitions: &[PartitionIndex], deadline: Instant) -> bool {
+        self.dispatch_all();
+        self.collect();
+        while !self.offsets.settled(partitions) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            self.collect_within(left);
+        }
+        true
+    }
+
+    fn finish(&mut self, finished: Finished) {
+        for (chunk, bytes) in finished.0 {
+            self.dispatched_bytes = self.dispatched_bytes.saturating_sub(bytes);
+            self.offsets.finish(chunk);
+        }
+    }
+
+    /// Takes partitions into the books.
+    pub fn assign(&mut self, list: &TopicPartitionList) -> usize {
+        let mut assigned = 0;
+        for element in list.elements() {
+            let Some(topic) = self.topic_index(element.topic()) else {
+                continue;
+            };
+            let partitions = &mut self.partitions;
+            let place = (topic, element.partition());
+            let index = *self.index.entry(place).or_insert_with(|| {
+                partitions.push(place);
+                partitions.len() - 1
+            });
+            self.offsets.assign(index);
+            assigned += 1;
+        }
+        assigned
+    }
+
+    /// The numbers of these partitions.
+    pub fn indexes(&self, list: &TopicPartitionList) -> Vec<PartitionIndex> {
+        let number = |topic: &str, partition| {
+            let topic = self.topic_index(topic)?;
+            self.index.get(&(topic, partition)).copied()
+        };
+        list.elements()
+            .iter()
+            .filter_map(|element| number(element.topic(), element.partition()))
+            .collect()
+    }
+
+    /// Topic and partition of a number.
+    pub fn name(&self, index: PartitionIndex) -> (&Arc<str>, i32) {
+        let (topic, partition) = self.partitions[index];
+        (&self.topics[topic], partition)
+    }
+
+    /// Every assigned partition, for pausing and resuming.
+    pub fn assignment(&self) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for index in self.offsets.assigned() {
+            let (topic, partition) = self.name(index);
+            list.add_partition(topic, partition);
+        }
+        list
+    }
+
+    /// Positions that moved, as the list to commit; `None` when none did.
+    pub fn to_commit(&mut self) -> Option<TopicPartitionList> {
+        let advanced = self.offsets.advanced();
+        let mut list = TopicPartitionList::with_capacity(advanced.len());
+        for (index, position) in advanced {
+            let (topic, partition) = self.name(index);
+            // Only an offset below zero is refused, and Kafka has none.
+            let _set = list.add_partition_offset(topic, partition, Offset::Offset(position));
+        }
+        (list.count() > 0).then_some(list)
+    }
+}
