@@ -11,9 +11,7 @@ use crate::settings::GroupProtocol;
 const PRODUCER_MESSAGE_MAX: &str = "104857600";
 
 impl Settings {
-    /// Options of every client; admin clients and tools need no more.
-    #[must_use]
-    pub fn client_config(&self) -> ClientConfig {
+    fn client_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.bootstrap_servers)

@@ -91,7 +91,7 @@ impl ConsumerThread {
     }
 
     /// Works until told to stop, then drains. `drained` is called before the group is left, which may take a while with brokers away.
-    pub fn run(mut self, drained: impl FnOnce(&Result<(), ConsumerError>)) {
+    pub fn run(mut self, drained: impl FnOnce(Result<(), ConsumerError>)) {
         let result = loop {
             if self.stop.is_cancelled() {
                 break self.drain();
@@ -100,7 +100,7 @@ impl ConsumerThread {
                 break Err(error);
             }
         };
-        drained(&result);
+        drained(result);
     }
 
     fn round(&mut self) -> Result<(), ConsumerError> {
@@ -132,6 +132,10 @@ impl ConsumerThread {
         self.report();
         self.commit(CommitMode::Async);
         Ok(())
+    }
+
+    fn stopped_hard(&self) -> bool {
+        lock(&self.router).hard.is_cancelled()
     }
 
     fn is_full(&self) -> bool {
@@ -261,7 +265,7 @@ impl ConsumerThread {
             let settled = router.drain(&partitions, slice);
             let bytes = router.bytes();
             drop(router);
-            if settled || Instant::now() >= deadline {
+            if settled || Instant::now() >= deadline || self.stopped_hard() {
                 self.commit(CommitMode::Sync);
                 self.health.stopping();
                 return if settled { Ok(()) } else { Err(ConsumerError::DrainTimedOut { bytes }) };

@@ -5,13 +5,12 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// A consumer that has not polled for this long hangs: even giving partitions up waits less, by default.
-const HUNG: Duration = Duration::from_secs(60);
-
 /// The state of a running projector; all of it may be read at any time.
 #[derive(Debug)]
 pub struct Health {
     started: Instant,
+    /// A consumer that has not polled for this long hangs: giving partitions up takes less.
+    patience: Duration,
     polled_ms: AtomicU64,
     running: AtomicBool,
     draining: AtomicBool,
@@ -23,9 +22,10 @@ pub struct Health {
 }
 
 impl Health {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(patience: Duration) -> Self {
         Self {
             started: Instant::now(),
+            patience,
             polled_ms: AtomicU64::new(0),
             running: AtomicBool::new(false),
             draining: AtomicBool::new(false),
@@ -62,7 +62,7 @@ impl Health {
     pub fn not_alive(&self) -> Option<String> {
         let polled = Duration::from_millis(self.polled_ms.load(Ordering::Relaxed));
         let silent = self.started.elapsed().saturating_sub(polled);
-        let hung = self.running.load(Ordering::Relaxed) && silent > HUNG;
+        let hung = self.running.load(Ordering::Relaxed) && silent > self.patience;
         hung.then(|| format!("the consumer has not polled for {} s", silent.as_secs()))
     }
 

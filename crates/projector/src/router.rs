@@ -8,6 +8,7 @@ use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::chunk::Chunk;
@@ -15,6 +16,9 @@ use crate::offsets::{ChunkId, Offsets, PartitionIndex};
 
 /// A chunk of this size goes to its worker at once; smaller ones go when there is nothing more to take.
 const CHUNK_BYTES: usize = 256 * 1024;
+
+/// How late a hard stop is noticed while waiting for the workers.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// Chunks of which everything is durable, with the bytes they held.
 #[derive(Debug, Default)]
@@ -38,6 +42,8 @@ pub(crate) struct Router {
     /// Records taken since this was last read, by topic.
     pub taken: Vec<u64>,
     last: Option<((usize, i32), PartitionIndex)>,
+    /// Ends every wait for the workers.
+    pub hard: CancellationToken,
 }
 
 impl Router {
@@ -45,6 +51,7 @@ impl Router {
         topics: Arc<[Arc<str>]>,
         workers: Vec<UnboundedSender<Chunk>>,
         finished: mpsc::Receiver<Finished>,
+        hard: CancellationToken,
     ) -> Self {
         Self {
             offsets: Offsets::default(),
@@ -60,6 +67,7 @@ impl Router {
             last: None,
             topics,
             workers,
+            hard,
         }
     }
 
@@ -155,10 +163,10 @@ impl Router {
         self.collect();
         while !self.offsets.settled(partitions) {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || self.hard.is_cancelled() {
                 return false;
             }
-            self.collect_within(left);
+            self.collect_within(left.min(SLICE));
         }
         true
     }

@@ -1,0 +1,135 @@
+//! Clean conversation states kept for their next event: bounded in bytes, dropped in two ages.
+//!
+//! What is used or new is hot. When the hot ones fill half the budget they become the cold ones, and the cold ones before them are dropped: least
+//! recently used, near enough, at the price of a move.
+
+use std::collections::HashMap;
+
+use recap_store::{Base, ConversationKey, Entry};
+use recap_summary::Delta;
+use recap_telemetry::ProjectorMetrics;
+
+/// What a map's slot, two counted strings and the allocator take beside the state.
+const OVERHEAD: usize = 160;
+
+type States = HashMap<ConversationKey, (Delta, Base)>;
+
+#[derive(Debug)]
+pub(crate) struct StateCache {
+    budget: usize,
+    hot: States,
+    cold: States,
+    hot_bytes: usize,
+    cold_bytes: usize,
+    metrics: ProjectorMetrics,
+    reported: (i64, i64),
+}
+
+impl StateCache {
+    /// `budget` is in bytes; 0 keeps nothing.
+    pub fn new(budget: usize, metrics: ProjectorMetrics) -> Self {
+        Self {
+            budget,
+            hot: States::new(),
+            cold: States::new(),
+            hot_bytes: 0,
+            cold_bytes: 0,
+            metrics,
+            reported: (0, 0),
+        }
+    }
+
+    /// Takes a state out, to be changed.
+    pub fn take(&mut self, key: &ConversationKey) -> Option<(Delta, Base)> {
+        if let Some(found) = self.hot.remove(key) {
+            self.hot_bytes = self.hot_bytes.saturating_sub(bytes(key, &found.0));
+            return Some(found);
+        }
+        let found = self.cold.remove(key)?;
+        self.cold_bytes = self.cold_bytes.saturating_sub(bytes(key, &found.0));
+        Some(found)
+    }
+
+    /// Keeps a clean state.
+    pub fn put(&mut self, entry: Entry) {
+        let Entry { key, delta, base } = entry;
+        let size = bytes(&key, &delta);
+        if size > self.budget / 2 {
+            self.metrics.evicted(1, size as u64);
+            return;
+        }
+        if self.hot_bytes + size > self.budget / 2 {
+            let cold = std::mem::replace(&mut self.cold, std::mem::take(&mut self.hot));
+            self.metrics.evicted(cold.len() as u64, self.cold_bytes as u64);
+            self.cold_bytes = std::mem::take(&mut self.hot_bytes);
+        }
+        self.hot_bytes += size;
+        self.hot.insert(key, (delta, base));
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.hot = States::new();
+        self.cold = States::new();
+        self.hot_bytes = 0;
+        self.cold_bytes = 0;
+        self.report();
+    }
+
+    /// Moves the shared levels to what is held here now.
+    pub fn report(&mut self) {
+        let count = i64::try_from(self.hot.len() + self.cold.len()).unwrap_or(i64::MAX);
+        let bytes = i64::try_from(self.hot_bytes + self.cold_bytes).unwrap_or(i64::MAX);
+        self.metrics.states_held.add(count - self.reported.0);
+        self.metrics.states_bytes.add(bytes - self.reported.1);
+        self.reported = (count, bytes);
+    }
+}
+
+fn bytes(key: &ConversationKey, delta: &Delta) -> usize {
+    OVERHEAD
+        + size_of::<(ConversationKey, Delta, Base)>()
+        + key.org_id.len()
+        + key.conversation_id.len()
+        + delta.heap_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use recap_telemetry::MetricsRegistry;
+
+    use super::*;
+
+    fn cache(budget: usize) -> StateCache {
+        let registry = MetricsRegistry::new().expect("a registry without exporters");
+        StateCache::new(budget, ProjectorMetrics::new(&registry.meter()))
+    }
+
+    fn entry(number: usize) -> Entry {
+        let key = ConversationKey::new("org", number.to_string());
+        Entry { key, delta: Delta::default(), base: Base::Revision(1) }
+    }
+
+    #[test]
+    fn it_never_holds_more_than_its_budget_and_keeps_what_is_used() {
+        let mut cache = cache(100_000);
+        let favourite = entry(0).key;
+        cache.put(entry(0));
+        for number in 1..5_000 {
+            cache.put(entry(number));
+            assert!(cache.hot_bytes + cache.cold_bytes <= 100_000);
+            let (delta, base) = cache.take(&favourite).expect("used all the time, so kept");
+            cache.put(Entry { key: favourite.clone(), delta, base });
+        }
+        assert!(cache.take(&entry(1).key).is_none());
+        cache.clear();
+        assert!(cache.take(&favourite).is_none());
+    }
+
+    #[test]
+    fn a_budget_of_nothing_keeps_nothing() {
+        let mut cache = cache(0);
+        cache.put(entry(0));
+        assert!(cache.take(&entry(0).key).is_none());
+    }
+}

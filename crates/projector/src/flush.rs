@@ -1,0 +1,217 @@
+//! One flush from beginning to end: dead letters acknowledged, the batch committed, however long that takes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use recap_events::{Decoded, EventType};
+use recap_store::{Batch, Entry, FlushError, FlushReport, GenerationId, Writer};
+use recap_telemetry::names::span;
+use recap_telemetry::{BatchFigures, EventOutcome, FlushOutcome, ProjectorMetrics, ResetReason};
+use tracing::Instrument;
+
+use crate::backoff::Backoff;
+use crate::chunk::Chunk;
+use crate::clock::{rfc3339_now, unix_millis};
+use crate::dead_letters::format::REFUSED;
+use crate::dead_letters::{DeadLetter, Limit, Publisher, TooManyDeadLetters};
+use crate::health::Health;
+use crate::pending::{Fold, Work, read};
+
+/// A refused batch is cut into this many pieces, again and again until the events at fault are alone.
+const PIECES: usize = 8;
+
+/// Why the projector cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FlushFailure {
+    /// Waiting would not help: the schema or a stored state does not fit this program.
+    #[error(transparent)]
+    Store(FlushError),
+    /// The limit of dead letters is reached.
+    #[error(transparent)]
+    TooManyDeadLetters(#[from] TooManyDeadLetters),
+}
+
+/// How a flush ended.
+#[derive(Debug)]
+pub(crate) enum Flushed {
+    /// Everything of these chunks is durable; the entries are clean.
+    Done { entries: Vec<Entry>, chunks: Vec<Chunk> },
+    /// Another generation is live: the chunks are to be folded again, for it.
+    GenerationChanged { live: GenerationId, chunks: Vec<Chunk> },
+}
+
+/// What a flush needs; shared by all workers.
+#[derive(Debug)]
+pub(crate) struct Flusher {
+    pub writer: Writer,
+    pub publisher: Publisher,
+    pub limit: Limit,
+    pub metrics: ProjectorMetrics,
+    pub health: Arc<Health>,
+}
+
+/// How writing one batch ended, when it did not commit.
+enum Setback {
+    GenerationChanged(GenerationId),
+    Refused(String),
+    Failed(FlushError),
+}
+
+impl Flusher {
+    /// Publishes the dead letters, then commits the batch. Ends only with everything durable, or with a reason to fold again or to stop.
+    pub async fn flush(&self, generation: GenerationId, mut work: Work) -> Result<Flushed, FlushFailure> {
+        let span = tracing::info_span!("flush", otel.name = span::FLUSH, events = work.events, conversations = work.batch.conversations.len());
+        work.producers.attach(&span);
+        async {
+            if !work.dead_letters.is_empty() {
+                self.publisher.publish(std::mem::take(&mut work.dead_letters)).await;
+            }
+            match self.write(generation, &mut work.batch, work.events).await {
+                Ok(()) => {}
+                Err(Setback::GenerationChanged(live)) => return Ok(Flushed::GenerationChanged { live, chunks: work.chunks }),
+                Err(Setback::Failed(error)) => return Err(FlushFailure::Store(error)),
+                Err(Setback::Refused(error)) => {
+                    tracing::warn!(error, events = work.events, "the database refuses a batch; looking for the events at fault");
+                    self.metrics.reset(ResetReason::Refused);
+                    work.batch = Batch::default();
+                    if let Some(live) = self.isolate(generation, &mut work.chunks).await? {
+                        return Ok(Flushed::GenerationChanged { live, chunks: work.chunks });
+                    }
+                }
+            }
+            self.fresh(&work);
+            Ok(Flushed::Done { entries: work.batch.conversations, chunks: work.chunks })
+        }
+        .instrument(span)
+        .await
+    }
+
+    fn fresh(&self, work: &Work) {
+        let produced = work.chunks.iter().filter_map(Chunk::oldest).min();
+        let (Some(event_micros), Some(produced)) = (work.oldest_event_micros, produced) else {
+            return;
+        };
+        let now = unix_millis();
+        self.metrics.committed(seconds(now - event_micros.div_euclid(1_000)), seconds(now - produced));
+    }
+
+    /// Commits a batch, trying again for as long as the database is away.
+    async fn write(&self, generation: GenerationId, batch: &mut Batch, events: u64) -> Result<(), Setback> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut backoff = Backoff::new();
+        let conversations = batch.conversations.len() as u64;
+        loop {
+            let started = Instant::now();
+            let result = self.writer.flush(generation, batch).await;
+            let figures = result.as_ref().map_or_else(|_| BatchFigures::default(), |report| figures(report, events, conversations));
+            self.metrics.flushed(outcome(&result), started.elapsed(), figures);
+            match result {
+                Ok(_) => {
+                    self.health.database(None);
+                    return Ok(());
+                }
+                Err(FlushError::Unavailable(error)) => {
+                    tracing::warn!(%error, events, "the database is unavailable; trying the same batch again");
+                    self.health.database(Some(error.to_string()));
+                    self.metrics.flush_retried();
+                    backoff.wait().await;
+                }
+                Err(FlushError::GenerationChanged { live }) => return Err(Setback::GenerationChanged(live)),
+                Err(FlushError::Refused(error)) => return Err(Setback::Refused(error.to_string())),
+                Err(error) => return Err(Setback::Failed(error)),
+            }
+        }
+    }
+
+    /// Folds the records of a refused batch again in ever smaller pieces, each based on what is stored, until what the database takes is
+    /// committed and each event it refuses is dead-lettered. Returns the live generation when that changed on the way.
+    async fn isolate(&self, generation: GenerationId, chunks: &mut [Chunk]) -> Result<Option<GenerationId>, FlushFailure> {
+        let all: Vec<(usize, usize)> = events_of(chunks);
+        let mut pieces = split(&all);
+        while let Some(piece) = pieces.pop() {
+            let mut batch = fold(chunks, &piece);
+            match self.write(generation, &mut batch, piece.len() as u64).await {
+                Ok(()) => {}
+                Err(Setback::GenerationChanged(live)) => return Ok(Some(live)),
+                Err(Setback::Failed(error)) => return Err(FlushFailure::Store(error)),
+                Err(Setback::Refused(_)) if piece.len() > 1 => pieces.extend(split(&piece)),
+                Err(Setback::Refused(error)) => self.dead_letter(chunks, piece[0], &error).await?,
+            }
+        }
+        Ok(None)
+    }
+
+    async fn dead_letter(&self, chunks: &mut [Chunk], (chunk, place): (usize, usize), error: &str) -> Result<(), FlushFailure> {
+        self.limit.count(0, 1)?;
+        let chunk = &mut chunks[chunk];
+        let record = &chunk.records[place];
+        let event_type = match read(chunk, record) {
+            Ok(Decoded::Event(event)) => Some(event.event_type()),
+            _ => None,
+        };
+        let name = event_type.map(EventType::as_str);
+        self.metrics.events(name.unwrap_or("unknown"), EventOutcome::Refused, 1);
+        let letter = DeadLetter::new(chunk, record, REFUSED, error, name, &rfc3339_now());
+        self.publisher.publish(vec![letter]).await;
+        chunk.dead.push(place);
+        Ok(())
+    }
+}
+
+/// Every record that is an event, by place of its chunk and in it.
+fn events_of(chunks: &[Chunk]) -> Vec<(usize, usize)> {
+    let mut events = Vec::new();
+    for (number, chunk) in chunks.iter().enumerate() {
+        for (place, record) in chunk.records.iter().enumerate() {
+            let is_event = matches!(read(chunk, record), Ok(Decoded::Event(_)));
+            if is_event && !chunk.dead.contains(&place) {
+                events.push((number, place));
+            }
+        }
+    }
+    events
+}
+
+fn split(piece: &[(usize, usize)]) -> Vec<Vec<(usize, usize)>> {
+    let size = piece.len().div_ceil(PIECES).max(1);
+    piece.chunks(size).map(<[_]>::to_vec).collect()
+}
+
+fn fold(chunks: &[Chunk], piece: &[(usize, usize)]) -> Batch {
+    let mut fold = Fold::default();
+    for &(chunk, place) in piece {
+        let chunk = &chunks[chunk];
+        if let Ok(Decoded::Event(event)) = read(chunk, &chunk.records[place]) {
+            fold.event(&event, None);
+        }
+    }
+    fold.into_batch(None)
+}
+
+fn outcome(result: &Result<FlushReport, FlushError>) -> FlushOutcome {
+    match result {
+        Ok(_) => FlushOutcome::Committed,
+        Err(FlushError::GenerationChanged { .. }) => FlushOutcome::GenerationChanged,
+        Err(FlushError::Refused(_)) => FlushOutcome::Refused,
+        Err(FlushError::Unavailable(_)) => FlushOutcome::Unavailable,
+        Err(_) => FlushOutcome::Failed,
+    }
+}
+
+fn figures(report: &FlushReport, events: u64, conversations: u64) -> BatchFigures {
+    BatchFigures {
+        events,
+        conversations,
+        written: report.written,
+        unchanged: report.unchanged,
+        conflicts: report.conflicts,
+        loaded: report.loaded,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of age are far below 2^52")]
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1_000.0
+}

@@ -1,0 +1,144 @@
+//! A worker: folds what comes in while the batch before is being written.
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use recap_store::GenerationId;
+use recap_telemetry::ResetReason;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinError;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::Settings;
+use crate::cache::StateCache;
+use crate::chunk::Chunk;
+use crate::flush::{FlushFailure, Flushed, Flusher};
+use crate::pending::Pending;
+use crate::router::Finished;
+
+/// Why a worker ended before its work did.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// It cannot write.
+    #[error(transparent)]
+    Flush(#[from] FlushFailure),
+    /// A task panicked.
+    #[error("a task crashed: {0}")]
+    Crashed(#[from] JoinError),
+}
+
+type InFlight = AbortOnDropHandle<Result<Flushed, FlushFailure>>;
+
+/// One of the workers; owns the states of the conversations routed to it.
+pub(crate) struct Worker {
+    pub chunks: UnboundedReceiver<Chunk>,
+    pub finished: mpsc::Sender<Finished>,
+    pub flusher: Arc<Flusher>,
+    pub settings: Arc<Settings>,
+    pub generation: GenerationId,
+    pub cache: StateCache,
+    pub pending: Pending,
+}
+
+impl Worker {
+    /// Works until the consumer is gone and everything taken is written.
+    pub async fn run(mut self) -> Result<(), WorkerError> {
+        let mut in_flight: Option<InFlight> = None;
+        let mut open = true;
+        loop {
+            if in_flight.is_none() && self.is_due(open) {
+                in_flight = Some(self.start_flush());
+            }
+            if !open && in_flight.is_none() && self.pending.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                flushed = done(&mut in_flight), if in_flight.is_some() => {
+                    in_flight = None;
+                    self.flushed(flushed??)?;
+                }
+                chunk = self.chunks.recv(), if open && !self.is_full() => match chunk {
+                    Some(chunk) => self.fold(chunk)?,
+                    None => open = false,
+                },
+                () = tokio::time::sleep_until(self.lingered()), if in_flight.is_none() && !self.pending.is_empty() => {}
+            }
+        }
+    }
+
+    fn fold(&mut self, chunk: Chunk) -> Result<(), WorkerError> {
+        let records = chunk.records.len();
+        let dead = self.pending.fold(chunk, &mut self.cache);
+        self.flusher.limit.count(records, dead).map_err(FlushFailure::from)?;
+        Ok(())
+    }
+
+    /// Without a backlog a batch is due after a short wait for company; with one, when it is old or full.
+    fn is_due(&self, open: bool) -> bool {
+        if self.pending.is_empty() {
+            return false;
+        }
+        let age = self.pending.age();
+        let idle = self.chunks.is_empty();
+        !open || self.is_full() || age >= self.settings.max_age || (idle && age >= self.settings.linger)
+    }
+
+    /// A batch is full by its records, or when it and the one being written could hold this worker's share of the intake.
+    fn is_full(&self) -> bool {
+        let share = self.settings.intake_bytes / (2 * self.settings.workers);
+        self.pending.records() >= self.settings.max_events || self.pending.bytes() >= share
+    }
+
+    fn lingered(&self) -> Instant {
+        let since = self.pending.since().map_or_else(Instant::now, Instant::from_std);
+        since + self.settings.linger.max(Duration::from_micros(100))
+    }
+
+    fn start_flush(&mut self) -> InFlight {
+        let work = self.pending.take(&mut self.cache);
+        self.cache.report();
+        let flusher = Arc::clone(&self.flusher);
+        let generation = self.generation;
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            flusher.flush(generation, work).await
+        }))
+    }
+
+    fn flushed(&mut self, flushed: Flushed) -> Result<(), WorkerError> {
+        match flushed {
+            Flushed::Done { entries, chunks } => {
+                self.pending.written(entries, &mut self.cache);
+                self.cache.report();
+                let finished = chunks.iter().map(|chunk| (chunk.id, chunk.bytes())).collect();
+                // The consumer thread is gone only when nobody commits any more.
+                let _unheard = self.finished.send(Finished(finished));
+                Ok(())
+            }
+            Flushed::GenerationChanged { live, chunks } => self.refold(live, chunks),
+        }
+    }
+
+    /// Everything held belongs to a generation that is no longer live: drops it and folds the records again.
+    fn refold(&mut self, live: GenerationId, mut chunks: Vec<Chunk>) -> Result<(), WorkerError> {
+        tracing::info!(from = %self.generation, to = %live, "another generation is live; folding again");
+        self.flusher.metrics.reset(ResetReason::GenerationChanged);
+        self.generation = live;
+        self.cache.clear();
+        let (more, dead_letters) = self.pending.unfold();
+        chunks.extend(more);
+        self.pending.put_dead_letters(dead_letters);
+        for chunk in chunks {
+            self.pending.fold(chunk, &mut self.cache);
+        }
+        Ok(())
+    }
+}
+
+async fn done(in_flight: &mut Option<InFlight>) -> Result<Result<Flushed, FlushFailure>, JoinError> {
+    match in_flight {
+        Some(handle) => handle.await,
+        None => std::future::pending().await,
+    }
+}
