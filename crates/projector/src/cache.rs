@@ -60,7 +60,8 @@ impl StateCache {
         }
         if self.hot_bytes + size > self.budget / 2 {
             let cold = std::mem::replace(&mut self.cold, std::mem::take(&mut self.hot));
-            self.metrics.evicted(cold.len() as u64, self.cold_bytes as u64);
+            self.metrics
+                .evicted(cold.len() as u64, self.cold_bytes as u64);
             self.cold_bytes = std::mem::take(&mut self.hot_bytes);
         }
         self.hot_bytes += size;
@@ -96,6 +97,7 @@ fn bytes(key: &ConversationKey, delta: &Delta) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a failed test may panic")]
     use recap_telemetry::MetricsRegistry;
 
     use super::*;
@@ -107,7 +109,11 @@ mod tests {
 
     fn entry(number: usize) -> Entry {
         let key = ConversationKey::new("org", number.to_string());
-        Entry { key, delta: Delta::default(), base: Base::Revision(1) }
+        Entry {
+            key,
+            delta: Delta::default(),
+            base: Base::Revision(1),
+        }
     }
 
     #[test]
@@ -119,7 +125,11 @@ mod tests {
             cache.put(entry(number));
             assert!(cache.hot_bytes + cache.cold_bytes <= 100_000);
             let (delta, base) = cache.take(&favourite).expect("used all the time, so kept");
-            cache.put(Entry { key: favourite.clone(), delta, base });
+            cache.put(Entry {
+                key: favourite.clone(),
+                delta,
+                base,
+            });
         }
         assert!(cache.take(&entry(1).key).is_none());
         cache.clear();

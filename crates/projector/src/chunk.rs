@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers, OwnedHeaders};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, OwnedHeaders};
 
 use crate::offsets::ChunkId;
 
@@ -59,12 +59,11 @@ impl Chunk {
         let value = self.copy(message.payload());
         // rdkafka panics on a header name that is not UTF-8, and any producer may send one.
         let read = catch_unwind(AssertUnwindSafe(|| self.copy_headers(message)));
-        let unreadable_headers = match read {
-            Ok(()) => None,
-            Err(_) => {
-                self.headers.truncate(first_header);
-                message.headers().map(|headers| headers.detach())
-            }
+        let unreadable_headers = if read.is_ok() {
+            None
+        } else {
+            self.headers.truncate(first_header);
+            message.headers().map(BorrowedHeaders::detach)
         };
         self.records.push(Record {
             topic,
@@ -114,11 +113,13 @@ impl Chunk {
         &self,
         record: &Record,
     ) -> impl Iterator<Item = (&str, Option<&[u8]>)> + Clone + '_ {
-        self.headers[record.headers.clone()].iter().map(|(name, value)| {
-            // Copied from a `&str`, so it is one.
-            let name = str::from_utf8(&self.buffer[name.clone()]).unwrap_or_default();
-            (name, value.clone().map(|span| &self.buffer[span]))
-        })
+        self.headers[record.headers.clone()]
+            .iter()
+            .map(|(name, value)| {
+                // Copied from a `&str`, so it is one.
+                let name = str::from_utf8(&self.buffer[name.clone()]).unwrap_or_default();
+                (name, value.clone().map(|span| &self.buffer[span]))
+            })
     }
 
     /// The topic a record came from.
@@ -135,6 +136,9 @@ impl Chunk {
 
     /// The least timestamp of the records in Unix milliseconds.
     pub fn oldest(&self) -> Option<i64> {
-        self.records.iter().filter_map(|record| record.timestamp).min()
+        self.records
+            .iter()
+            .filter_map(|record| record.timestamp)
+            .min()
     }
 }

@@ -37,9 +37,17 @@ impl Settings {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("allow.auto.create.topics", "false")
-            .set("topic.metadata.refresh.interval.ms", millis(self.topic_refresh))
+            .set(
+                "topic.metadata.refresh.interval.ms",
+                millis(self.topic_refresh),
+            )
             .set("statistics.interval.ms", "5000")
-            .set("queued.max.messages.kbytes", (self.kafka_queue_bytes / 1024).clamp(1, 2_097_151).to_string())
+            .set(
+                "queued.max.messages.kbytes",
+                (self.kafka_queue_bytes / 1024)
+                    .clamp(1, 2_097_151)
+                    .to_string(),
+            )
             // A full queue is the normal state of a backlog; the default of one second would let it run empty.
             .set("fetch.queue.backoff.ms", "20")
             .set("fetch.error.backoff.ms", "200");
@@ -47,7 +55,10 @@ impl Settings {
             GroupProtocol::Classic => config
                 .set("partition.assignment.strategy", "cooperative-sticky")
                 .set("session.timeout.ms", millis(self.session_timeout))
-                .set("heartbeat.interval.ms", millis((self.session_timeout / 10).min(std::time::Duration::from_secs(3)))),
+                .set(
+                    "heartbeat.interval.ms",
+                    millis((self.session_timeout / 10).min(std::time::Duration::from_secs(3))),
+                ),
             // librdkafka refuses the classic protocol's options here: the broker decides.
             GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
         };

@@ -31,12 +31,7 @@ pub struct ProjectorConfig {
 #[command(next_help_heading = "Database")]
 pub struct DatabaseConfig {
     /// PostgreSQL to write to, `postgres://user:password@host/database`.
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<SecretString>,
 }
 

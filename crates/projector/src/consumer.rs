@@ -10,10 +10,10 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use recap_telemetry::ProjectorMetrics;
 use tokio_util::sync::CancellationToken;
 
+use crate::Settings;
 use crate::health::Health;
 use crate::rebalance::Context;
 use crate::router::Router;
-use crate::Settings;
 
 /// The longest wait for a record; also how late a stop or a finished chunk is noticed without traffic.
 const IDLE_POLL: Duration = Duration::from_millis(50);
@@ -34,7 +34,9 @@ pub enum ConsumerError {
     #[error("the Kafka consumer failed for good: {0}")]
     Fatal(#[source] KafkaError),
     /// The deadline of a shutdown passed before everything taken in was written. Nothing is lost: it is read again.
-    #[error("shutdown deadline passed with {bytes} bytes of records not yet written; they will be read again")]
+    #[error(
+        "shutdown deadline passed with {bytes} bytes of records not yet written; they will be read again"
+    )]
     DrainTimedOut {
         /// Bytes of records that were taken in and not written.
         bytes: usize,
@@ -52,7 +54,7 @@ pub(crate) struct ConsumerThread {
     full_since: Option<Instant>,
     paused: bool,
     last_commit: Instant,
-    logged: HashMap<RDKafkaErrorCode, Instant>,
+    logged: HashMap<&'static str, Instant>,
 }
 
 pub(crate) fn lock(router: &Mutex<Router>) -> MutexGuard<'_, Router> {
@@ -176,7 +178,10 @@ impl ConsumerThread {
                 self.paused = true;
                 self.health.reassigned.store(false, Ordering::Relaxed);
                 self.metrics.paused.set(level(assignment.count()));
-                tracing::warn!(partitions = assignment.count(), "intake paused: the database does not keep up");
+                tracing::warn!(
+                    partitions = assignment.count(),
+                    "intake paused: the database does not keep up"
+                );
             }
             Err(error) => tracing::warn!(%error, "partitions not paused"),
         }
@@ -207,13 +212,15 @@ impl ConsumerThread {
         for topic in 0..router.topics.len() {
             let taken = std::mem::take(&mut router.taken[topic]);
             if taken > 0 {
-                self.metrics.consumed(&router.topics[topic], &self.settings.group, taken);
+                self.metrics
+                    .consumed(&router.topics[topic], &self.settings.group, taken);
             }
         }
     }
 
     fn commit(&mut self, mode: CommitMode) {
-        let due = matches!(mode, CommitMode::Sync) || self.last_commit.elapsed() >= self.settings.commit_interval;
+        let due = matches!(mode, CommitMode::Sync)
+            || self.last_commit.elapsed() >= self.settings.commit_interval;
         if !due {
             return;
         }
@@ -233,13 +240,15 @@ impl ConsumerThread {
                 _ => Ok(()),
             };
         };
-        self.metrics.kafka_error(error_name(code));
-        let now = Instant::now();
-        let last = self.logged.insert(code, now);
-        if last.is_none_or(|last| now - last >= LOG_EVERY) {
+        let name = error_name(code);
+        self.metrics.kafka_error(name);
+        let silent = self
+            .logged
+            .get(name)
+            .is_some_and(|last| last.elapsed() < LOG_EVERY);
+        if !silent {
+            self.logged.insert(name, Instant::now());
             tracing::warn!(error = %code, "Kafka reports an error; the consumer goes on");
-        } else if let Some(last) = last {
-            self.logged.insert(code, last);
         }
         Ok(())
     }
@@ -268,7 +277,11 @@ impl ConsumerThread {
             if settled || Instant::now() >= deadline || self.stopped_hard() {
                 self.commit(CommitMode::Sync);
                 self.health.stopping();
-                return if settled { Ok(()) } else { Err(ConsumerError::DrainTimedOut { bytes }) };
+                return if settled {
+                    Ok(())
+                } else {
+                    Err(ConsumerError::DrainTimedOut { bytes })
+                };
             }
         }
     }
@@ -277,11 +290,15 @@ impl ConsumerThread {
 /// A stable name for metrics.
 pub(crate) fn error_name(code: RDKafkaErrorCode) -> &'static str {
     match code {
-        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => "unknown-topic",
+        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
+            "unknown-topic"
+        }
         RDKafkaErrorCode::AllBrokersDown => "all-brokers-down",
         RDKafkaErrorCode::BrokerTransportFailure => "transport",
         RDKafkaErrorCode::PollExceeded => "poll-exceeded",
-        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed => "not-authorized",
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed => {
+            "not-authorized"
+        }
         _ => "other",
     }
 }

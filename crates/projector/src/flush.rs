@@ -35,9 +35,15 @@ pub enum FlushFailure {
 #[derive(Debug)]
 pub(crate) enum Flushed {
     /// Everything of these chunks is durable; the entries are clean.
-    Done { entries: Vec<Entry>, chunks: Vec<Chunk> },
+    Done {
+        entries: Vec<Entry>,
+        chunks: Vec<Chunk>,
+    },
     /// Another generation is live: the chunks are to be folded again, for it.
-    GenerationChanged { live: GenerationId, chunks: Vec<Chunk> },
+    GenerationChanged {
+        live: GenerationId,
+        chunks: Vec<Chunk>,
+    },
 }
 
 /// What a flush needs; shared by all workers.
@@ -59,28 +65,54 @@ enum Setback {
 
 impl Flusher {
     /// Publishes the dead letters, then commits the batch. Ends only with everything durable, or with a reason to fold again or to stop.
-    pub async fn flush(&self, generation: GenerationId, mut work: Work) -> Result<Flushed, FlushFailure> {
-        let span = tracing::info_span!("flush", otel.name = span::FLUSH, events = work.events, conversations = work.batch.conversations.len());
+    pub async fn flush(
+        &self,
+        generation: GenerationId,
+        mut work: Work,
+    ) -> Result<Flushed, FlushFailure> {
+        let span = tracing::info_span!(
+            "flush",
+            otel.name = span::FLUSH,
+            events = work.events,
+            conversations = work.batch.conversations.len()
+        );
         work.producers.attach(&span);
         async {
             if !work.dead_letters.is_empty() {
-                self.publisher.publish(std::mem::take(&mut work.dead_letters)).await;
+                self.publisher
+                    .publish(std::mem::take(&mut work.dead_letters))
+                    .await;
             }
             match self.write(generation, &mut work.batch, work.events).await {
                 Ok(()) => {}
-                Err(Setback::GenerationChanged(live)) => return Ok(Flushed::GenerationChanged { live, chunks: work.chunks }),
+                Err(Setback::GenerationChanged(live)) => {
+                    return Ok(Flushed::GenerationChanged {
+                        live,
+                        chunks: work.chunks,
+                    });
+                }
                 Err(Setback::Failed(error)) => return Err(FlushFailure::Store(error)),
                 Err(Setback::Refused(error)) => {
-                    tracing::warn!(error, events = work.events, "the database refuses a batch; looking for the events at fault");
+                    tracing::warn!(
+                        error,
+                        events = work.events,
+                        "the database refuses a batch; looking for the events at fault"
+                    );
                     self.metrics.reset(ResetReason::Refused);
                     work.batch = Batch::default();
                     if let Some(live) = self.isolate(generation, &mut work.chunks).await? {
-                        return Ok(Flushed::GenerationChanged { live, chunks: work.chunks });
+                        return Ok(Flushed::GenerationChanged {
+                            live,
+                            chunks: work.chunks,
+                        });
                     }
                 }
             }
             self.fresh(&work);
-            Ok(Flushed::Done { entries: work.batch.conversations, chunks: work.chunks })
+            Ok(Flushed::Done {
+                entries: work.batch.conversations,
+                chunks: work.chunks,
+            })
         }
         .instrument(span)
         .await
@@ -92,11 +124,19 @@ impl Flusher {
             return;
         };
         let now = unix_millis();
-        self.metrics.committed(seconds(now - event_micros.div_euclid(1_000)), seconds(now - produced));
+        self.metrics.committed(
+            seconds(now - event_micros.div_euclid(1_000)),
+            seconds(now - produced),
+        );
     }
 
     /// Commits a batch, trying again for as long as the database is away.
-    async fn write(&self, generation: GenerationId, batch: &mut Batch, events: u64) -> Result<(), Setback> {
+    async fn write(
+        &self,
+        generation: GenerationId,
+        batch: &mut Batch,
+        events: u64,
+    ) -> Result<(), Setback> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -105,8 +145,12 @@ impl Flusher {
         loop {
             let started = Instant::now();
             let result = self.writer.flush(generation, batch).await;
-            let figures = result.as_ref().map_or_else(|_| BatchFigures::default(), |report| figures(report, events, conversations));
-            self.metrics.flushed(outcome(&result), started.elapsed(), figures);
+            let figures = result.as_ref().map_or_else(
+                |_| BatchFigures::default(),
+                |report| figures(report, events, conversations),
+            );
+            self.metrics
+                .flushed(outcome(&result), started.elapsed(), figures);
             match result {
                 Ok(_) => {
                     self.health.database(None);
@@ -118,7 +162,9 @@ impl Flusher {
                     self.metrics.flush_retried();
                     backoff.wait().await;
                 }
-                Err(FlushError::GenerationChanged { live }) => return Err(Setback::GenerationChanged(live)),
+                Err(FlushError::GenerationChanged { live }) => {
+                    return Err(Setback::GenerationChanged(live));
+                }
                 Err(FlushError::Refused(error)) => return Err(Setback::Refused(error.to_string())),
                 Err(error) => return Err(Setback::Failed(error)),
             }
@@ -127,7 +173,11 @@ impl Flusher {
 
     /// Folds the records of a refused batch again in ever smaller pieces, each based on what is stored, until what the database takes is
     /// committed and each event it refuses is dead-lettered. Returns the live generation when that changed on the way.
-    async fn isolate(&self, generation: GenerationId, chunks: &mut [Chunk]) -> Result<Option<GenerationId>, FlushFailure> {
+    async fn isolate(
+        &self,
+        generation: GenerationId,
+        chunks: &mut [Chunk],
+    ) -> Result<Option<GenerationId>, FlushFailure> {
         let all: Vec<(usize, usize)> = events_of(chunks);
         let mut pieces = split(&all);
         while let Some(piece) = pieces.pop() {
@@ -143,7 +193,12 @@ impl Flusher {
         Ok(None)
     }
 
-    async fn dead_letter(&self, chunks: &mut [Chunk], (chunk, place): (usize, usize), error: &str) -> Result<(), FlushFailure> {
+    async fn dead_letter(
+        &self,
+        chunks: &mut [Chunk],
+        (chunk, place): (usize, usize),
+        error: &str,
+    ) -> Result<(), FlushFailure> {
         self.limit.count(0, 1)?;
         let chunk = &mut chunks[chunk];
         let record = &chunk.records[place];
@@ -152,7 +207,8 @@ impl Flusher {
             _ => None,
         };
         let name = event_type.map(EventType::as_str);
-        self.metrics.events(name.unwrap_or("unknown"), EventOutcome::Refused, 1);
+        self.metrics
+            .events(name.unwrap_or("unknown"), EventOutcome::Refused, 1);
         let letter = DeadLetter::new(chunk, record, REFUSED, error, name, &rfc3339_now());
         self.publisher.publish(vec![letter]).await;
         chunk.dead.push(place);
@@ -211,7 +267,10 @@ fn figures(report: &FlushReport, events: u64, conversations: u64) -> BatchFigure
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of age are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of age are far below 2^52"
+)]
 fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1_000.0
 }

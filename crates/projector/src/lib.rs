@@ -58,7 +58,11 @@ mod tests {
 
     /// Valid settings with these arguments.
     pub(crate) fn settings(arguments: &[&str]) -> Settings {
-        let needed = ["recap-projector", "--database-url=postgres://localhost/recap", "--kafka-bootstrap-servers=localhost:1"];
+        let needed = [
+            "recap-projector",
+            "--database-url=postgres://localhost/recap",
+            "--kafka-bootstrap-servers=localhost:1",
+        ];
         let command = Command::try_parse_from(needed.iter().chain(arguments)).unwrap();
         command.config.settings().unwrap()
     }

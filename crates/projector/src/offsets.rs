@@ -24,7 +24,10 @@ struct Partition {
 
 impl Partition {
     fn position(&self) -> Option<i64> {
-        self.unfinished.first().map(|&(first, _)| first).or(self.next)
+        self.unfinished
+            .first()
+            .map(|&(first, _)| first)
+            .or(self.next)
     }
 }
 
@@ -54,9 +57,9 @@ impl Offsets {
         state.next = Some(offset + 1);
         let parts = self.chunks.entry(chunk).or_default();
         // A chunk that outlived an assignment and goes on in the next one counts from its first record there.
-        let known = parts
-            .iter()
-            .any(|&(known, first)| known == partition && state.unfinished.contains(&(first, chunk)));
+        let known = parts.iter().any(|&(known, first)| {
+            known == partition && state.unfinished.contains(&(first, chunk))
+        });
         if !known {
             state.unfinished.insert((offset, chunk));
             parts.push((partition, offset));
@@ -121,12 +124,25 @@ mod tests {
 
     #[derive(Debug, Clone)]
     enum Step {
-        Take { worker: usize, partition: usize, gap: i64 },
-        Dispatch { worker: usize },
-        Finish { place: usize },
-        Reassign { partition: usize, back: i64 },
+        Take {
+            worker: usize,
+            partition: usize,
+            gap: i64,
+        },
+        Dispatch {
+            worker: usize,
+        },
+        Finish {
+            place: usize,
+        },
+        Reassign {
+            partition: usize,
+            back: i64,
+        },
         Advance,
-        CommitFailed { partition: usize },
+        CommitFailed {
+            partition: usize,
+        },
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -151,7 +167,12 @@ mod tests {
 
     impl Model {
         fn position(&self, partition: usize) -> Option<i64> {
-            let least = self.unfinished.iter().filter(|record| record.0 == partition).map(|record| record.2).min();
+            let least = self
+                .unfinished
+                .iter()
+                .filter(|record| record.0 == partition)
+                .map(|record| record.2)
+                .min();
             least.or(self.taken[partition].then_some(self.next[partition]))
         }
     }

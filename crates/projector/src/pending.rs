@@ -44,7 +44,10 @@ impl Fold {
     /// Folds one event into its entry; a state that is in the cache is taken from there.
     pub fn event(&mut self, event: &Event<'_>, cache: Option<&mut StateCache>) {
         match &event.body {
-            Body::Conversation { conversation_id, change } => {
+            Body::Conversation {
+                conversation_id,
+                change,
+            } => {
                 let org_id = self.org(&event.org_id);
                 let key = ConversationKey::new(org_id, &**conversation_id);
                 let (delta, base) = match self.entries.entry(key) {
@@ -62,10 +65,22 @@ impl Fold {
                 }
             }
             Body::User { user_id, profile } => {
-                self.users.push(UserWrite::new(&event.org_id, user_id, &event.id, event.time, profile.as_ref()));
+                self.users.push(UserWrite::new(
+                    &event.org_id,
+                    user_id,
+                    &event.id,
+                    event.time,
+                    profile.as_ref(),
+                ));
             }
             Body::Agent { agent_id, profile } => {
-                self.agents.push(AgentWrite::new(&event.org_id, *agent_id, &event.id, event.time, profile));
+                self.agents.push(AgentWrite::new(
+                    &event.org_id,
+                    *agent_id,
+                    &event.id,
+                    event.time,
+                    profile,
+                ));
             }
         }
     }
@@ -89,12 +104,22 @@ impl Fold {
         for (key, (delta, base)) in self.entries {
             let clean = base != Base::Unknown && !delta.state.is_dirty();
             let entry = Entry { key, delta, base };
-            if clean { unchanged.push(entry) } else { conversations.push(entry) }
+            if clean {
+                unchanged.push(entry);
+            } else {
+                conversations.push(entry);
+            }
         }
         if let Some(cache) = cache {
-            unchanged.into_iter().for_each(|entry| cache.put(entry));
+            for entry in unchanged {
+                cache.put(entry);
+            }
         }
-        Batch { conversations, users: self.users, agents: self.agents }
+        Batch {
+            conversations,
+            users: self.users,
+            agents: self.agents,
+        }
     }
 }
 
@@ -120,7 +145,14 @@ struct Counts {
 
 impl Pending {
     pub fn new(metrics: ProjectorMetrics) -> Self {
-        Self { fold: Fold::default(), work: Work::default(), records: 0, since: None, bytes: 0, metrics }
+        Self {
+            fold: Fold::default(),
+            work: Work::default(),
+            records: 0,
+            since: None,
+            bytes: 0,
+            metrics,
+        }
     }
 
     /// Folds a chunk. Records already dead-lettered are passed over; those that are now are collected. Returns their number.
@@ -137,7 +169,10 @@ impl Pending {
             match read(&chunk, record) {
                 Ok(Decoded::Event(event)) => {
                     counts.folded[event.event_type() as usize] += 1;
-                    let oldest = self.work.oldest_event_micros.map_or(event.time.0, |oldest| oldest.min(event.time.0));
+                    let oldest = self
+                        .work
+                        .oldest_event_micros
+                        .map_or(event.time.0, |oldest| oldest.min(event.time.0));
                     self.work.oldest_event_micros = Some(oldest);
                     self.work.producers.observe(chunk.headers(record));
                     self.fold.event(&event, Some(cache));
@@ -146,16 +181,27 @@ impl Pending {
                 Ok(Decoded::Skipped(Skipped::NullValue)) => counts.null += 1,
                 Ok(Decoded::Invalid(invalid)) => {
                     let now = now.get_or_insert_with(rfc3339_now);
-                    counts.invalid[invalid.event_type.map_or(EventType::ALL.len(), |event_type| event_type as usize)] += 1;
+                    counts.invalid[invalid
+                        .event_type
+                        .map_or(EventType::ALL.len(), |event_type| event_type as usize)] += 1;
                     dead.push(place);
-                    self.work.dead_letters.push(dead_letter(&chunk, record, &invalid, now));
+                    self.work
+                        .dead_letters
+                        .push(dead_letter(&chunk, record, &invalid, now));
                 }
                 Err(UnreadableHeaders) => {
                     let now = now.get_or_insert_with(rfc3339_now);
                     counts.invalid[EventType::ALL.len()] += 1;
                     dead.push(place);
                     let error = "a header name is not UTF-8";
-                    self.work.dead_letters.push(DeadLetter::new(&chunk, record, UNREADABLE_HEADERS, error, None, now));
+                    self.work.dead_letters.push(DeadLetter::new(
+                        &chunk,
+                        record,
+                        UNREADABLE_HEADERS,
+                        error,
+                        None,
+                        now,
+                    ));
                 }
             }
         }
@@ -190,7 +236,12 @@ impl Pending {
 
     /// Takes back entries that were written: what came in meanwhile is joined to them, the others are kept for later.
     pub fn written(&mut self, entries: Vec<Entry>, cache: &mut StateCache) {
-        for Entry { key, mut delta, base } in entries {
+        for Entry {
+            key,
+            mut delta,
+            base,
+        } in entries
+        {
             match self.fold.entries.entry(key) {
                 hash_map::Entry::Occupied(mut meanwhile) => {
                     let (fresh, fresh_base) = meanwhile.get_mut();
@@ -202,7 +253,11 @@ impl Pending {
                     }
                 }
                 hash_map::Entry::Vacant(entry) => {
-                    cache.put(Entry { key: entry.into_key(), delta, base });
+                    cache.put(Entry {
+                        key: entry.into_key(),
+                        delta,
+                        base,
+                    });
                 }
             }
         }
@@ -269,7 +324,10 @@ impl Pending {
 pub(crate) struct UnreadableHeaders;
 
 /// Decodes one record of a chunk.
-pub(crate) fn read<'a>(chunk: &'a Chunk, record: &Record) -> Result<Decoded<'a>, UnreadableHeaders> {
+pub(crate) fn read<'a>(
+    chunk: &'a Chunk,
+    record: &Record,
+) -> Result<Decoded<'a>, UnreadableHeaders> {
     if record.unreadable_headers.is_some() {
         return Err(UnreadableHeaders);
     }
@@ -278,5 +336,12 @@ pub(crate) fn read<'a>(chunk: &'a Chunk, record: &Record) -> Result<Decoded<'a>,
 
 fn dead_letter(chunk: &Chunk, record: &Record, invalid: &Invalid, now: &str) -> DeadLetter {
     let event_type = invalid.event_type.map(EventType::as_str);
-    DeadLetter::new(chunk, record, invalid.reason.as_str(), &invalid.detail, event_type, now)
+    DeadLetter::new(
+        chunk,
+        record,
+        invalid.reason.as_str(),
+        &invalid.detail,
+        event_type,
+        now,
+    )
 }

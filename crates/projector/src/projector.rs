@@ -27,7 +27,7 @@ use crate::worker::{Worker, WorkerError};
 /// How long leaving the group may take after everything is committed; with brokers away it would take minutes.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A statement that takes longer holds its rows against the other writers for no good.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a flush waits for a connection before it counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -67,7 +67,9 @@ impl ProjectorError {
     #[must_use]
     pub fn too_many_dead_letters(&self) -> Option<&TooManyDeadLetters> {
         match self {
-            Self::Worker(WorkerError::Flush(FlushFailure::TooManyDeadLetters(limit))) => Some(limit),
+            Self::Worker(WorkerError::Flush(FlushFailure::TooManyDeadLetters(limit))) => {
+                Some(limit)
+            }
             _ => None,
         }
     }
@@ -133,17 +135,25 @@ impl Projector {
     ///
     /// # Errors
     /// What waiting cannot mend: an address in use, client options nobody understands.
-    pub async fn start(settings: Settings, registry: &MetricsRegistry) -> Result<RunningProjector, ProjectorError> {
+    pub async fn start(
+        settings: Settings,
+        registry: &MetricsRegistry,
+    ) -> Result<RunningProjector, ProjectorError> {
         let settings = Arc::new(settings);
         let metrics = ProjectorMetrics::new(&registry.meter());
         let patience = settings.drain_timeout + settings.session_timeout + Duration::from_secs(30);
         let health = Arc::new(Health::new(patience));
         let addr = settings.admin_addr;
-        let listener = TcpListener::bind(addr).await.map_err(|source| ProjectorError::Admin { addr, source })?;
-        let admin_addr = listener.local_addr().map_err(|source| ProjectorError::Admin { addr, source })?;
+        let listener = TcpListener::bind(addr)
+            .await
+            .map_err(|source| ProjectorError::Admin { addr, source })?;
+        let admin_addr = listener
+            .local_addr()
+            .map_err(|source| ProjectorError::Admin { addr, source })?;
         let flusher = Arc::new(Flusher {
             writer: writer(&settings)?,
-            publisher: Publisher::new(&settings, metrics.clone()).map_err(ProjectorError::Client)?,
+            publisher: Publisher::new(&settings, metrics.clone())
+                .map_err(ProjectorError::Client)?,
             limit: Limit::new(Window::new(
                 settings.dead_letter_window,
                 settings.dead_letter_max_ratio,
@@ -155,9 +165,15 @@ impl Projector {
         let observed = Arc::downgrade(&flusher);
         let max = connections(&settings);
         metrics.database.observe_pool("flush", move || {
-            let (open, idle) = observed.upgrade().map_or((0, 0), |flusher| flusher.writer.connections());
+            let (open, idle) = observed
+                .upgrade()
+                .map_or((0, 0), |flusher| flusher.writer.connections());
             let idle = u32::try_from(idle).unwrap_or(open);
-            PoolState { used: open.saturating_sub(idle), idle, max }
+            PoolState {
+                used: open.saturating_sub(idle),
+                idle,
+                max,
+            }
         });
         let (stop, hard) = (CancellationToken::new(), CancellationToken::new());
         let supervisor = Supervisor {
@@ -176,12 +192,20 @@ impl Projector {
             drop(admin);
             result
         });
-        Ok(RunningProjector { stop, hard, supervisor, health, admin_addr })
+        Ok(RunningProjector {
+            stop,
+            hard,
+            supervisor,
+            health,
+            admin_addr,
+        })
     }
 }
 
 fn connections(settings: &Settings) -> u32 {
-    u32::try_from(settings.workers).unwrap_or(u32::MAX).saturating_add(1)
+    u32::try_from(settings.workers)
+        .unwrap_or(u32::MAX)
+        .saturating_add(1)
 }
 
 fn writer(settings: &Settings) -> Result<Writer, ProjectorError> {
@@ -212,13 +236,16 @@ impl Supervisor {
             () = self.stop.cancelled() => return Ok(()),
         };
         tracing::info!(%generation, topics = ?self.settings.topics, group = &*self.settings.group, "projecting");
-        let (finished, finishes) = mpsc::channel();
+        let (finished, reports) = mpsc::channel();
         let mut workers = JoinSet::new();
         let mut senders = Vec::new();
         for _ in 0..self.settings.workers {
             let (sender, chunks) = tokio::sync::mpsc::unbounded_channel();
             senders.push(sender);
-            let cache = StateCache::new(self.settings.cache_bytes / self.settings.workers, self.metrics.clone());
+            let cache = StateCache::new(
+                self.settings.cache_bytes / self.settings.workers,
+                self.metrics.clone(),
+            );
             let worker = Worker {
                 chunks,
                 finished: finished.clone(),
@@ -227,10 +254,16 @@ impl Supervisor {
                 generation,
                 cache,
                 pending: Pending::new(self.metrics.clone()),
+                conversations_max: usize::MAX,
             };
             workers.spawn(worker.run());
         }
-        let router = Router::new(Arc::clone(&self.settings.topics), senders, finishes, self.hard.clone());
+        let router = Router::new(
+            Arc::clone(&self.settings.topics),
+            senders,
+            reports,
+            self.hard.clone(),
+        );
         let consumer = self.spawn_consumer(router)?;
         let publisher = Arc::clone(&self.flusher);
         workers.spawn(async move {
@@ -252,7 +285,11 @@ impl Supervisor {
                     }
                     Err(error) => error.to_string(),
                 },
-                Err(error @ (SchemaError::Database(_) | SchemaError::NotMigrated | SchemaError::Behind { .. })) => error.to_string(),
+                Err(
+                    error @ (SchemaError::Database(_)
+                    | SchemaError::NotMigrated
+                    | SchemaError::Behind { .. }),
+                ) => error.to_string(),
                 Err(error) => return Err(ProjectorError::Schema(error)),
             };
             tracing::warn!(trouble, "waiting for the database");
@@ -263,17 +300,20 @@ impl Supervisor {
 
     fn spawn_consumer(&self, router: Router) -> Result<Consumer, ProjectorError> {
         let stop = self.stop.clone();
-        let thread = ConsumerThread::new(&self.settings, router, &self.metrics, &self.health, stop)?;
+        let thread =
+            ConsumerThread::new(&self.settings, router, &self.metrics, &self.health, stop)?;
         let (drained_sender, drained) = oneshot::channel();
         let (left_sender, left) = oneshot::channel();
-        let spawned = std::thread::Builder::new().name("consumer".to_owned()).spawn(move || {
-            thread.run(|result| {
-                // Without a supervisor the process is on its way out.
-                let _unheard = drained_sender.send(result);
+        let spawned = std::thread::Builder::new()
+            .name("consumer".to_owned())
+            .spawn(move || {
+                thread.run(|result| {
+                    // Without a supervisor the process is on its way out.
+                    let _unheard = drained_sender.send(result);
+                });
+                // Nobody waits any more when leaving took too long.
+                let _late = left_sender.send(());
             });
-            // Nobody waits any more when leaving took too long.
-            let _late = left_sender.send(());
-        });
         match spawned {
             Ok(_) => Ok(Consumer { drained, left }),
             Err(error) => {
@@ -284,7 +324,11 @@ impl Supervisor {
     }
 
     /// The consumer ends first when asked to stop, the workers after it; anything else that ends is a failure.
-    async fn watch(self, mut workers: JoinSet<Result<(), WorkerError>>, mut consumer: Consumer) -> Result<(), ProjectorError> {
+    async fn watch(
+        self,
+        mut workers: JoinSet<Result<(), WorkerError>>,
+        mut consumer: Consumer,
+    ) -> Result<(), ProjectorError> {
         let result = loop {
             tokio::select! {
                 drained = &mut consumer.drained => {
@@ -303,11 +347,20 @@ impl Supervisor {
         self.stop.cancel();
         self.hard.cancel();
         self.health.stopping();
-        if result.is_ok() && tokio::time::timeout(LEAVE_TIMEOUT, consumer.left).await.is_err() {
-            tracing::warn!("leaving the consumer group takes too long; the group will notice by itself");
+        if result.is_ok()
+            && tokio::time::timeout(LEAVE_TIMEOUT, consumer.left)
+                .await
+                .is_err()
+        {
+            tracing::warn!(
+                "leaving the consumer group takes too long; the group will notice by itself"
+            );
         }
         workers.shutdown().await;
-        if tokio::time::timeout(LEAVE_TIMEOUT, self.flusher.writer.close()).await.is_err() {
+        if tokio::time::timeout(LEAVE_TIMEOUT, self.flusher.writer.close())
+            .await
+            .is_err()
+        {
             tracing::warn!("database connections not closed in time");
         }
         result

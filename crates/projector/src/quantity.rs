@@ -36,12 +36,16 @@ pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
         .ok()
         .and_then(|number| number.checked_mul(scale))
         .filter(|_| scale > 0)
-        .ok_or_else(|| format!("`{text}` is not a size such as `65536`, `64KiB`, `96MiB` or `1GiB`"))
+        .ok_or_else(|| {
+            format!("`{text}` is not a size such as `65536`, `64KiB`, `96MiB` or `1GiB`")
+        })
 }
 
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     (&text[..end], text[end..].trim_start())
 }
 
@@ -53,7 +57,15 @@ mod tests {
     fn a_duration_needs_its_unit() {
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration(" 2 m "), Ok(Duration::from_secs(120)));
-        for wrong in ["5", "s", "-1s", "1.5s", "", "99999999999999999999s", "18446744073709551615h"] {
+        for wrong in [
+            "5",
+            "s",
+            "-1s",
+            "1.5s",
+            "",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -49,12 +49,13 @@ impl Context {
 
     /// Gives everything of these partitions time to become durable, commits, and forgets them.
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
-        let lost = consumer.assignment_lost();
+        let gone = consumer.assignment_lost();
         let mut router = lock(&self.router);
         let partitions = router.indexes(list);
         // Partitions that were lost belong to another member by now; waiting would only delay coming back.
-        let drained = !lost && router.drain(&partitions, Instant::now() + self.settings.drain_timeout);
-        let to_commit = if lost { None } else { router.to_commit() };
+        let drained =
+            !gone && router.drain(&partitions, Instant::now() + self.settings.drain_timeout);
+        let to_commit = if gone { None } else { router.to_commit() };
         drop(router);
         if let Some(list) = to_commit
             && let Err(error) = consumer.commit(&list, CommitMode::Sync)
@@ -69,7 +70,12 @@ impl Context {
             self.metrics.lags.remove(topic, number);
         }
         self.health.assigned(router.offsets.assigned().count());
-        tracing::info!(partitions = list.count(), lost, drained, "partitions revoked");
+        tracing::info!(
+            partitions = list.count(),
+            lost = gone,
+            drained,
+            "partitions revoked"
+        );
     }
 }
 
@@ -93,7 +99,10 @@ impl ClientContext for Context {
             let records = (partition.hi_offset - committed).max(0);
             let behind = router.produced.get(&index).filter(|_| records > 0);
             let milliseconds = behind.map_or(0, |produced| (unix_millis() - produced).max(0));
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds of lag are far below 2^52")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "milliseconds of lag are far below 2^52"
+            )]
             let seconds = milliseconds as f64 / 1_000.0;
             let lag = PartitionLag {
                 records,

@@ -99,7 +99,9 @@ pub struct InvalidConfig(pub Vec<String>);
 impl fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the configuration is not valid:")?;
-        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+        self.0
+            .iter()
+            .try_for_each(|mistake| write!(f, "\n  {mistake}"))
     }
 }
 
@@ -124,7 +126,10 @@ impl Reading {
     fn duration(&mut self, name: &str, text: &str, least: Duration, most: Duration) -> Duration {
         match parse_duration(text) {
             Ok(value) if value < least || value > most => {
-                self.wrong(name, format_args!("`{text}` is not between {least:?} and {most:?}"));
+                self.wrong(
+                    name,
+                    format_args!("`{text}` is not between {least:?} and {most:?}"),
+                );
                 least
             }
             Ok(value) => value,
@@ -159,7 +164,10 @@ impl Reading {
         match text.trim().parse() {
             Ok(value) if value >= least && value <= most => value,
             _ => {
-                self.wrong(name, format_args!("`{text}` is not a number between {least} and {most}"));
+                self.wrong(
+                    name,
+                    format_args!("`{text}` is not a number between {least} and {most}"),
+                );
                 least
             }
         }
@@ -167,9 +175,16 @@ impl Reading {
 
     fn topics(&mut self, text: &str) -> Arc<[Arc<str>]> {
         let mut topics: Vec<Arc<str>> = Vec::new();
-        for topic in text.split(',').map(str::trim).filter(|topic| !topic.is_empty()) {
+        for topic in text
+            .split(',')
+            .map(str::trim)
+            .filter(|topic| !topic.is_empty())
+        {
             if !is_topic(topic) {
-                self.wrong("RECAP_TOPICS", format_args!("`{topic}` is not a topic name"));
+                self.wrong(
+                    "RECAP_TOPICS",
+                    format_args!("`{topic}` is not a topic name"),
+                );
             } else if !topics.iter().any(|known| &**known == topic) {
                 topics.push(topic.into());
             }
@@ -190,7 +205,10 @@ impl Reading {
             }
             match option.split_once('=') {
                 Some((key, _)) if RESERVED.contains(&key.trim()) => {
-                    self.wrong(name, format_args!("`{}` is set by the projector", key.trim()));
+                    self.wrong(
+                        name,
+                        format_args!("`{}` is set by the projector", key.trim()),
+                    );
                 }
                 Some((key, value)) => {
                     options.insert(key.trim().to_owned(), value.trim().to_owned().into());
@@ -207,7 +225,9 @@ fn is_topic(name: &str) -> bool {
     (1..=249).contains(&name.len())
         && name != "."
         && name != ".."
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 impl ProjectorConfig {
@@ -218,49 +238,130 @@ impl ProjectorConfig {
     pub fn settings(&self) -> Result<Settings, InvalidConfig> {
         let second = Duration::from_secs(1);
         let hour = Duration::from_secs(3_600);
-        let mut read = Reading { mistakes: Vec::new() };
+        let mut read = Reading {
+            mistakes: Vec::new(),
+        };
         let protocol = match self.kafka.group_protocol.trim() {
             "classic" => GroupProtocol::Classic,
             "consumer" => GroupProtocol::Consumer,
             other => {
-                read.wrong("RECAP_GROUP_PROTOCOL", format_args!("`{other}` is neither `classic` nor `consumer`"));
+                read.wrong(
+                    "RECAP_GROUP_PROTOCOL",
+                    format_args!("`{other}` is neither `classic` nor `consumer`"),
+                );
                 GroupProtocol::Classic
             }
         };
         let admin_addr = self.admin.admin_addr.trim().parse().unwrap_or_else(|_| {
-            read.wrong("RECAP_ADMIN_ADDR", format_args!("`{}` is not `address:port`", self.admin.admin_addr));
+            read.wrong(
+                "RECAP_ADMIN_ADDR",
+                format_args!("`{}` is not `address:port`", self.admin.admin_addr),
+            );
             SocketAddr::from(([0, 0, 0, 0], 0))
         });
-        let url = self.database.database_url.as_ref().map(ExposeSecret::expose_secret);
+        let url = self
+            .database
+            .database_url
+            .as_ref()
+            .map(ExposeSecret::expose_secret);
         let database_url = read.required("DATABASE_URL", url);
-        if !database_url.is_empty() && !["postgres://", "postgresql://"].iter().any(|scheme| database_url.starts_with(scheme)) {
+        if !database_url.is_empty()
+            && !["postgres://", "postgresql://"]
+                .iter()
+                .any(|scheme| database_url.starts_with(scheme))
+        {
             read.wrong("DATABASE_URL", "does not begin with `postgres://`");
         }
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        let cpus = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(8);
         let settings = Settings {
             database_url: database_url.into(),
-            bootstrap_servers: read.required("KAFKA_BOOTSTRAP_SERVERS", self.kafka.kafka_bootstrap_servers.as_deref()),
+            bootstrap_servers: read.required(
+                "KAFKA_BOOTSTRAP_SERVERS",
+                self.kafka.kafka_bootstrap_servers.as_deref(),
+            ),
             topics: read.topics(&self.kafka.topics),
-            group: read.required("RECAP_CONSUMER_GROUP", Some(&self.kafka.consumer_group)).into(),
+            group: read
+                .required("RECAP_CONSUMER_GROUP", Some(&self.kafka.consumer_group))
+                .into(),
             protocol,
             instance_id: self.instance_id(protocol, admin_addr.port()),
-            session_timeout: read.duration("RECAP_SESSION_TIMEOUT", &self.kafka.session_timeout, second, hour),
-            topic_refresh: read.duration("RECAP_TOPIC_REFRESH", &self.kafka.topic_refresh, Duration::from_millis(100), hour),
-            commit_interval: read.duration("RECAP_OFFSET_COMMIT_INTERVAL", &self.kafka.offset_commit_interval, Duration::from_millis(10), hour),
+            session_timeout: read.duration(
+                "RECAP_SESSION_TIMEOUT",
+                &self.kafka.session_timeout,
+                second,
+                hour,
+            ),
+            topic_refresh: read.duration(
+                "RECAP_TOPIC_REFRESH",
+                &self.kafka.topic_refresh,
+                Duration::from_millis(100),
+                hour,
+            ),
+            commit_interval: read.duration(
+                "RECAP_OFFSET_COMMIT_INTERVAL",
+                &self.kafka.offset_commit_interval,
+                Duration::from_millis(10),
+                hour,
+            ),
             kafka_options: read.options(self.kafka.kafka_options.as_ref()),
-            workers: self.batching.workers.as_deref().map_or(cpus, |text| read.number("RECAP_WORKERS", text, 1, 64)),
-            linger: read.duration("RECAP_FLUSH_LINGER", &self.batching.flush_linger, Duration::ZERO, second),
-            max_age: read.duration("RECAP_FLUSH_MAX_AGE", &self.batching.flush_max_age, Duration::ZERO, hour),
-            max_events: read.number("RECAP_FLUSH_MAX_EVENTS", &self.batching.flush_max_events, 1, 1_000_000),
+            workers: self
+                .batching
+                .workers
+                .as_deref()
+                .map_or(cpus, |text| read.number("RECAP_WORKERS", text, 1, 64)),
+            linger: read.duration(
+                "RECAP_FLUSH_LINGER",
+                &self.batching.flush_linger,
+                Duration::ZERO,
+                second,
+            ),
+            max_age: read.duration(
+                "RECAP_FLUSH_MAX_AGE",
+                &self.batching.flush_max_age,
+                Duration::ZERO,
+                hour,
+            ),
+            max_events: read.number(
+                "RECAP_FLUSH_MAX_EVENTS",
+                &self.batching.flush_max_events,
+                1,
+                1_000_000,
+            ),
             intake_bytes: read.bytes("RECAP_INTAKE_BYTES", &self.memory.intake_bytes, 1 << 20),
             cache_bytes: read.bytes("RECAP_STATE_CACHE_BYTES", &self.memory.state_cache_bytes, 0),
-            kafka_queue_bytes: read.bytes("RECAP_KAFKA_QUEUE_BYTES", &self.memory.kafka_queue_bytes, 1 << 20),
+            kafka_queue_bytes: read.bytes(
+                "RECAP_KAFKA_QUEUE_BYTES",
+                &self.memory.kafka_queue_bytes,
+                1 << 20,
+            ),
             dead_letter_topic: self.dead_letters.dead_letter_topic.trim().to_owned(),
-            dead_letter_max_ratio: read.number("RECAP_DEAD_LETTER_MAX_RATIO", &self.dead_letters.dead_letter_max_ratio, 0.0, 1.0),
-            dead_letter_window: read.duration("RECAP_DEAD_LETTER_WINDOW", &self.dead_letters.dead_letter_window, second, hour),
-            dead_letter_min_count: read.number("RECAP_DEAD_LETTER_MIN_COUNT", &self.dead_letters.dead_letter_min_count, 1, 1_000_000_000),
+            dead_letter_max_ratio: read.number(
+                "RECAP_DEAD_LETTER_MAX_RATIO",
+                &self.dead_letters.dead_letter_max_ratio,
+                0.0,
+                1.0,
+            ),
+            dead_letter_window: read.duration(
+                "RECAP_DEAD_LETTER_WINDOW",
+                &self.dead_letters.dead_letter_window,
+                second,
+                hour,
+            ),
+            dead_letter_min_count: read.number(
+                "RECAP_DEAD_LETTER_MIN_COUNT",
+                &self.dead_letters.dead_letter_min_count,
+                1,
+                1_000_000_000,
+            ),
             admin_addr,
-            drain_timeout: read.duration("RECAP_DRAIN_TIMEOUT", &self.admin.drain_timeout, Duration::from_millis(100), hour),
+            drain_timeout: read.duration(
+                "RECAP_DRAIN_TIMEOUT",
+                &self.admin.drain_timeout,
+                Duration::from_millis(100),
+                hour,
+            ),
         };
         settings.judge_together(&mut read);
         if read.mistakes.is_empty() {
@@ -287,7 +388,11 @@ impl Settings {
         if !is_topic(&self.dead_letter_topic) {
             read.wrong("RECAP_DEAD_LETTER_TOPIC", "is not a topic name");
         }
-        if self.topics.iter().any(|topic| **topic == *self.dead_letter_topic) {
+        if self
+            .topics
+            .iter()
+            .any(|topic| **topic == *self.dead_letter_topic)
+        {
             read.wrong("RECAP_DEAD_LETTER_TOPIC", "is one of RECAP_TOPICS");
         }
         if self.drain_timeout >= self.session_timeout {
@@ -354,8 +459,17 @@ mod tests {
         .unwrap_err()
         .to_string();
         for name in [
-            "DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "RECAP_TOPICS", "RECAP_DEAD_LETTER_TOPIC", "RECAP_DRAIN_TIMEOUT",
-            "RECAP_FLUSH_LINGER", "RECAP_INTAKE_BYTES", "RECAP_GROUP_PROTOCOL", "RECAP_KAFKA_OPTIONS", "RECAP_WORKERS", "RECAP_ADMIN_ADDR",
+            "DATABASE_URL",
+            "KAFKA_BOOTSTRAP_SERVERS",
+            "RECAP_TOPICS",
+            "RECAP_DEAD_LETTER_TOPIC",
+            "RECAP_DRAIN_TIMEOUT",
+            "RECAP_FLUSH_LINGER",
+            "RECAP_INTAKE_BYTES",
+            "RECAP_GROUP_PROTOCOL",
+            "RECAP_KAFKA_OPTIONS",
+            "RECAP_WORKERS",
+            "RECAP_ADMIN_ADDR",
         ] {
             assert!(error.contains(name), "{name} is not in: {error}");
         }
@@ -363,11 +477,15 @@ mod tests {
     }
 
     #[test]
-    fn a_static_member_is_named_by_host_and_admin_port_unless_the_protocol_or_the_operator_says_otherwise() {
+    fn a_static_member_is_named_by_host_and_admin_port_unless_the_protocol_or_the_operator_says_otherwise()
+     {
         let id = |more: &[&str]| read(&[&NEEDED[..], more].concat()).unwrap().instance_id;
         assert!(id(&[]).is_some_and(|id| id.ends_with(":9091")));
         assert_eq!(id(&["--group-protocol=consumer"]), None);
         assert_eq!(id(&["--group-instance-id="]), None);
-        assert_eq!(id(&["--group-instance-id=a", "--group-protocol=consumer"]).as_deref(), Some("a"));
+        assert_eq!(
+            id(&["--group-instance-id=a", "--group-protocol=consumer"]).as_deref(),
+            Some("a")
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use recap_store::GenerationId;
+use recap_store::{Entry, GenerationId};
 use recap_telemetry::ResetReason;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinError;
@@ -28,6 +28,9 @@ pub enum WorkerError {
     Crashed(#[from] JoinError),
 }
 
+/// A batch may hold this many conversations, however large they are.
+const LEAST_CONVERSATIONS: usize = 16;
+
 type InFlight = AbortOnDropHandle<Result<Flushed, FlushFailure>>;
 
 /// One of the workers; owns the states of the conversations routed to it.
@@ -39,6 +42,8 @@ pub(crate) struct Worker {
     pub generation: GenerationId,
     pub cache: StateCache,
     pub pending: Pending,
+    /// The most conversations in a batch, by the size of those in the last one.
+    pub conversations_max: usize,
 }
 
 impl Worker {
@@ -53,17 +58,20 @@ impl Worker {
             if !open && in_flight.is_none() && self.pending.is_empty() {
                 return Ok(());
             }
+            let lingered = self.lingered();
+            let lingers = in_flight.is_none() && !self.pending.is_empty();
+            let takes = open && !self.is_full();
             tokio::select! {
                 biased;
                 flushed = done(&mut in_flight), if in_flight.is_some() => {
                     in_flight = None;
                     self.flushed(flushed??)?;
                 }
-                chunk = self.chunks.recv(), if open && !self.is_full() => match chunk {
+                chunk = self.chunks.recv(), if takes => match chunk {
                     Some(chunk) => self.fold(chunk)?,
                     None => open = false,
                 },
-                () = tokio::time::sleep_until(self.lingered()), if in_flight.is_none() && !self.pending.is_empty() => {}
+                () = tokio::time::sleep_until(lingered), if lingers => {}
             }
         }
     }
@@ -71,7 +79,10 @@ impl Worker {
     fn fold(&mut self, chunk: Chunk) -> Result<(), WorkerError> {
         let records = chunk.records.len();
         let dead = self.pending.fold(chunk, &mut self.cache);
-        self.flusher.limit.count(records, dead).map_err(FlushFailure::from)?;
+        self.flusher
+            .limit
+            .count(records, dead)
+            .map_err(FlushFailure::from)?;
         Ok(())
     }
 
@@ -82,17 +93,36 @@ impl Worker {
         }
         let age = self.pending.age();
         let idle = self.chunks.is_empty();
-        !open || self.is_full() || age >= self.settings.max_age || (idle && age >= self.settings.linger)
+        !open
+            || self.is_full()
+            || age >= self.settings.max_age
+            || (idle && age >= self.settings.linger)
     }
 
     /// A batch is full by its records, or when it and the one being written could hold this worker's share of the intake.
     fn is_full(&self) -> bool {
-        let share = self.settings.intake_bytes / (2 * self.settings.workers);
-        self.pending.records() >= self.settings.max_events || self.pending.bytes() >= share
+        self.pending.records() >= self.settings.max_events
+            || self.pending.bytes() >= self.share()
+            || self.pending.conversations() >= self.conversations_max
+    }
+
+    fn share(&self) -> usize {
+        self.settings.intake_bytes / (2 * self.settings.workers)
+    }
+
+    /// Small events may belong to huge conversations, whose states are all in memory while they are written.
+    fn measure(&mut self, entries: &[Entry]) {
+        let bytes: usize = entries.iter().map(|entry| entry.delta.heap_bytes()).sum();
+        if let Some(average) = bytes.checked_div(entries.len()) {
+            self.conversations_max = (self.share() / average.max(1)).max(LEAST_CONVERSATIONS);
+        }
     }
 
     fn lingered(&self) -> Instant {
-        let since = self.pending.since().map_or_else(Instant::now, Instant::from_std);
+        let since = self
+            .pending
+            .since()
+            .map_or_else(Instant::now, Instant::from_std);
         since + self.settings.linger.max(Duration::from_micros(100))
     }
 
@@ -109,9 +139,13 @@ impl Worker {
     fn flushed(&mut self, flushed: Flushed) -> Result<(), WorkerError> {
         match flushed {
             Flushed::Done { entries, chunks } => {
+                self.measure(&entries);
                 self.pending.written(entries, &mut self.cache);
                 self.cache.report();
-                let finished = chunks.iter().map(|chunk| (chunk.id, chunk.bytes())).collect();
+                let finished = chunks
+                    .iter()
+                    .map(|chunk| (chunk.id, chunk.bytes()))
+                    .collect();
                 // The consumer thread is gone only when nobody commits any more.
                 let _unheard = self.finished.send(Finished(finished));
                 Ok(())
@@ -136,7 +170,9 @@ impl Worker {
     }
 }
 
-async fn done(in_flight: &mut Option<InFlight>) -> Result<Result<Flushed, FlushFailure>, JoinError> {
+async fn done(
+    in_flight: &mut Option<InFlight>,
+) -> Result<Result<Flushed, FlushFailure>, JoinError> {
     match in_flight {
         Some(handle) => handle.await,
         None => std::future::pending().await,

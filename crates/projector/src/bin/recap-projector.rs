@@ -43,7 +43,11 @@ async fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return invalid(&error),
     };
-    let service = Service { name: "recap-projector", version: env!("CARGO_PKG_VERSION"), logs: LogOutput::Stdout };
+    let service = Service {
+        name: "recap-projector",
+        version: env!("CARGO_PKG_VERSION"),
+        logs: LogOutput::Stdout,
+    };
     let telemetry = match Telemetry::start(&command.telemetry, service) {
         Ok(telemetry) => telemetry,
         Err(error) => return invalid(&error),
@@ -65,7 +69,10 @@ fn invalid(error: &dyn std::error::Error) -> ExitCode {
 
 async fn run(mut projector: RunningProjector) -> Result<(), ProjectorError> {
     // Registering fails only for signals that no process may catch.
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         return Err(ProjectorError::Crashed("signal handler"));
     };
     tokio::select! {
@@ -102,7 +109,11 @@ fn exit_code(result: Result<(), ProjectorError>) -> u8 {
         }
         Err(error) => {
             tracing::error!(%error, "failed");
-            if error.too_many_dead_letters().is_some() { TOO_MANY_DEAD_LETTERS } else { FAILED }
+            if error.too_many_dead_letters().is_some() {
+                TOO_MANY_DEAD_LETTERS
+            } else {
+                FAILED
+            }
         }
     }
 }

@@ -77,7 +77,7 @@ impl DeadLetter {
         for (name, value) in chunk.headers(record) {
             if name == FIRST_FAILURE {
                 let earlier = value.and_then(|value| str::from_utf8(value).ok());
-                first_failure = earlier.unwrap_or(now).to_owned();
+                earlier.unwrap_or(now).clone_into(&mut first_failure);
             }
             if !name.starts_with(PREFIX) {
                 headers = headers.insert(Header { key: name, value });
@@ -95,8 +95,14 @@ impl DeadLetter {
             (FIRST_FAILURE, &first_failure),
             (LAST_FAILURE, now),
         ];
-        for (key, value) in ours.into_iter().chain(event_type.map(|name| (EVENT_TYPE, name))) {
-            headers = headers.insert(Header { key, value: Some(value) });
+        for (key, value) in ours
+            .into_iter()
+            .chain(event_type.map(|name| (EVENT_TYPE, name)))
+        {
+            headers = headers.insert(Header {
+                key,
+                value: Some(value),
+            });
         }
         Self {
             reason,
@@ -116,7 +122,9 @@ pub fn replay_headers(dead_letter: &impl Headers) -> OwnedHeaders {
     dead_letter
         .iter()
         .filter(|header| !header.key.starts_with(PREFIX) || header.key == FIRST_FAILURE)
-        .fold(OwnedHeaders::new(), |headers, header| headers.insert(header))
+        .fold(OwnedHeaders::new(), |headers, header| {
+            headers.insert(header)
+        })
 }
 
 fn shorten(error: &str) -> &str {

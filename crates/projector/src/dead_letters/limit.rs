@@ -40,12 +40,26 @@ pub(crate) struct Window {
 
 impl Window {
     pub fn new(length: Duration, max_ratio: f64, min_count: u64) -> Self {
-        Self { length, max_ratio, min_count, buckets: VecDeque::new() }
+        Self {
+            length,
+            max_ratio,
+            min_count,
+            buckets: VecDeque::new(),
+        }
     }
 
     /// Counts records of which some are to be dead-lettered.
-    pub fn count(&mut self, now: Instant, records: u64, dead: u64) -> Result<(), TooManyDeadLetters> {
-        while self.buckets.front().is_some_and(|bucket| now.duration_since(bucket.start) > self.length) {
+    pub fn count(
+        &mut self,
+        now: Instant,
+        records: u64,
+        dead: u64,
+    ) -> Result<(), TooManyDeadLetters> {
+        while self
+            .buckets
+            .front()
+            .is_some_and(|bucket| now.duration_since(bucket.start) > self.length)
+        {
             self.buckets.pop_front();
         }
         match self.buckets.back_mut() {
@@ -53,14 +67,25 @@ impl Window {
                 bucket.records += records;
                 bucket.dead += dead;
             }
-            _ => self.buckets.push_back(Bucket { start: now, records, dead }),
+            _ => self.buckets.push_back(Bucket {
+                start: now,
+                records,
+                dead,
+            }),
         }
         let records: u64 = self.buckets.iter().map(|bucket| bucket.records).sum();
         let dead_in_all: u64 = self.buckets.iter().map(|bucket| bucket.dead).sum();
-        #[expect(clippy::cast_precision_loss, reason = "a ratio of counts far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a ratio of counts far below 2^52"
+        )]
         let ratio = dead_in_all as f64 / records.max(1) as f64;
         if dead > 0 && dead_in_all >= self.min_count && ratio > self.max_ratio {
-            return Err(TooManyDeadLetters { dead: dead_in_all, records, ratio: self.max_ratio });
+            return Err(TooManyDeadLetters {
+                dead: dead_in_all,
+                records,
+                ratio: self.max_ratio,
+            });
         }
         Ok(())
     }
@@ -99,7 +124,14 @@ mod tests {
         let now = Instant::now();
         assert!(window.count(now, 1_000, 100).is_ok());
         let error = window.count(now, 1, 1);
-        assert_eq!(error, Err(TooManyDeadLetters { dead: 101, records: 1_001, ratio: 0.1 }));
+        assert_eq!(
+            error,
+            Err(TooManyDeadLetters {
+                dead: 101,
+                records: 1_001,
+                ratio: 0.1
+            })
+        );
     }
 
     #[test]

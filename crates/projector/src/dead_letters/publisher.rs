@@ -36,7 +36,9 @@ pub(crate) struct Publisher {
 
 impl std::fmt::Debug for Publisher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Publisher").field("topic", &self.topic).finish_non_exhaustive()
+        f.debug_struct("Publisher")
+            .field("topic", &self.topic)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,7 +64,11 @@ impl Publisher {
     }
 
     async fn publish_one(&self, mut letter: DeadLetter) {
-        let span = tracing::info_span!("dead_letter", otel.name = span::DEAD_LETTER, reason = letter.reason);
+        let span = tracing::info_span!(
+            "dead_letter",
+            otel.name = span::DEAD_LETTER,
+            reason = letter.reason
+        );
         async {
             tracing::warn!(
                 topic = letter.topic, partition = letter.partition, offset = letter.offset, reason = letter.reason,
@@ -85,7 +91,11 @@ impl Publisher {
     }
 
     async fn try_publish(&self, letter: &DeadLetter) -> KafkaResult<()> {
-        let producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let producer = self
+            .producer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let record = FutureRecord::<[u8], [u8]> {
             topic: &self.topic,
             partition: None,
@@ -103,18 +113,28 @@ impl Publisher {
     /// The place of the original stays known, which is all that fits.
     fn omit_value(&self, letter: &mut DeadLetter) {
         tracing::warn!(
-            topic = letter.topic, partition = letter.partition, offset = letter.offset,
-            "too large for {}; dead-lettered without its value, which is where {TOPIC}, {PARTITION} and {OFFSET} say", self.topic
+            topic = letter.topic,
+            partition = letter.partition,
+            offset = letter.offset,
+            "too large for {}; dead-lettered without its value, which is where {TOPIC}, {PARTITION} and {OFFSET} say",
+            self.topic
         );
         letter.value = None;
-        letter.headers = letter.headers.clone().insert(Header { key: VALUE_OMITTED, value: Some("true") });
+        letter.headers = letter.headers.clone().insert(Header {
+            key: VALUE_OMITTED,
+            value: Some("true"),
+        });
     }
 
     /// Does what it can about an error that trying again alone would not end.
     async fn mend(&self, error: &KafkaError) {
         if matches!(
             error.rdkafka_error_code(),
-            Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownPartition)
+            Some(
+                RDKafkaErrorCode::UnknownTopic
+                    | RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::UnknownPartition
+            )
         ) {
             self.create_topic().await;
         }
@@ -142,7 +162,9 @@ impl Publisher {
                     match result {
                         Ok(name) => tracing::info!(topic = name, "topic created"),
                         Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                        Err((name, error)) => tracing::warn!(topic = name, %error, "topic not created"),
+                        Err((name, error)) => {
+                            tracing::warn!(topic = name, %error, "topic not created");
+                        }
                     }
                 }
             }
