@@ -225,7 +225,7 @@ impl ConsumerThread {
             return;
         }
         self.last_commit = Instant::now();
-        let list = lock(&self.router).to_commit();
+        let list = lock(&self.router).take_commit();
         if let Some(list) = list
             && let Err(error) = self.consumer.commit(&list, mode)
         {

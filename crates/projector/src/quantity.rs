@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn a_duration_needs_its_unit() {
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(parse_duration(" 2 m "), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_duration(" 2 m "), Ok(Duration::from_mins(2)));
         for wrong in [
             "5",
             "s",

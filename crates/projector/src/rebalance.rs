@@ -55,7 +55,7 @@ impl Context {
         // Partitions that were lost belong to another member by now; waiting would only delay coming back.
         let drained =
             !gone && router.drain(&partitions, Instant::now() + self.settings.drain_timeout);
-        let to_commit = if gone { None } else { router.to_commit() };
+        let to_commit = if gone { None } else { router.take_commit() };
         drop(router);
         if let Some(list) = to_commit
             && let Err(error) = consumer.commit(&list, CommitMode::Sync)

@@ -226,7 +226,7 @@ impl Router {
     }
 
     /// Positions that moved, as the list to commit; `None` when none did.
-    pub fn to_commit(&mut self) -> Option<TopicPartitionList> {
+    pub fn take_commit(&mut self) -> Option<TopicPartitionList> {
         let advanced = self.offsets.advanced();
         let mut list = TopicPartitionList::with_capacity(advanced.len());
         for (index, position) in advanced {

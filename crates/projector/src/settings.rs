@@ -235,9 +235,10 @@ impl ProjectorConfig {
     ///
     /// # Errors
     /// All mistakes, each with the name of its variable.
+    #[expect(clippy::too_many_lines, reason = "one statement a setting")]
     pub fn settings(&self) -> Result<Settings, InvalidConfig> {
         let second = Duration::from_secs(1);
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         let mut read = Reading {
             mistakes: Vec::new(),
         };

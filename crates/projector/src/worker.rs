@@ -65,7 +65,7 @@ impl Worker {
                 biased;
                 flushed = done(&mut in_flight), if in_flight.is_some() => {
                     in_flight = None;
-                    self.flushed(flushed??)?;
+                    self.flushed(flushed??);
                 }
                 chunk = self.chunks.recv(), if takes => match chunk {
                     Some(chunk) => self.fold(chunk)?,
@@ -136,7 +136,7 @@ impl Worker {
         }))
     }
 
-    fn flushed(&mut self, flushed: Flushed) -> Result<(), WorkerError> {
+    fn flushed(&mut self, flushed: Flushed) {
         match flushed {
             Flushed::Done { entries, chunks } => {
                 self.measure(&entries);
@@ -148,14 +148,13 @@ impl Worker {
                     .collect();
                 // The consumer thread is gone only when nobody commits any more.
                 let _unheard = self.finished.send(Finished(finished));
-                Ok(())
             }
             Flushed::GenerationChanged { live, chunks } => self.refold(live, chunks),
         }
     }
 
     /// Everything held belongs to a generation that is no longer live: drops it and folds the records again.
-    fn refold(&mut self, live: GenerationId, mut chunks: Vec<Chunk>) -> Result<(), WorkerError> {
+    fn refold(&mut self, live: GenerationId, mut chunks: Vec<Chunk>) {
         tracing::info!(from = %self.generation, to = %live, "another generation is live; folding again");
         self.flusher.metrics.reset(ResetReason::GenerationChanged);
         self.generation = live;
@@ -166,7 +165,6 @@ impl Worker {
         for chunk in chunks {
             self.pending.fold(chunk, &mut self.cache);
         }
-        Ok(())
     }
 }
 

@@ -110,7 +110,7 @@ impl Limit {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     #[test]
     fn few_dead_letters_never_stop_it_whatever_their_part() {

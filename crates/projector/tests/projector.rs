@@ -1,0 +1,10 @@
+//! The projector as a process against Apache Kafka and PostgreSQL.
+
+#[path = "support.rs"]
+mod support;
+
+#[path = "projector/recovery.rs"]
+mod recovery;
+
+#[path = "projector/dead_letters.rs"]
+mod dead_letters;

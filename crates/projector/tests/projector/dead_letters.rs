@@ -1,0 +1,230 @@
+//! What cannot be folded is dead-lettered whole, and blocks nothing around it.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use recap_events::Reason;
+use recap_servers::{KafkaServer, PostgresServer, Received, Record};
+use sqlx::Executor;
+
+use crate::support::{Place, eventually};
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+fn message(id: &str, conversation: &str) -> String {
+    format!(
+        r#"{{"specversion":"1.0","id":"{id}","source":"test","type":"message.upserted","time":"2026-01-01T00:00:00Z",
+        "data":{{"orgId":"org","conversationId":"{conversation}","messageId":"{id}","role":"user","createdAt":"2026-01-01T00:00:00Z","text":"hello"}}}}"#
+    )
+}
+
+/// One record for each rule, by the reason it must be given.
+fn invalid() -> Vec<(Reason, Vec<u8>)> {
+    let good = message("m", "c");
+    let instead = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        good.replacen(from, to, 1).into_bytes()
+    };
+    let mut not_utf8 = good.clone().into_bytes();
+    let place = good.find("hello").unwrap();
+    not_utf8[place] = 0xff;
+    vec![
+        (Reason::NotUtf8, not_utf8),
+        (Reason::NotJson, b"{\"half\":".to_vec()),
+        (Reason::LoneSurrogate, instead("hello", "\\ud800")),
+        (Reason::DuplicateField, instead("\"role\":\"user\"", "\"role\":\"user\",\"role\":\"user\"")),
+        (Reason::MissingField, instead("\"role\":\"user\",", "")),
+        (Reason::WrongType, instead("\"hello\"", "5")),
+        (Reason::BadId, instead("\"conversationId\":\"c\"", "\"conversationId\":\"\"")),
+        (Reason::EmptyString, instead("\"role\":\"user\"", "\"role\":\"\"")),
+        (Reason::OutOfRange, instead("\"text\"", "\"attachmentCount\":-1,\"text\"")),
+        (Reason::BadTime, instead("2026-01-01T00:00:00Z", "yesterday")),
+        (
+            Reason::MetadataNotObject,
+            br#"{"specversion":"1.0","id":"u","source":"test","type":"user.upserted","time":"2026-01-01T00:00:00Z","data":{"orgId":"org","userId":"u","publicMetadata":[1]}}"#.to_vec(),
+        ),
+    ]
+}
+
+async fn dead_letters(place: &Place<'_>, count: usize) -> Vec<Received> {
+    let topic = place.dead_letter_topic();
+    let there = || async {
+        place
+            .kafka
+            .read_all(&topic)
+            .await
+            .is_ok_and(|records| records.len() >= count)
+    };
+    assert!(
+        eventually(LIMIT, there).await,
+        "there are no {count} dead letters"
+    );
+    place.kafka.read_all(&topic).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_invalid_event_is_dead_lettered_with_its_reason_while_the_good_ones_around_it_are_folded()
+ {
+    let (kafka, postgres) = (
+        KafkaServer::shared().await.unwrap(),
+        PostgresServer::shared().await.unwrap(),
+    );
+    let place = Place::new(
+        kafka,
+        "invalid",
+        postgres.create_database().await.unwrap(),
+        2,
+    )
+    .await;
+    let topic = place.topic("recap.messages");
+    let invalid = invalid();
+    assert_eq!(
+        invalid.len(),
+        Reason::ALL.len(),
+        "a kind of invalid event is not tested"
+    );
+    let mut records = Vec::new();
+    for (number, (_, value)) in invalid.iter().enumerate() {
+        records.push(Record::new(
+            &topic,
+            "good",
+            message(&format!("good-{number}"), &format!("c-{number}")),
+        ));
+        let mut bad = Record::new(&topic, format!("key-{number}"), value.clone())
+            .header("tenant", format!("t-{number}"));
+        bad.headers.push(("empty".to_owned(), None));
+        bad.timestamp = Some(1_700_000_000_000 + i64::try_from(number).unwrap());
+        records.push(bad);
+    }
+    let unknown = message("later", "c").replace("message.upserted", "message.painted");
+    records.push(Record::new(&topic, "unknown", unknown));
+    records.push(Record {
+        value: None,
+        ..Record::new(&topic, "null", "")
+    });
+    let mut projector = place.projector(&[]);
+    kafka.publish(&records).await.unwrap();
+    place.caught_up(LIMIT).await;
+    assert_eq!(projector.stop().await, Some(0));
+
+    assert_eq!(
+        place.count("conversation_summary").await,
+        i64::try_from(invalid.len()).unwrap()
+    );
+    let letters = dead_letters(&place, invalid.len()).await;
+    assert_eq!(
+        letters.len(),
+        invalid.len(),
+        "an unknown type or a null value was dead-lettered"
+    );
+    let by_key: BTreeMap<_, _> = letters
+        .iter()
+        .map(|letter| (letter.key.clone().unwrap(), letter))
+        .collect();
+    for (number, (reason, value)) in invalid.iter().enumerate() {
+        let letter = by_key[format!("key-{number}").as_bytes()];
+        assert_eq!(letter.header("recap-reason"), Some(reason.as_str()));
+        assert_eq!(letter.value.as_ref(), Some(value));
+        assert_eq!(
+            letter.header("tenant"),
+            Some(format!("t-{number}").as_str())
+        );
+        assert!(letter.headers.contains(&("empty".to_owned(), None)));
+        assert_eq!(
+            letter.timestamp,
+            Some(1_700_000_000_000 + i64::try_from(number).unwrap())
+        );
+        assert_eq!(letter.header("recap-topic"), Some(topic.as_str()));
+        assert!(
+            letter
+                .header("recap-offset")
+                .unwrap()
+                .parse::<i64>()
+                .is_ok()
+        );
+        assert!(
+            letter
+                .header("recap-partition")
+                .unwrap()
+                .parse::<i32>()
+                .is_ok()
+        );
+        assert!(
+            letter
+                .header("recap-error")
+                .is_some_and(|error| !error.is_empty())
+        );
+        assert_eq!(
+            letter.header("recap-first-failure"),
+            letter.header("recap-last-failure")
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_the_database_refuses_is_found_and_dead_lettered_alone() {
+    let (kafka, postgres) = (
+        KafkaServer::shared().await.unwrap(),
+        PostgresServer::shared().await.unwrap(),
+    );
+    let place = Place::new(
+        kafka,
+        "refused",
+        postgres.create_database().await.unwrap(),
+        1,
+    )
+    .await;
+    let pool = place.pool().await;
+    pool.execute("ALTER TABLE recap_g1.conversation_summary ADD CHECK (total_message_count < 3 OR conversation_id <> 'c-7')").await.unwrap();
+    let topic = place.topic("recap.messages");
+    let records: Vec<Record> = (0..300)
+        .map(|number| {
+            let conversation = format!("c-{}", number % 100);
+            Record::new(
+                &topic,
+                conversation.clone(),
+                message(&format!("m-{number}"), &conversation),
+            )
+        })
+        .collect();
+    kafka.publish(&records).await.unwrap();
+    let mut projector = place.projector(&[]);
+    place.caught_up(LIMIT).await;
+    assert_eq!(projector.stop().await, Some(0));
+    let letters = dead_letters(&place, 1).await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].header("recap-reason"), Some("database-refused"));
+    assert_eq!(
+        letters[0].header("recap-event-type"),
+        Some("message.upserted")
+    );
+    assert_eq!(letters[0].key.as_deref(), Some(b"c-7".as_slice()));
+    let sum: i64 = sqlx::query_scalar(
+        "SELECT sum(total_message_count)::bigint FROM recap_g1.conversation_summary",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(sum, 299);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_dead_letters_stop_the_projector_with_a_code_of_its_own() {
+    let (kafka, postgres) = (
+        KafkaServer::shared().await.unwrap(),
+        PostgresServer::shared().await.unwrap(),
+    );
+    let place = Place::new(kafka, "limit", postgres.create_database().await.unwrap(), 1).await;
+    let topic = place.topic("recap.messages");
+    let records: Vec<Record> = (0..5_000)
+        .map(|_| Record::new(&topic, "k", "not an event"))
+        .collect();
+    kafka.publish(&records).await.unwrap();
+    let mut projector = place.projector(&[]);
+    assert_eq!(projector.ended(LIMIT).await.code(), Some(3));
+    assert!(
+        place.lag().await > 0,
+        "everything was drained into the dead letters"
+    );
+}

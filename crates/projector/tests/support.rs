@@ -1,0 +1,376 @@
+//! What the tests stand on: real servers, the projector as a real process, and the fold in memory to compare with.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use recap_events::{Body, Decoded, decode};
+use recap_servers::kafka::unique_prefix;
+use recap_servers::{KafkaServer, Record};
+use recap_store::{AgentWrite, Batch, ConversationKey, Entry, UserWrite, Writer, WriterOptions};
+use recap_summary::Delta;
+use sqlx::{AssertSqlSafe, PgPool, Row};
+
+/// Every topic of the contract, before a test's own prefix.
+pub const TOPICS: [&str; 6] = [
+    "recap.conversations",
+    "recap.messages",
+    "recap.feedback",
+    "recap.tool-calls",
+    "recap.users",
+    "recap.agents",
+];
+
+/// The tables of a generation, each with the columns that hold no content: what a write was guarded by, and the state's own encoding.
+const TABLES: [(&str, &[&str]); 6] = [
+    (
+        "conversation_summary",
+        &[
+            "revision",
+            "base_revision",
+            "text_kept",
+            "state",
+            "part_count",
+        ],
+    ),
+    ("tool_call", &[]),
+    ("feedback", &[]),
+    ("user_profile", &[]),
+    ("user_metadata_token", &[]),
+    ("agent_profile", &[]),
+];
+
+/// A consumer group, its topics and its database, apart from those of every other test.
+pub struct Place<'k> {
+    pub kafka: &'k KafkaServer,
+    pub prefix: String,
+    pub database_url: String,
+}
+
+impl<'k> Place<'k> {
+    /// A migrated database, and topics with this many partitions (0: none yet).
+    pub async fn new(
+        kafka: &'k KafkaServer,
+        test: &str,
+        database_url: String,
+        partitions: i32,
+    ) -> Self {
+        migrate(&database_url).await;
+        let place = Self {
+            kafka,
+            prefix: unique_prefix(test),
+            database_url,
+        };
+        if partitions > 0 {
+            place.create_topics(partitions).await;
+        }
+        place
+    }
+
+    pub async fn create_topics(&self, partitions: i32) {
+        for topic in TOPICS {
+            self.kafka
+                .topic(&self.topic(topic), partitions)
+                .await
+                .unwrap();
+        }
+    }
+
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    pub fn dead_letter_topic(&self) -> String {
+        self.topic("recap.dead-letters")
+    }
+
+    pub async fn publish(&self, records: &[recap_generator::Record]) {
+        let records: Vec<Record> = records
+            .iter()
+            .map(|record| {
+                Record::new(
+                    self.topic(record.topic.name()),
+                    record.key.clone(),
+                    record.value.clone(),
+                )
+            })
+            .collect();
+        self.kafka.publish(&records).await.unwrap();
+    }
+
+    /// Starts a projector as a process.
+    pub fn projector(&self, more: &[&str]) -> Process {
+        let topics: Vec<String> = TOPICS.iter().map(|topic| self.topic(topic)).collect();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_recap-projector"));
+        command
+            .arg(format!("--database-url={}", self.database_url))
+            .arg(format!(
+                "--kafka-bootstrap-servers={}",
+                self.kafka.bootstrap()
+            ))
+            .arg(format!("--topics={}", topics.join(",")))
+            .arg(format!("--consumer-group={}", self.prefix))
+            .arg(format!("--dead-letter-topic={}", self.dead_letter_topic()))
+            .args([
+                "--admin-addr=127.0.0.1:0",
+                "--topic-refresh=500ms",
+                "--session-timeout=6s",
+                "--drain-timeout=4s",
+            ])
+            .args([
+                "--offset-commit-interval=100ms",
+                "--log=warn,recap_projector=info",
+            ])
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        Process::start(command)
+    }
+
+    pub async fn lag(&self) -> i64 {
+        let topics: Vec<String> = TOPICS.iter().map(|topic| self.topic(topic)).collect();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        self.kafka
+            .consumer_lag(&self.prefix, &topics)
+            .await
+            .unwrap()
+    }
+
+    /// Waits until every record is committed.
+    pub async fn caught_up(&self, limit: Duration) {
+        let last = std::sync::atomic::AtomicI64::new(-1);
+        let done = eventually(limit, || async {
+            let lag = self.lag().await;
+            last.store(lag, std::sync::atomic::Ordering::Relaxed);
+            lag == 0
+        })
+        .await;
+        assert!(
+            done,
+            "{} records are not committed after {limit:?}",
+            last.into_inner()
+        );
+    }
+
+    pub async fn pool(&self) -> PgPool {
+        PgPool::connect(&self.database_url).await.unwrap()
+    }
+
+    pub async fn count(&self, table: &str) -> i64 {
+        let pool = self.pool().await;
+        let sql = format!("SELECT count(*) FROM recap_g1.{table}");
+        let count = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+        count
+    }
+
+    /// Compares every row of every table with the fold of these records; returns how many rows there are.
+    pub async fn assert_equals_fold(
+        &self,
+        records: &[recap_generator::Record],
+        reference_url: &str,
+    ) -> usize {
+        write_fold(records, reference_url).await;
+        let mut rows = 0;
+        for (table, ignored) in TABLES {
+            let (found, expected) = (
+                dump(&self.database_url, table, ignored).await,
+                dump(reference_url, table, ignored).await,
+            );
+            let missing: Vec<_> = expected.difference(&found).take(3).collect();
+            let wrong: Vec<_> = found.difference(&expected).take(3).collect();
+            assert!(
+                missing.is_empty() && wrong.is_empty(),
+                "{table}: {} rows instead of {}\nexpected {missing:#?}\nfound {wrong:#?}",
+                found.len(),
+                expected.len()
+            );
+            rows += found.len();
+        }
+        rows
+    }
+}
+
+/// A projector process; killed when dropped.
+pub struct Process {
+    child: Child,
+}
+
+impl Process {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        // Shown with the output of a failed test; a full pipe would stop the projector.
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ended = stdout.read_to_string(&mut text);
+            let end = text.len().saturating_sub(20_000);
+            println!("{}", text.get(end..).unwrap_or(&text));
+        });
+        Self { child }
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -s {name} {}", self.child.id()))
+            .status()
+            .unwrap();
+        assert!(status.success(), "kill -s {name}");
+    }
+
+    pub fn running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for the end.
+    pub async fn ended(&mut self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "still running after {limit:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// SIGTERM, and the exit code.
+    pub async fn stop(&mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.ended(Duration::from_secs(30)).await.code()
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&mut self) {
+        self.signal("KILL");
+        self.ended(Duration::from_secs(10)).await;
+    }
+
+    /// Resident set, in bytes.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap_or("0 kB");
+        line.trim()
+            .trim_end_matches(" kB")
+            .trim()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Polls until it is so, or `limit` has passed.
+pub async fn eventually<F: Future<Output = bool>>(
+    limit: Duration,
+    mut is_so: impl FnMut() -> F,
+) -> bool {
+    let deadline = Instant::now() + limit;
+    loop {
+        if is_so().await {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+pub async fn migrate(database_url: &str) {
+    let pool = PgPool::connect(database_url).await.unwrap();
+    recap_store::migrate(&pool).await.unwrap();
+    pool.close().await;
+}
+
+/// The valid events of these records, folded in memory alone.
+fn fold(records: &[recap_generator::Record]) -> Batch {
+    let mut conversations: BTreeMap<ConversationKey, Delta> = BTreeMap::new();
+    let mut batch = Batch::default();
+    for record in records {
+        let Decoded::Event(event) = decode(Some(&record.value), std::iter::empty()) else {
+            continue;
+        };
+        match &event.body {
+            Body::Conversation {
+                conversation_id,
+                change,
+            } => {
+                let key = ConversationKey::new(&*event.org_id, &**conversation_id);
+                conversations
+                    .entry(key)
+                    .or_default()
+                    .apply(&event.id, event.time, change);
+            }
+            Body::User { user_id, profile } => {
+                batch.users.push(UserWrite::new(
+                    &event.org_id,
+                    user_id,
+                    &event.id,
+                    event.time,
+                    profile.as_ref(),
+                ));
+            }
+            Body::Agent { agent_id, profile } => {
+                batch.agents.push(AgentWrite::new(
+                    &event.org_id,
+                    *agent_id,
+                    &event.id,
+                    event.time,
+                    profile,
+                ));
+            }
+        }
+    }
+    batch.conversations = conversations
+        .into_iter()
+        .map(|(key, delta)| Entry::unknown(key, delta))
+        .collect();
+    batch
+}
+
+/// Writes the fold into an empty database, in one transaction by one writer.
+async fn write_fold(records: &[recap_generator::Record], database_url: &str) {
+    migrate(database_url).await;
+    let options = WriterOptions {
+        database_url: database_url.to_owned().into(),
+        max_connections: 1,
+        acquire_timeout: Duration::from_secs(30),
+        statement_timeout: Duration::from_mins(5),
+    };
+    let writer = Writer::new(&options, [7; 32]).unwrap();
+    let generation = writer.live_generation().await.unwrap();
+    writer.flush(generation, &mut fold(records)).await.unwrap();
+    writer.close().await;
+}
+
+async fn dump(database_url: &str, table: &str, ignored: &[&str]) -> BTreeSet<String> {
+    let pool = PgPool::connect(database_url).await.unwrap();
+    let minus: String = ignored
+        .iter()
+        .map(|column| format!(" - '{column}'"))
+        .collect();
+    let sql = format!("SELECT (to_jsonb(t){minus})::text FROM recap_g1.{table} t");
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+    rows.iter().map(|row| row.get(0)).collect()
+}
