@@ -1,6 +1,5 @@
 //! The projector as a process against Apache Kafka and PostgreSQL.
 
-#[path = "support.rs"]
 mod support;
 
 #[path = "projector/recovery.rs"]
