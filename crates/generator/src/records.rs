@@ -113,7 +113,6 @@ impl Records {
                 self.emitted += 1;
                 return true;
             }
-            self.pass_time();
             self.happen(record);
             if self.random.chance(twice) && left > self.held.len() as u64 + 1 {
                 self.hold(record.clone());
@@ -154,15 +153,12 @@ impl Records {
         self.hold(record);
     }
 
-    fn pass_time(&mut self) {
+    /// One new event.
+    fn happen(&mut self, record: &mut Record) {
         self.now += 1 + self
             .random
             .below(2 * self.world.config.step.max(1).cast_unsigned())
             .cast_signed();
-    }
-
-    /// One new event.
-    fn happen(&mut self, record: &mut Record) {
         if let Some(pending) = self.pending.pop_front() {
             match pending {
                 Pending::User(organization, user) => self.write_user(organization, user, record),

@@ -13,6 +13,8 @@ use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use recap_telemetry::{CacheResult, CacheState, QueryMetrics};
 use tokio::time::Instant;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::answer::Answer;
 use crate::config::CacheConfig;
@@ -97,13 +99,17 @@ impl AnswerCache {
     {
         // Boxed: a hit should not carry the size of what a miss has to do.
         let plain = || self.get(scope, question, Coding::Identity, || Box::pin(compute()));
-        let (result, answer) = if coding == Coding::Identity {
-            plain().await?
-        } else {
+        let lookup = async {
+            if coding == Coding::Identity {
+                return plain().await;
+            }
             let encoded = || async { Box::pin(plain()).await?.1.encoded(coding).await };
             self.get(scope, question, coding, || Box::pin(encoded()))
-                .await?
+                .await
         };
+        let span = tracing::debug_span!("cache.lookup", recap.cache.result = Empty);
+        let (result, answer) = lookup.instrument(span.clone()).await?;
+        span.record("recap.cache.result", result.as_str());
         self.metrics.cache_lookup(result);
         Ok(answer)
     }

@@ -104,7 +104,9 @@ impl Reader {
     pub async fn snapshot(&self, org_id: &str) -> Result<Snapshot, ReadError> {
         let span = debug_span!("store.snapshot", db.system.name = "postgresql");
         async {
-            let mut connection = Lent(Some(self.pool.acquire().await?));
+            let waited = debug_span!("store.acquire", db.system.name = "postgresql");
+            let acquired = self.pool.acquire().instrument(waited).await?;
+            let mut connection = Lent(Some(acquired));
             sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 .execute(connection.get()?)
                 .await?;

@@ -195,7 +195,10 @@ impl Writer {
         if live == generation && !touched.is_empty() {
             changes::notify_organizations(&mut transaction, &touched).await?;
         }
-        transaction.commit().await?;
+        transaction
+            .commit()
+            .instrument(debug_span!("store.commit", db.system.name = "postgresql"))
+            .await?;
         settle(batch, &revisions);
         Ok(report)
     }

@@ -36,7 +36,7 @@ pub enum Exporter {
 }
 
 /// Telemetry: OTLP export is off until an endpoint is set. Beside these, the exporters read OpenTelemetry's own
-/// `OTEL_EXPORTER_OTLP_HEADERS`, `_TIMEOUT`, `_COMPRESSION` and `_CERTIFICATE`, `OTEL_TRACES_SAMPLER`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`,
+/// `OTEL_EXPORTER_OTLP_HEADERS`, `_TIMEOUT` and `_COMPRESSION`, `OTEL_TRACES_SAMPLER`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`,
 /// `OTEL_BLRP_*` and `OTEL_METRIC_EXPORT_INTERVAL` from the environment.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Telemetry")]

@@ -1,12 +1,11 @@
-//! Database operations and connection pools, the same in both services.
+//! Connection pools, the same in both services. Durations of operations come from their spans (`database_spans`).
 
-use crate::instruments::{counter, histogram, observe_sum};
+use crate::instruments::observe_sum;
 use crate::names::{attribute as a, metric};
 use crate::observed::lock;
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram, Meter};
+use opentelemetry::metrics::Meter;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// A connection pool at one moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,12 +20,9 @@ pub struct PoolState {
 
 type Pools = Arc<Mutex<Vec<(&'static str, Box<dyn Fn() -> PoolState + Send>)>>>;
 
-/// Instruments for a client of PostgreSQL.
+/// The pools of a client of PostgreSQL.
 #[derive(Clone)]
 pub struct DatabaseMetrics {
-    duration: Histogram<f64>,
-    wait: Histogram<f64>,
-    timeouts: Counter<u64>,
     pools: Pools,
 }
 
@@ -65,42 +61,11 @@ impl DatabaseMetrics {
                 );
             }
         });
-        Self {
-            duration: histogram(meter, &metric::DB_DURATION),
-            wait: histogram(meter, &metric::POOL_WAIT),
-            timeouts: counter(meter, &metric::POOL_TIMEOUTS),
-            pools,
-        }
+        Self { pools }
     }
 
     /// Has `read` asked for the pool's state at every export. `pool` names it: `flush`, `pages`, `streams`.
     pub fn observe_pool(&self, pool: &'static str, read: impl Fn() -> PoolState + Send + 'static) {
         lock(&self.pools).push((pool, Box::new(read)));
-    }
-
-    /// One operation took `duration`; `error` is a SQLSTATE class or `io`, `timeout`, … and never a message.
-    pub fn operation(&self, name: &'static str, duration: Duration, error: Option<&'static str>) {
-        let attributes = [
-            KeyValue::new(a::DB_SYSTEM_NAME, "postgresql"),
-            KeyValue::new(a::DB_OPERATION_NAME, name),
-            KeyValue::new(a::ERROR_TYPE, error.unwrap_or_default()),
-        ];
-        let used = if error.is_some() { 3 } else { 2 };
-        self.duration
-            .record(duration.as_secs_f64(), &attributes[..used]);
-    }
-
-    /// A connection was got after `wait`.
-    pub fn acquired(&self, pool: &'static str, wait: Duration) {
-        self.wait.record(
-            wait.as_secs_f64(),
-            &[KeyValue::new(a::DB_CLIENT_CONNECTION_POOL_NAME, pool)],
-        );
-    }
-
-    /// No connection was got in time.
-    pub fn acquire_timed_out(&self, pool: &'static str) {
-        self.timeouts
-            .add(1, &[KeyValue::new(a::DB_CLIENT_CONNECTION_POOL_NAME, pool)]);
     }
 }

@@ -9,6 +9,7 @@
 
 mod config;
 mod database_metrics;
+mod database_spans;
 mod instruments;
 mod json_log;
 pub mod names;
@@ -23,6 +24,7 @@ mod setup;
 
 pub use config::{Exporter, LogFormat, OtlpProtocol, Signal, TelemetryConfig};
 pub use database_metrics::{DatabaseMetrics, PoolState};
+pub use database_spans::DatabaseSpans;
 pub use observed::{Level, PartitionLag, PartitionLags};
 pub use opentelemetry::metrics::Meter;
 pub use process_metrics::observe_process;

@@ -220,8 +220,8 @@ impl ProjectorMetrics {
             .add(1, &[KeyValue::new(a::ERROR_TYPE, code)]);
     }
 
-    /// A commit made visible an event this old: seconds since its own time, and since it was produced. One call an event, or one a chunk with
-    /// its oldest. Clocks that run ahead count as 0.
+    /// A commit made its events visible; the oldest is this many seconds old by its own time, and by when it was produced. Clocks that run
+    /// ahead count as 0.
     pub fn committed(&self, since_event_time: f64, since_produced: f64) {
         self.freshness_event.record(since_event_time.max(0.0), &[]);
         self.freshness_produce.record(since_produced.max(0.0), &[]);

@@ -24,7 +24,9 @@ pub enum CacheResult {
 }
 
 impl CacheResult {
-    const fn as_str(self) -> &'static str {
+    /// The attribute's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hit => "hit",
             Self::Miss => "miss",

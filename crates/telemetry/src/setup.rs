@@ -1,6 +1,7 @@
 //! Starting telemetry once per process, and ending it with everything sent.
 
 use crate::config::{LogFormat, OtlpProtocol, Signal, Target, TelemetryConfig};
+use crate::database_spans::DatabaseSpans;
 use crate::json_log::JsonLog;
 use crate::propagation;
 use crate::registry::MetricsRegistry;
@@ -8,8 +9,10 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
 use opentelemetry_otlp::{
     ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig,
+    WithTonicConfig,
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
@@ -26,6 +29,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// How long ending waits for each signal's last export.
 const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// Spans in traces: those of requests and flushes, what the store does and what the cache does.
+const TRACED: &str = "info,recap_store=debug,recap_query::cache=debug";
 
 /// What exporting itself logs would be exported again and again; and the crates below speak of every frame.
 const QUIET: &str = "opentelemetry=off,opentelemetry_sdk=off,opentelemetry_otlp=off,opentelemetry-otlp=off,opentelemetry-prometheus=off,\
@@ -90,7 +96,7 @@ impl Telemetry {
         let traces = match config.target(Signal::Traces) {
             Some(target) => {
                 let exporter =
-                    span_exporter(target).map_err(|source| TelemetryError::Exporter {
+                    span_exporter(&target).map_err(|source| TelemetryError::Exporter {
                         signal: Signal::Traces,
                         source,
                     })?;
@@ -105,10 +111,11 @@ impl Telemetry {
         };
         let logs = match config.target(Signal::Logs) {
             Some(target) => {
-                let exporter = log_exporter(target).map_err(|source| TelemetryError::Exporter {
-                    signal: Signal::Logs,
-                    source,
-                })?;
+                let exporter =
+                    log_exporter(&target).map_err(|source| TelemetryError::Exporter {
+                        signal: Signal::Logs,
+                        source,
+                    })?;
                 Some(
                     SdkLoggerProvider::builder()
                         .with_resource(resource)
@@ -128,11 +135,12 @@ impl Telemetry {
                 .with_threads(false);
             layers.push(
                 layer
-                    .with_filter(EnvFilter::try_new(format!("info,{QUIET}"))?)
+                    .with_filter(EnvFilter::try_new(format!("{TRACED},{QUIET}"))?)
                     .boxed(),
             );
             propagation::enable();
         }
+        layers.push(DatabaseSpans::new(&metrics.meter()).layer());
         layers.push(
             log_layer(config, service.logs)
                 .with_filter(EnvFilter::try_new(&config.log)?)
@@ -280,9 +288,13 @@ fn metric_exporter(config: &TelemetryConfig) -> Result<Option<MetricExporter>, T
         return Ok(None);
     };
     let built = match target.protocol {
-        OtlpProtocol::Grpc => with_endpoint(MetricExporter::builder().with_tonic(), target).build(),
+        OtlpProtocol::Grpc => with_tls(
+            with_endpoint(MetricExporter::builder().with_tonic(), &target),
+            &target,
+        )
+        .build(),
         OtlpProtocol::HttpProtobuf => {
-            with_endpoint(MetricExporter::builder().with_http(), target).build()
+            with_endpoint(MetricExporter::builder().with_http(), &target).build()
         }
     };
     built.map(Some).map_err(|source| TelemetryError::Exporter {
@@ -291,31 +303,49 @@ fn metric_exporter(config: &TelemetryConfig) -> Result<Option<MetricExporter>, T
     })
 }
 
-fn span_exporter(target: Target) -> Result<SpanExporter, ExporterBuildError> {
+fn span_exporter(target: &Target) -> Result<SpanExporter, ExporterBuildError> {
     match target.protocol {
-        OtlpProtocol::Grpc => with_endpoint(SpanExporter::builder().with_tonic(), target).build(),
+        OtlpProtocol::Grpc => with_tls(
+            with_endpoint(SpanExporter::builder().with_tonic(), target),
+            target,
+        )
+        .build(),
         OtlpProtocol::HttpProtobuf => {
             with_endpoint(SpanExporter::builder().with_http(), target).build()
         }
     }
 }
 
-fn log_exporter(target: Target) -> Result<LogExporter, ExporterBuildError> {
+fn log_exporter(target: &Target) -> Result<LogExporter, ExporterBuildError> {
     match target.protocol {
-        OtlpProtocol::Grpc => with_endpoint(LogExporter::builder().with_tonic(), target).build(),
+        OtlpProtocol::Grpc => with_tls(
+            with_endpoint(LogExporter::builder().with_tonic(), target),
+            target,
+        )
+        .build(),
         OtlpProtocol::HttpProtobuf => {
             with_endpoint(LogExporter::builder().with_http(), target).build()
         }
     }
 }
 
-fn with_endpoint<B: WithExportConfig>(builder: B, target: Target) -> B {
+fn with_endpoint<B: WithExportConfig>(builder: B, target: &Target) -> B {
     let builder = builder.with_protocol(match target.protocol {
         OtlpProtocol::Grpc => opentelemetry_otlp::Protocol::Grpc,
         OtlpProtocol::HttpProtobuf => opentelemetry_otlp::Protocol::HttpBinary,
     });
-    match target.endpoint {
+    match &target.endpoint {
         Some(endpoint) => builder.with_endpoint(endpoint),
         None => builder,
+    }
+}
+
+/// The system's certificates for `https`; gRPC brings none of its own. HTTP finds them by itself.
+fn with_tls<B: WithTonicConfig>(builder: B, target: &Target) -> B {
+    match &target.endpoint {
+        Some(endpoint) if endpoint.starts_with("https:") => {
+            builder.with_tls_config(ClientTlsConfig::new().with_native_roots())
+        }
+        _ => builder,
     }
 }

@@ -167,9 +167,9 @@ metrics! {
     ASSIGNED = Gauge "recap.projector.partitions.assigned", "{partition}", "Partitions assigned to this instance.", [];
     PAUSED = Gauge "recap.projector.partitions.paused", "{partition}", "Partitions paused because too much is in flight.", [];
     // Projector: freshness.
-    FRESHNESS_EVENT_TIME = Histogram "recap.projector.freshness.event_time", "s", "From an event's own time to the commit that made it visible.", [], AGE;
+    FRESHNESS_EVENT_TIME = Histogram "recap.projector.freshness.event_time", "s", "From the time of a flush's oldest event to the commit that made it visible.", [], AGE;
     FRESHNESS_PRODUCE_TIME = Histogram "recap.projector.freshness.produce_time", "s",
-        "From a record's timestamp in Kafka to the commit that made it visible.", [], AGE;
+        "From the timestamp in Kafka of a flush's oldest record to the commit that made it visible.", [], AGE;
     // Projector: batches.
     BATCH_EVENTS = Histogram "recap.projector.batch.events", "{event}", "Events folded into one flush.", [], COUNTS;
     BATCH_CONVERSATIONS = Histogram "recap.projector.batch.conversations", "{conversation}", "Conversations in one flush.", [], COUNTS;
@@ -213,14 +213,11 @@ metrics! {
     CHANGES = Counter "recap.query.changes", "{notification}", "Change notifications received.", [];
     FEED_AGE = Gauge "recap.query.feed.age", "s", "Time since the change feed was last proven complete.", [];
     // Both services: database and process.
-    DB_DURATION = Histogram semconv::DB_CLIENT_OPERATION_DURATION, "s", "Duration of a database operation.",
-        [a::DB_SYSTEM_NAME, a::DB_OPERATION_NAME, a::ERROR_TYPE], DATABASE;
+    DB_DURATION = Histogram semconv::DB_CLIENT_OPERATION_DURATION, "s", "Duration of a database operation, waiting for a connection (`acquire`) included.",
+        [a::DB_SYSTEM_NAME, a::DB_OPERATION_NAME], DATABASE;
     POOL_CONNECTIONS = UpDownCounter semconv::DB_CLIENT_CONNECTION_COUNT, "{connection}", "Connections of a pool, by state.",
         [a::DB_CLIENT_CONNECTION_POOL_NAME, a::DB_CLIENT_CONNECTION_STATE];
     POOL_MAX = UpDownCounter semconv::DB_CLIENT_CONNECTION_MAX, "{connection}", "Connections a pool may open.", [a::DB_CLIENT_CONNECTION_POOL_NAME];
-    POOL_TIMEOUTS = Counter semconv::DB_CLIENT_CONNECTION_TIMEOUTS, "{timeout}", "Waits for a connection that ended without one.",
-        [a::DB_CLIENT_CONNECTION_POOL_NAME];
-    POOL_WAIT = Histogram semconv::DB_CLIENT_CONNECTION_WAIT_TIME, "s", "Wait for a connection of a pool.", [a::DB_CLIENT_CONNECTION_POOL_NAME], DATABASE;
     PROCESS_MEMORY = UpDownCounter semconv::PROCESS_MEMORY_USAGE, "By", "Resident set of the process.", [];
     PROCESS_CPU = Counter semconv::PROCESS_CPU_TIME, "s", "CPU time of the process.", [];
 }

@@ -5,16 +5,26 @@
 pub const HTTP_REQUEST: &str = "http.request";
 /// Looking an answer up in the cache, coalesced waiters included.
 pub const CACHE_LOOKUP: &str = "cache.lookup";
-/// One SQL statement or a few that belong together; `db.operation.name` says which.
-pub const SQL: &str = "sql";
-/// Folding one chunk of records into states.
-pub const PROCESS: &str = "process";
-/// One transaction of the projector: reads, upserts, notification, commit. Linked to the producers' spans.
+/// One transaction of the projector, dead letters first: a child of one producer's span and linked to the others'.
 pub const FLUSH: &str = "flush";
-/// Committing a flush's transaction.
-pub const COMMIT: &str = "commit";
 /// Publishing one dead letter.
 pub const DEAD_LETTER: &str = "dead_letter";
+/// Waiting for a connection.
+pub const STORE_ACQUIRE: &str = "store.acquire";
+/// Opening a snapshot of one organization.
+pub const STORE_SNAPSHOT: &str = "store.snapshot";
+/// Reading one page of the nested list.
+pub const STORE_PAGE: &str = "store.page";
+/// Reading some rows of the flat list.
+pub const STORE_ROWS: &str = "store.rows";
+/// Reading the totals.
+pub const STORE_STATS: &str = "store.stats";
+/// Writing one batch to the live generation.
+pub const STORE_FLUSH: &str = "store.flush";
+/// Writing one batch to a generation being built.
+pub const STORE_FLUSH_BUILDING: &str = "store.flush_building";
+/// Committing it.
+pub const STORE_COMMIT: &str = "store.commit";
 /// A producer's side: publishing one event.
 pub const PUBLISH: &str = "publish";
 /// One rebuild, from the new generation to the switch.
@@ -24,11 +34,16 @@ pub const REBUILD: &str = "rebuild";
 pub const ALL: &[&str] = &[
     HTTP_REQUEST,
     CACHE_LOOKUP,
-    SQL,
-    PROCESS,
     FLUSH,
-    COMMIT,
     DEAD_LETTER,
+    STORE_ACQUIRE,
+    STORE_SNAPSHOT,
+    STORE_PAGE,
+    STORE_ROWS,
+    STORE_STATS,
+    STORE_FLUSH,
+    STORE_FLUSH_BUILDING,
+    STORE_COMMIT,
     PUBLISH,
     REBUILD,
 ];

@@ -1,0 +1,13 @@
+//! Export over OTLP/http; one process, for telemetry is set up once per process.
+#![expect(dead_code, reason = "the receiver has accessors that other tests use")]
+
+#[path = "receiver/exported.rs"]
+mod exported;
+mod receiver;
+
+use recap_telemetry::OtlpProtocol;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_recorded_arrives_when_telemetry_ends() -> anyhow::Result<()> {
+    exported::everything_recorded_arrives_when_telemetry_ends(OtlpProtocol::HttpProtobuf).await
+}
