@@ -23,8 +23,9 @@ CREATE TABLE recap.live (
     generation integer NOT NULL REFERENCES recap.generation (id)
 );
 
--- Where the log stood when a generation stopped being live: a rollback replays from here.
-CREATE TABLE recap.switch_offset (
+-- The offsets before which a generation is complete: of one being built, its checkpoint; of the live one,
+-- from a switch until the rebuild has read past it; of a kept one, where a rollback starts.
+CREATE TABLE recap.generation_offset (
     generation  integer NOT NULL REFERENCES recap.generation (id) ON DELETE CASCADE,
     topic       text    NOT NULL,
     partition   integer NOT NULL,

@@ -120,7 +120,9 @@ impl UserWrite {
         }
     }
 
-    pub(crate) fn order(&self) -> (Micros, &str, u64) {
+    /// What orders this revision among others of the same profile.
+    #[must_use]
+    pub fn order(&self) -> (Micros, &str, u64) {
         (self.time, &self.event_id, self.content)
     }
 
@@ -181,7 +183,9 @@ impl AgentWrite {
         }
     }
 
-    pub(crate) fn order(&self) -> (Micros, &str, u64) {
+    /// What orders this revision among others of the same profile.
+    #[must_use]
+    pub fn order(&self) -> (Micros, &str, u64) {
         (self.time, &self.event_id, self.content)
     }
 

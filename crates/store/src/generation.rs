@@ -4,12 +4,15 @@
 //! exist or which is live holds it exclusively. So a flush goes wholly into the generation it
 //! read, and after a switch commits no flush into the old one is under way.
 
-use std::{collections::HashSet, fmt};
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _, postgres::PgRow};
 
-use crate::changes;
+use crate::{
+    changes,
+    generation_offsets::{self as offsets, GenerationOffset},
+};
 
 /// The advisory lock of this module; the value is arbitrary and must never change.
 pub(crate) const GENERATION_LOCK: i64 = 0x7265_6361_7067_656e;
@@ -89,17 +92,6 @@ pub struct Generation {
     pub live_since: Option<DateTime<Utc>>,
 }
 
-/// Where one partition of the log stood when a generation stopped being live.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SwitchOffset {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The first offset that the generation may not have seen.
-    pub next_offset: i64,
-}
-
 /// Why a generation could not be created, switched to or discarded.
 #[derive(Debug, thiserror::Error)]
 pub enum GenerationError {
@@ -165,13 +157,14 @@ pub async fn create_indexes(pool: &PgPool, id: GenerationId) -> Result<(), Gener
     Ok(())
 }
 
-/// Makes `to` live in place of `from`, which is kept together with the log positions it is complete
-/// up to. Waits for running flushes; those that come later see the new generation.
+/// Makes `to` live in place of `from`, which is kept, and stores how far each of them is complete.
+/// Waits for running flushes; those that come later see the new generation.
 pub async fn switch_generation(
     pool: &PgPool,
     from: GenerationId,
     to: GenerationId,
-    offsets: &[SwitchOffset],
+    from_offsets: &[GenerationOffset],
+    to_offsets: &[GenerationOffset],
 ) -> Result<(), GenerationError> {
     let mut transaction = pool.begin().await?;
     lock_exclusively(&mut transaction).await?;
@@ -187,33 +180,59 @@ pub async fn switch_generation(
         .bind(to.0)
         .execute(&mut *transaction)
         .await?;
-    store_offsets(&mut transaction, from, offsets).await?;
+    offsets::store(&mut transaction, from, from_offsets).await?;
+    offsets::store(&mut transaction, to, to_offsets).await?;
     changes::notify_generation(&mut transaction, to).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-/// The log positions stored when the generation stopped being live.
-pub async fn switch_offsets(
+/// Makes a kept generation one that is being built, to bring it up to date for a rollback.
+pub async fn reopen_generation(pool: &PgPool, id: GenerationId) -> Result<(), GenerationError> {
+    let mut transaction = pool.begin().await?;
+    lock_exclusively(&mut transaction).await?;
+    if live(&mut transaction).await? == id {
+        return Err(GenerationError::Live(id));
+    }
+    if !set_status(&mut transaction, id, "building").await? {
+        return Err(GenerationError::Unknown(id));
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Fills an empty generation with the rows of another of the same layout.
+pub async fn copy_generation(
     pool: &PgPool,
-    id: GenerationId,
-) -> Result<Vec<SwitchOffset>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT topic, partition, next_offset FROM recap.switch_offset WHERE generation = $1 \
-         ORDER BY topic COLLATE \"C\", partition",
+    from: GenerationId,
+    to: GenerationId,
+) -> Result<(), GenerationError> {
+    let mut transaction = pool.begin().await?;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1",
     )
-    .bind(id.0)
-    .fetch_all(pool)
+    .bind(to.schema())
+    .fetch_all(&mut *transaction)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(SwitchOffset {
-                topic: row.try_get(0)?,
-                partition: row.try_get(1)?,
-                next_offset: row.try_get(2)?,
-            })
-        })
-        .collect()
+    for table in tables {
+        let columns: String = sqlx::query_scalar(
+            "SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) \
+             FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
+        )
+        .bind(to.schema())
+        .bind(&table)
+        .fetch_one(&mut *transaction)
+        .await?;
+        sqlx::query(AssertSqlSafe(format!(
+            "INSERT INTO {}.{table} ({columns}) SELECT {columns} FROM {}.{table}",
+            to.schema(),
+            from.schema()
+        )))
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// Drops a generation that is not live, with everything in it.
@@ -359,31 +378,4 @@ async fn set_status(
     .execute(connection)
     .await?;
     Ok(updated.rows_affected() == 1)
-}
-
-async fn store_offsets(
-    connection: &mut PgConnection,
-    id: GenerationId,
-    offsets: &[SwitchOffset],
-) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM recap.switch_offset WHERE generation = $1")
-        .bind(id.0)
-        .execute(&mut *connection)
-        .await?;
-    let distinct: HashSet<_> = offsets.iter().map(|o| (&o.topic, o.partition)).collect();
-    debug_assert_eq!(distinct.len(), offsets.len(), "one position a partition");
-    let topics: Vec<&str> = offsets.iter().map(|o| o.topic.as_str()).collect();
-    let partitions: Vec<i32> = offsets.iter().map(|o| o.partition).collect();
-    let next: Vec<i64> = offsets.iter().map(|o| o.next_offset).collect();
-    sqlx::query(
-        "INSERT INTO recap.switch_offset (generation, topic, partition, next_offset) \
-         SELECT $1, * FROM UNNEST($2::text[], $3::integer[], $4::bigint[])",
-    )
-    .bind(id.0)
-    .bind(topics)
-    .bind(partitions)
-    .bind(next)
-    .execute(connection)
-    .await?;
-    Ok(())
 }

@@ -7,9 +7,11 @@
 mod batch;
 mod bytes;
 mod changes;
+mod compare;
 mod error;
 mod filter;
 mod generation;
+mod generation_offsets;
 mod json;
 mod key;
 mod load;
@@ -29,12 +31,16 @@ mod writer;
 
 pub use batch::{AgentWrite, Base, Batch, Entry, UserFields, UserWrite};
 pub use changes::{Change, ChangeListener, ListenError, OrgBuckets};
+pub use compare::{ColumnDifference, Comparison, Difference, OrganizationTotals};
 pub use error::{FlushError, ReadError};
 pub use filter::{Filter, Include, MetadataFilter, Position};
 pub use generation::{
-    Generation, GenerationError, GenerationId, GenerationStatus, SwitchOffset, create_generation,
-    create_indexes, discard_generation, list_generations, live_generation, switch_generation,
-    switch_offsets,
+    Generation, GenerationError, GenerationId, GenerationStatus, copy_generation,
+    create_generation, create_indexes, discard_generation, list_generations, live_generation,
+    reopen_generation, switch_generation,
+};
+pub use generation_offsets::{
+    GenerationOffset, generation_offsets, save_offsets, settle_generation,
 };
 pub use key::ConversationKey;
 pub use page::{Node, Page};

@@ -145,7 +145,19 @@ impl Writer {
             db.system.name = "postgresql",
             db.operation.batch.size = batch.conversations.len(),
         );
-        self.flush_into(generation, true, batch)
+        self.flush_into(generation, Mode::Live, batch)
+            .instrument(span)
+            .await
+    }
+
+    /// Like [`Self::flush`], and writes every row and payload of the batch anew, changed or not.
+    pub async fn rewrite(
+        &self,
+        generation: GenerationId,
+        batch: &mut Batch,
+    ) -> Result<FlushReport, FlushError> {
+        let span = debug_span!("store.rewrite", db.system.name = "postgresql");
+        self.flush_into(generation, Mode::Rewrite, batch)
             .instrument(span)
             .await
     }
@@ -157,7 +169,7 @@ impl Writer {
         batch: &mut Batch,
     ) -> Result<FlushReport, FlushError> {
         let span = debug_span!("store.flush_building", db.system.name = "postgresql");
-        self.flush_into(generation, false, batch)
+        self.flush_into(generation, Mode::Building, batch)
             .instrument(span)
             .await
     }
@@ -165,17 +177,18 @@ impl Writer {
     async fn flush_into(
         &self,
         generation: GenerationId,
-        must_be_live: bool,
+        mode: Mode,
         batch: &mut Batch,
     ) -> Result<FlushReport, FlushError> {
         unite_by_key(&mut batch.conversations);
         let begin = format!("BEGIN; SELECT pg_advisory_xact_lock_shared({GENERATION_LOCK})");
         let mut transaction = self.pool.begin_with(AssertSqlSafe(begin)).await?;
         let live = generation::live(&mut transaction).await?;
-        if must_be_live && live != generation {
+        if mode != Mode::Building && live != generation {
             return Err(FlushError::GenerationChanged { live });
         }
         let mut flush = Flush {
+            mode,
             connection: &mut transaction,
             schema: generation.schema(),
             revisions: vec![None; batch.conversations.len()],
@@ -238,8 +251,20 @@ fn settle(batch: &mut Batch, revisions: &[Option<i64>]) {
     batch.agents.clear();
 }
 
+/// Where a flush goes and what it writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// What changes, into the live generation.
+    Live,
+    /// Everything, into the live generation.
+    Rewrite,
+    /// What changes, into any generation.
+    Building,
+}
+
 /// A flush under way.
 struct Flush<'t> {
+    mode: Mode,
     connection: &'t mut PgConnection,
     schema: String,
     /// The revision written for each entry, if any.
@@ -267,10 +292,20 @@ impl Flush<'_> {
             self.report.loaded += count(found.len());
             for stored in found {
                 let index = chunk[stored.index];
-                merge_into_stored(&mut entries[index], stored);
+                self.merge(&mut entries[index], stored);
             }
         }
         Ok(())
+    }
+
+    fn merge(&self, entry: &mut Entry, stored: Stored) {
+        if self.mode == Mode::Rewrite {
+            entry.delta.state.merge(&stored.state);
+            entry.delta.state.mark_dirty();
+            entry.base = Base::Revision(stored.revision);
+        } else {
+            merge_into_stored(entry, stored);
+        }
     }
 
     async fn write_conversations(&mut self, entries: &mut [Entry]) -> Result<(), FlushError> {
@@ -358,7 +393,7 @@ impl Flush<'_> {
         let mut conflicting = Vec::with_capacity(conflicts.len());
         for stored in conflicts {
             let index = chunk[stored.index];
-            merge_into_stored(&mut entries[index], stored);
+            self.merge(&mut entries[index], stored);
             self.revisions[index] = None;
             conflicting.push(index);
         }

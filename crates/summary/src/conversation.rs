@@ -314,6 +314,14 @@ impl Conversation {
         self.dirty
     }
 
+    /// Has everything written again, whatever the row holds.
+    pub fn mark_dirty(&mut self) {
+        self.dirty = true;
+        for part in &mut self.parts {
+            part.dirty = true;
+        }
+    }
+
     /// To be called when the row holds this state; drops the first text from memory.
     pub fn mark_clean(&mut self) {
         self.dirty = false;

@@ -1,0 +1,367 @@
+//! The log as Kafka holds it, read by partition: `assign`, never a group, nothing committed.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::{Offsets, Partition};
+
+const METADATA_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+const STALL: Duration = Duration::from_mins(2);
+
+/// Where the log is.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// Connection settings for librdkafka: `bootstrap.servers` and whatever the cluster asks for.
+    pub client: ClientConfig,
+    /// The topics that make up the log.
+    pub topics: Vec<String>,
+    /// The live projector's consumer group; its committed offsets are read, never written.
+    pub group: String,
+}
+
+/// Why the log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The broker or the client refused.
+    #[error("cannot {action}: {source}")]
+    Kafka {
+        /// What was tried.
+        action: &'static str,
+        /// librdkafka's word.
+        source: KafkaError,
+    },
+    /// Nothing arrived although offsets are left.
+    #[error("no progress for {seconds} s with {missing} offsets left to read")]
+    Stalled {
+        /// How long nothing came.
+        seconds: u64,
+        /// Offsets left.
+        missing: u64,
+    },
+}
+
+/// The first and the next offset that a partition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermarks {
+    /// The oldest record still there.
+    pub low: i64,
+    /// One past the newest record.
+    pub high: i64,
+}
+
+/// A reader of chosen partitions from chosen offsets.
+pub struct KafkaLog {
+    consumer: BaseConsumer,
+    client: ClientConfig,
+    topics: Vec<Arc<str>>,
+    position: Offsets,
+}
+
+impl KafkaLog {
+    /// Opens a reader that stands nowhere yet.
+    pub fn open(config: &LogConfig) -> Result<Self, LogError> {
+        let mut client = config.client.clone();
+        client
+            .set("group.id", &config.group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "error");
+        for absent in [
+            "group.instance.id",
+            "group.protocol",
+            "partition.assignment.strategy",
+            "session.timeout.ms",
+            "heartbeat.interval.ms",
+        ] {
+            client.remove(absent);
+        }
+        let consumer = client.create().map_err(kafka("create a consumer"))?;
+        Ok(Self {
+            consumer,
+            client,
+            topics: config
+                .topics
+                .iter()
+                .map(|t| Arc::from(t.as_str()))
+                .collect(),
+            position: Offsets::default(),
+        })
+    }
+
+    /// Every partition that the topics have now; a topic that does not exist has none.
+    pub fn partitions(&self) -> Result<Vec<Partition>, LogError> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(None, METADATA_TIMEOUT)
+            .map_err(kafka("read the cluster's metadata"))?;
+        let mut partitions = Vec::new();
+        for topic in &self.topics {
+            let found = metadata.topics().iter().find(|t| t.name() == &**topic);
+            for partition in found.iter().flat_map(|t| t.partitions()) {
+                partitions.push(Partition::new(Arc::clone(topic), partition.id()));
+            }
+        }
+        partitions.sort();
+        Ok(partitions)
+    }
+
+    /// The first and next offset of a partition, as the broker says now.
+    pub fn watermarks(&self, partition: &Partition) -> Result<Watermarks, LogError> {
+        let (low, high) = self
+            .consumer
+            .fetch_watermarks(&partition.topic, partition.number, METADATA_TIMEOUT)
+            .map_err(kafka("read a partition's watermarks"))?;
+        Ok(Watermarks { low, high })
+    }
+
+    /// One past the newest record of every partition, as the broker says now.
+    pub fn end_offsets(&self) -> Result<Offsets, LogError> {
+        self.partitions()?
+            .into_iter()
+            .map(|partition| {
+                let high = self.watermarks(&partition)?.high;
+                Ok((partition, high))
+            })
+            .collect()
+    }
+
+    /// The offsets of the first records produced at a time or later; partitions without one are at
+    /// their end.
+    pub fn offsets_at(&self, time: DateTime<Utc>) -> Result<Offsets, LogError> {
+        let mut list = TopicPartitionList::new();
+        for partition in self.partitions()? {
+            let at = Offset::Offset(time.timestamp_millis());
+            list.add_partition_offset(&partition.topic, partition.number, at)
+                .map_err(kafka("look up offsets by time"))?;
+        }
+        let found = self
+            .consumer
+            .offsets_for_times(list, METADATA_TIMEOUT)
+            .map_err(kafka("look up offsets by time"))?;
+        found
+            .elements()
+            .iter()
+            .map(|element| {
+                let partition = Partition::new(element.topic(), element.partition());
+                let next = match element.offset() {
+                    Offset::Offset(next) => next,
+                    _ => self.watermarks(&partition)?.high,
+                };
+                Ok((partition, next))
+            })
+            .collect()
+    }
+
+    /// The offsets that the live consumer group has committed; partitions without one are left out.
+    pub fn committed(&self) -> Result<Offsets, LogError> {
+        let mut list = TopicPartitionList::new();
+        for partition in self.partitions()? {
+            list.add_partition(&partition.topic, partition.number);
+        }
+        let committed = self
+            .consumer
+            .committed_offsets(list, METADATA_TIMEOUT)
+            .map_err(kafka("read the group's committed offsets"))?;
+        Ok(committed
+            .elements()
+            .iter()
+            .filter_map(|element| match element.offset() {
+                Offset::Offset(next) => {
+                    Some((Partition::new(element.topic(), element.partition()), next))
+                }
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// Places the reader: it goes on from `position`, partition by partition.
+    pub fn seek(&mut self, position: Offsets) -> Result<(), LogError> {
+        let mut list = TopicPartitionList::new();
+        for (partition, next) in position.iter() {
+            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(next))
+                .map_err(kafka("choose partitions"))?;
+        }
+        self.consumer
+            .assign(&list)
+            .map_err(kafka("choose partitions"))?;
+        self.position = position;
+        Ok(())
+    }
+
+    /// The next offset of every partition that is being read.
+    #[must_use]
+    pub fn position(&self) -> &Offsets {
+        &self.position
+    }
+
+    /// Reads on until every partition has passed `target`, handing each record to `visit`, which may
+    /// say [`Flow::Pause`] to get the control back. Partitions that `target` names and that are not
+    /// being read yet are read from their oldest record. `Ok(true)` when the target is reached.
+    ///
+    /// Offsets without a record (transaction markers, transactions still open) count as passed once
+    /// the broker reports the partition's end.
+    pub fn read_to<F>(&mut self, target: &Offsets, mut visit: F) -> Result<bool, LogError>
+    where
+        F: FnMut(&Partition, &BorrowedMessage<'_>) -> Flow,
+    {
+        self.include(target)?;
+        let mut at_end = BTreeSet::new();
+        let mut last_progress = Instant::now();
+        let mut at: Option<Partition> = None;
+        let mut left = self.left(target, &at_end);
+        while left > 0 {
+            let message = match self.consumer.poll(POLL_TIMEOUT) {
+                Some(Ok(message)) => message,
+                Some(Err(KafkaError::PartitionEOF(_))) => continue,
+                Some(Err(error)) if is_transient(&error) => {
+                    tracing::warn!(%error, "the log cannot be read now, trying on");
+                    continue;
+                }
+                Some(Err(source)) => {
+                    return Err(LogError::Kafka {
+                        action: "read the log",
+                        source,
+                    });
+                }
+                None => {
+                    self.probe_ends(target, &mut at_end)?;
+                    left = self.left(target, &at_end);
+                    if left > 0 && last_progress.elapsed() > STALL {
+                        return Err(LogError::Stalled {
+                            seconds: STALL.as_secs(),
+                            missing: self.position.missing(target),
+                        });
+                    }
+                    continue;
+                }
+            };
+            last_progress = Instant::now();
+            let same = at.as_ref().is_some_and(|partition| {
+                partition.number == message.partition() && &*partition.topic == message.topic()
+            });
+            if !same {
+                at = Some(Partition::new(message.topic(), message.partition()));
+            }
+            if let Some(partition) = &at {
+                let flow = visit(partition, &message);
+                let next = message.offset() + 1;
+                let before = self.position.get(partition);
+                self.position.advance(partition, next);
+                let goal = target.get(partition);
+                if before < goal && next >= goal && !at_end.contains(partition) {
+                    left -= 1;
+                }
+                if matches!(flow, Flow::Pause) {
+                    return Ok(left == 0);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn include(&mut self, target: &Offsets) -> Result<(), LogError> {
+        let mut position = self.position.clone();
+        let mut grown = false;
+        for (partition, _) in target.iter() {
+            if !position.contains(partition) {
+                position.set(partition.clone(), self.watermarks(partition)?.low);
+                grown = true;
+            }
+        }
+        if grown { self.seek(position) } else { Ok(()) }
+    }
+
+    fn left(&self, target: &Offsets, at_end: &BTreeSet<Partition>) -> usize {
+        target
+            .iter()
+            .filter(|(partition, next)| {
+                self.position.get(partition) < *next && !at_end.contains(partition)
+            })
+            .count()
+    }
+
+    /// Asks the broker, partition by partition, whether what is left holds any record. rust-rdkafka's
+    /// end-of-partition event names no topic, so each question has a consumer of its own.
+    fn probe_ends(
+        &self,
+        target: &Offsets,
+        at_end: &mut BTreeSet<Partition>,
+    ) -> Result<(), LogError> {
+        for (partition, next) in target.iter() {
+            let position = self.position.get(partition);
+            if position >= next || at_end.contains(partition) {
+                continue;
+            }
+            let probe: BaseConsumer = self.client.create().map_err(kafka("create a consumer"))?;
+            let mut list = TopicPartitionList::new();
+            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(position))
+                .map_err(kafka("choose partitions"))?;
+            probe.assign(&list).map_err(kafka("choose partitions"))?;
+            if matches!(
+                probe.poll(PROBE_TIMEOUT),
+                Some(Err(KafkaError::PartitionEOF(_)))
+            ) {
+                at_end.insert(partition.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+type Header<'m> = (&'m str, Option<&'m [u8]>);
+
+/// A record's headers; `None` where a name is not UTF-8, on which rdkafka panics: the live projector
+/// dead-letters such a record.
+pub(crate) fn readable_headers<'m>(message: &'m BorrowedMessage<'_>) -> Option<Vec<Header<'m>>> {
+    let Some(headers) = message.headers() else {
+        return Some(Vec::new());
+    };
+    catch_unwind(AssertUnwindSafe(|| {
+        headers
+            .iter()
+            .map(|header| (header.key, header.value))
+            .collect()
+    }))
+    .ok()
+}
+
+/// What a visitor wants next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// More records.
+    Continue,
+    /// The control back, after this record.
+    Pause,
+}
+
+fn kafka(action: &'static str) -> impl FnOnce(KafkaError) -> LogError {
+    move |source| LogError::Kafka { action, source }
+}
+
+/// Errors that librdkafka goes on from by itself.
+fn is_transient(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::Resolve
+        )
+    )
+}

@@ -1,0 +1,108 @@
+//! Whether archive and log together still hold every record.
+
+use crate::Partition;
+use crate::archive::ArchiveReader;
+use crate::log::{KafkaLog, LogConfig, Watermarks};
+
+use super::{RebuildError, RebuildOptions};
+
+/// Offsets of a partition that nothing holds any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uncovered {
+    /// Where records are gone.
+    pub partition: Partition,
+    /// The first offset that is missing …
+    pub from: i64,
+    /// … and the first that is there again.
+    pub to: i64,
+}
+
+/// Refuses unless every partition is whole from offset 0 on.
+pub(super) async fn check(log: &LogConfig, options: &RebuildOptions) -> Result<(), RebuildError> {
+    if options.onto_current {
+        return Ok(());
+    }
+    let config = log.clone();
+    let watermarks = tokio::task::spawn_blocking(move || {
+        let log = KafkaLog::open(&config)?;
+        log.partitions()?
+            .into_iter()
+            .map(|partition| {
+                let watermarks = log.watermarks(&partition)?;
+                Ok((partition, watermarks))
+            })
+            .collect::<Result<Vec<_>, crate::log::LogError>>()
+    })
+    .await??;
+    let archive = match &options.archive {
+        Some(store) => Some(ArchiveReader::open(store.clone()).await?),
+        None => None,
+    };
+    let uncovered: Vec<Uncovered> = watermarks
+        .into_iter()
+        .filter_map(|(partition, watermarks)| {
+            let archived = archive
+                .as_ref()
+                .and_then(|archive| archive.manifest().coverage(&partition));
+            gap(watermarks, archived).map(|(from, to)| Uncovered {
+                partition,
+                from,
+                to,
+            })
+        })
+        .collect();
+    if uncovered.is_empty() {
+        Ok(())
+    } else {
+        Err(RebuildError::LogIncomplete(uncovered))
+    }
+}
+
+/// The first run of offsets that neither the log nor the archive holds.
+fn gap(log: Watermarks, archived: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    if log.low == 0 {
+        return None;
+    }
+    match archived {
+        None => Some((0, log.low)),
+        Some((first, _)) if first > 0 => Some((0, first)),
+        Some((_, next)) if next < log.low => Some((next, log.low)),
+        Some(_) => None,
+    }
+}
+
+/// One line a partition.
+pub(super) fn listed(uncovered: &[Uncovered]) -> String {
+    let mut lines: Vec<String> = uncovered
+        .iter()
+        .map(|hole| {
+            format!(
+                "  {}: offsets {} to {} were removed by retention or compaction",
+                hole.partition,
+                hole.from,
+                hole.to - 1
+            )
+        })
+        .collect();
+    lines.push(
+        "replay them from an archive (`--archive DIR`), or start from the live rows (`--onto-current`)"
+            .to_owned(),
+    );
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_what_neither_log_nor_archive_holds() {
+        let log = |low| Watermarks { low, high: 100 };
+        assert_eq!(gap(log(0), None), None);
+        assert_eq!(gap(log(10), None), Some((0, 10)));
+        assert_eq!(gap(log(10), Some((0, 10))), None);
+        assert_eq!(gap(log(10), Some((0, 50))), None);
+        assert_eq!(gap(log(10), Some((0, 9))), Some((9, 10)));
+        assert_eq!(gap(log(10), Some((4, 50))), Some((0, 4)));
+    }
+}

@@ -1,0 +1,99 @@
+//! Recomputes some rows of the live generation from the log while it is written to.
+//!
+//! The events in scope are folded and merged into the stored states, and every row in scope is written
+//! anew, changed or not. Merging keeps what the log no longer holds, and nothing that arrives meanwhile
+//! is lost; what a row should never have held stays, and takes a whole rebuild to be rid of.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use recap_events::{Body, Event};
+use recap_store::Writer;
+use sqlx::PgPool;
+
+use crate::log::LogConfig;
+use crate::rebuild::{Observer, RebuildError, replay_into_live};
+
+/// Which rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Of one organization.
+    pub org_id: Option<String>,
+    /// Of one conversation; needs the organization.
+    pub conversation_id: Option<String>,
+    /// Those that records produced since then speak of, by those records.
+    pub since: Option<DateTime<Utc>>,
+}
+
+impl Scope {
+    /// Whether an event belongs to it; time is not asked here.
+    #[must_use]
+    pub fn contains(&self, event: &Event<'_>) -> bool {
+        if self.org_id.as_ref().is_some_and(|org| *org != event.org_id) {
+            return false;
+        }
+        match (&self.conversation_id, &event.body) {
+            (None, _) => true,
+            (
+                Some(wanted),
+                Body::Conversation {
+                    conversation_id, ..
+                },
+            ) => wanted == conversation_id,
+            (Some(_), _) => false,
+        }
+    }
+}
+
+/// Recomputes the rows in scope.
+pub async fn recompute(
+    pool: &PgPool,
+    log: &LogConfig,
+    writer: Arc<Writer>,
+    scope: Scope,
+    observer: Arc<dyn Observer>,
+) -> Result<(), RebuildError> {
+    replay_into_live(pool, log, writer, scope, observer).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recap_events::{Change, Micros};
+
+    fn event<'a>(org_id: &'a str, body: Body<'a>) -> Event<'a> {
+        Event {
+            id: "e".into(),
+            time: Micros(0),
+            org_id: org_id.into(),
+            body,
+        }
+    }
+
+    #[test]
+    fn a_scope_holds_one_organization_or_one_conversation_of_it() {
+        let conversation = |id: &'static str| Body::Conversation {
+            conversation_id: id.into(),
+            change: Change::Deleted,
+        };
+        let user = Body::User {
+            user_id: "u".into(),
+            profile: None,
+        };
+        let org = Scope {
+            org_id: Some("a".into()),
+            ..Scope::default()
+        };
+        let one = Scope {
+            conversation_id: Some("c".into()),
+            ..org.clone()
+        };
+        assert!(org.contains(&event("a", conversation("c"))));
+        assert!(org.contains(&event("a", user.clone())));
+        assert!(!org.contains(&event("b", conversation("c"))));
+        assert!(one.contains(&event("a", conversation("c"))));
+        assert!(!one.contains(&event("a", conversation("d"))));
+        assert!(!one.contains(&event("a", user)));
+        assert!(Scope::default().contains(&event("b", conversation("d"))));
+    }
+}

@@ -1,0 +1,88 @@
+//! How far a generation is complete: per partition, the offset before which every event is in it.
+//!
+//! Kept for a generation that is being built (its last checkpoint), for the live one from a switch until
+//! the rebuild has read past it, and for a kept one (where a rollback starts). The live generation
+//! usually has none: then the consumer group's committed offsets say it.
+
+use std::collections::HashSet;
+
+use sqlx::{PgConnection, PgPool, Row as _};
+
+use crate::GenerationId;
+
+/// A partition and the offset before which a generation is complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenerationOffset {
+    /// The topic.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: i32,
+    /// The first offset that may be missing.
+    pub next_offset: i64,
+}
+
+/// The stored offsets of a generation, in order.
+pub async fn generation_offsets(
+    pool: &PgPool,
+    id: GenerationId,
+) -> Result<Vec<GenerationOffset>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT topic, partition, next_offset FROM recap.generation_offset WHERE generation = $1 \
+         ORDER BY topic COLLATE \"C\", partition",
+    )
+    .bind(id.number())
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(GenerationOffset {
+                topic: row.try_get(0)?,
+                partition: row.try_get(1)?,
+                next_offset: row.try_get(2)?,
+            })
+        })
+        .collect()
+}
+
+/// Replaces the stored offsets of a generation: a checkpoint.
+pub async fn save_offsets(
+    pool: &PgPool,
+    id: GenerationId,
+    offsets: &[GenerationOffset],
+) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    store(&mut transaction, id, offsets).await?;
+    transaction.commit().await
+}
+
+/// Forgets the stored offsets of the live generation: from here on the consumer group's say it.
+pub async fn settle_generation(pool: &PgPool, id: GenerationId) -> Result<(), sqlx::Error> {
+    save_offsets(pool, id, &[]).await
+}
+
+pub(crate) async fn store(
+    connection: &mut PgConnection,
+    id: GenerationId,
+    offsets: &[GenerationOffset],
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM recap.generation_offset WHERE generation = $1")
+        .bind(id.number())
+        .execute(&mut *connection)
+        .await?;
+    let distinct: HashSet<_> = offsets.iter().map(|o| (&o.topic, o.partition)).collect();
+    debug_assert_eq!(distinct.len(), offsets.len(), "one position a partition");
+    let topics: Vec<&str> = offsets.iter().map(|o| o.topic.as_str()).collect();
+    let partitions: Vec<i32> = offsets.iter().map(|o| o.partition).collect();
+    let next: Vec<i64> = offsets.iter().map(|o| o.next_offset).collect();
+    sqlx::query(
+        "INSERT INTO recap.generation_offset (generation, topic, partition, next_offset) \
+         SELECT $1, * FROM UNNEST($2::text[], $3::integer[], $4::bigint[])",
+    )
+    .bind(id.number())
+    .bind(topics)
+    .bind(partitions)
+    .bind(next)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
