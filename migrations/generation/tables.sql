@@ -39,6 +39,9 @@ CREATE TABLE conversation_summary (
 ) WITH (toast_tuple_target = 128);
 ALTER TABLE conversation_summary ALTER COLUMN state SET STORAGE EXTERNAL;
 
+-- A packed state does not compress, and parts are replaced whole.
+ALTER TABLE conversation_summary ALTER COLUMN state SET STORAGE EXTERNAL;
+
 -- The parts of a state too large for its row; only the changed ones are written.
 CREATE TABLE conversation_state_part (
     org_id          text     COLLATE "C" NOT NULL,
@@ -47,6 +50,8 @@ CREATE TABLE conversation_state_part (
     state           bytea    NOT NULL,
     PRIMARY KEY (org_id, conversation_id, part)
 ) WITH (toast_tuple_target = 128);
+ALTER TABLE conversation_state_part ALTER COLUMN state SET STORAGE EXTERNAL;
+
 ALTER TABLE conversation_state_part ALTER COLUMN state SET STORAGE EXTERNAL;
 
 -- JSON is kept as text: it comes back as it was sent, and json would refuse deep nesting.

@@ -1,9 +1,16 @@
 //! The operator's tool. Each command is one file named after it; none of them holds logic that a service needs.
 
+mod bench;
+mod dead_letters;
+mod dev;
 mod events;
 mod kafka;
+mod lag;
+mod migrate;
 mod pace;
+mod private_file;
 mod publisher;
+mod token;
 
 use clap::{Parser, Subcommand};
 
@@ -11,7 +18,8 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "recap", version, max_term_width = 110)]
 #[command(
-    after_help = "Start with `recap dev`: everything on this machine in one process, with sample traffic."
+    after_help = "Start with `recap dev`: everything on this machine in one process, with sample traffic.\n\
+                  The services themselves are `recap-projector` and `recap-query`."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -20,12 +28,31 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run everything on this machine: Kafka, PostgreSQL, projector, query service, sample traffic
+    Dev(dev::Options),
+    /// Create or update recap's schema in PostgreSQL
+    Migrate(migrate::Options),
+    /// Look into the dead letters and send them back
+    DeadLetters(dead_letters::Options),
+    /// Sign a session token shaped like Clerk's, for a server that trusts the key
+    Token(token::Options),
     /// Write the sample event log to standard output, a file or Kafka
     Events(events::Options),
+    /// Measure recap on this machine
+    Bench(bench::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Dev(options) => wait_for(dev::run(options)),
+        Command::Migrate(options) => wait_for(migrate::run(&options)),
+        Command::DeadLetters(options) => dead_letters::run(&options),
+        Command::Token(options) => token::run(&options),
         Command::Events(options) => events::run(&options),
+        Command::Bench(options) => wait_for(bench::run(options)),
     }
+}
+
+fn wait_for(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(command)
 }

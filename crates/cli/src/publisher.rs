@@ -47,8 +47,9 @@ impl Publisher {
         let deliveries = Deliveries::default();
         config
             .set("enable.idempotence", "true")
-            .set("linger.ms", "20")
+            .set("linger.ms", "10")
             .set("batch.size", "262144")
+            .set("message.max.bytes", "16777216")
             .set("compression.type", "zstd")
             .set("queue.buffering.max.messages", "200000")
             .set("queue.buffering.max.kbytes", "131072");
@@ -62,12 +63,18 @@ impl Publisher {
         })
     }
 
-    /// Queues one record; waits for room and reports refusals of earlier records.
+    /// Queues one event; waits for room and reports refusals of earlier records.
     pub fn send(&mut self, record: &Record) -> anyhow::Result<()> {
-        let mut queued = BaseRecord::to(record.topic.name())
-            .key(record.key.as_slice())
-            .payload(record.value.as_slice())
-            .timestamp(record.time / 1_000);
+        self.send_record(
+            BaseRecord::to(record.topic.name())
+                .key(record.key.as_slice())
+                .payload(record.value.as_slice())
+                .timestamp(record.time / 1_000),
+        )
+    }
+
+    /// As [`Self::send`], for any record.
+    pub fn send_record(&mut self, mut queued: BaseRecord<'_, [u8], [u8]>) -> anyhow::Result<()> {
         loop {
             match self.producer.send(queued) {
                 Ok(()) => break,

@@ -113,6 +113,7 @@ impl Records {
                 self.emitted += 1;
                 return true;
             }
+            self.pass_time();
             self.happen(record);
             if self.random.chance(twice) && left > self.held.len() as u64 + 1 {
                 self.hold(record.clone());
@@ -153,12 +154,15 @@ impl Records {
         self.hold(record);
     }
 
-    /// One new event.
-    fn happen(&mut self, record: &mut Record) {
+    fn pass_time(&mut self) {
         self.now += 1 + self
             .random
             .below(2 * self.world.config.step.max(1).cast_unsigned())
             .cast_signed();
+    }
+
+    /// One new event.
+    fn happen(&mut self, record: &mut Record) {
         if let Some(pending) = self.pending.pop_front() {
             match pending {
                 Pending::User(organization, user) => self.write_user(organization, user, record),

@@ -17,7 +17,7 @@ const WORDS: usize = OrgBuckets::COUNT / 64;
 /// A set of organizations, hashed into 4,096 buckets: a superset of what was put in. Small enough
 /// for one notification, and it names nobody.
 #[derive(Clone, PartialEq, Eq)]
-pub struct OrgBuckets([u64; WORDS]);
+pub struct OrgBuckets(Box<[u64; WORDS]>);
 
 impl OrgBuckets {
     /// How many buckets there are.
@@ -26,7 +26,7 @@ impl OrgBuckets {
     /// No organization.
     #[must_use]
     pub fn none() -> Self {
-        Self([0; WORDS])
+        Self(Box::new([0; WORDS]))
     }
 
     /// The bucket of an organization, below [`Self::COUNT`]; the same in every process and release.

@@ -1,5 +1,7 @@
 //! What can go wrong, sorted by what the caller does about it.
 
+use std::borrow::Cow;
+
 use recap_summary::StateError;
 
 use crate::{ConversationKey, GenerationId};
@@ -97,8 +99,5 @@ fn class_of(error: &sqlx::Error) -> Class {
 }
 
 fn sqlstate(error: &sqlx::Error) -> Option<String> {
-    error
-        .as_database_error()?
-        .code()
-        .map(|code| code.into_owned())
+    error.as_database_error()?.code().map(Cow::into_owned)
 }

@@ -285,14 +285,6 @@ pub(crate) async fn live(connection: &mut PgConnection) -> Result<GenerationId, 
         .map(GenerationId)
 }
 
-pub(crate) async fn lock_shared(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT pg_advisory_xact_lock_shared($1)")
-        .bind(GENERATION_LOCK)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
 async fn lock_exclusively(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .bind(GENERATION_LOCK)

@@ -5,6 +5,9 @@ use std::{borrow::Cow, collections::BTreeMap};
 /// A value's place in its [`Tree`].
 pub(crate) type NodeId = usize;
 
+/// The whole value's place.
+pub(crate) const ROOT: NodeId = 0;
+
 /// One value.
 #[derive(Debug)]
 pub(crate) enum Value<'a> {
@@ -79,11 +82,6 @@ impl<'a> Tree<'a> {
         (!nodes.is_empty() && open.is_empty()).then_some(Self { nodes })
     }
 
-    /// The whole value.
-    pub(crate) fn root(&self) -> NodeId {
-        0
-    }
-
     /// The value at a place.
     pub(crate) fn value(&self, id: NodeId) -> &Value<'a> {
         &self.nodes[id]
@@ -91,7 +89,7 @@ impl<'a> Tree<'a> {
 
     /// Every scalar that is reachable; an overwritten key's is not.
     pub(crate) fn scalars(&self) -> impl Iterator<Item = &Scalar<'a>> {
-        self.below(self.root(), true)
+        self.below(ROOT, true)
     }
 
     /// The scalars that are the value at `id`: itself, or elements of arrays at any depth, not of objects.

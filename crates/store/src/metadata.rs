@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     MetadataFilter,
-    json::{NodeId, Scalar, Tree, Value, parse_number},
+    json::{NodeId, ROOT, Scalar, Tree, Value, parse_number},
 };
 
 /// A key as a chain of hashes over its dot-separated components: a literal `a.b` and a path a → b
@@ -75,7 +75,7 @@ fn readings(parameter: &str) -> Vec<Scalar<'_>> {
 /// Every key a filter can name, with its value: each top-level key literally, and each path through
 /// objects whose components hold no dot, unless a literal top-level key reads the same.
 fn addressable(tree: &Tree<'_>) -> Vec<(KeyHash, NodeId)> {
-    let Value::Object(top) = tree.value(tree.root()) else {
+    let Value::Object(top) = tree.value(ROOT) else {
         return Vec::new();
     };
     let mut found: Vec<(KeyHash, NodeId)> = top

@@ -1,0 +1,97 @@
+//! The live projector catching up from the start of the log, in a process of its own.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use recap_generator::Topic;
+use recap_store::migrate;
+use sqlx::postgres::PgPoolOptions;
+
+use super::service::{Memory, Service};
+use super::source::per_second;
+use super::stack::{Broker, Database, Databases};
+use super::stored::{self, Stored};
+use crate::lag::Lag;
+
+/// A run that takes longer has failed.
+const PATIENCE: Duration = Duration::from_hours(1);
+
+/// What a run cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Backlog {
+    pub events_per_second: f64,
+    pub memory: Memory,
+    /// Bytes of write-ahead log an event.
+    pub wal_per_event: f64,
+    /// Bytes on disk an event, indexes included.
+    pub table_per_event: f64,
+}
+
+/// A database as a projector finds it: migrated, and filled where asked.
+pub async fn prepare(databases: &Databases, stored: Option<Stored>) -> anyhow::Result<Database> {
+    let database = databases.create().await?;
+    if let Some(stored) = stored {
+        stored::fill(&database, stored, Utc::now()).await?;
+    } else {
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .connect(&database.url)
+            .await?;
+        migrate(&pool).await?;
+        pool.close().await;
+    }
+    Ok(database)
+}
+
+/// Variables of a projector with a consumer group of its own.
+pub fn projector_variables<'a>(
+    broker: &'a Broker,
+    database: &'a Database,
+    group: &'a str,
+) -> Vec<(&'static str, &'a str)> {
+    vec![
+        ("DATABASE_URL", &database.url),
+        ("KAFKA_BOOTSTRAP_SERVERS", &broker.bootstrap_servers),
+        ("RECAP_CONSUMER_GROUP", group),
+        ("RECAP_ADMIN_ADDR", "127.0.0.1:0"),
+        // The end of a run is seen by the committed offsets; half a second would blur short runs.
+        ("RECAP_OFFSET_COMMIT_INTERVAL", "50ms"),
+    ]
+}
+
+/// One run over the whole log; the clock runs from the start of the process to the commit of the last offset.
+pub async fn run(
+    broker: &Broker,
+    database: &Database,
+    group: &str,
+    events: u64,
+) -> anyhow::Result<Backlog> {
+    let lag =
+        Lag::of(&broker.client(), group, &Topic::ALL.map(Topic::name))?.of_a_finished_log()?;
+    let (wal, size) = (database.wal_position().await?, database.size().await?);
+    let begun = Instant::now();
+    let mut projector = Service::start(
+        "recap-projector",
+        &projector_variables(broker, database, group),
+    )?;
+    while lag.now()? > 0 {
+        projector.check()?;
+        anyhow::ensure!(
+            begun.elapsed() < PATIENCE,
+            "the projector does not catch up"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let events_per_second = per_second(events, begun.elapsed());
+    let memory = projector.memory()?;
+    let wal = database.wal_position().await? - wal;
+    let size = database.size().await? - size;
+    projector.stop()?;
+    let seconds = per_second(events, Duration::from_secs(1));
+    Ok(Backlog {
+        events_per_second,
+        memory,
+        wal_per_event: wal / seconds,
+        table_per_event: size / seconds,
+    })
+}

@@ -1,0 +1,205 @@
+//! How long an acknowledged event takes to be visible through the API, while others arrive at a quarter of the rate that
+//! the projector can take.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use chrono::{DateTime, SecondsFormat, Utc};
+use recap_generator::{Config, Log, Record, Topic};
+use recap_servers::clerk::{LocalClerk, Session};
+
+use super::backlog::{prepare, projector_variables};
+use super::http::Client;
+use super::load::Target;
+use super::samples::Samples;
+use super::service::Service;
+use super::stack::{Broker, Database, Databases};
+use crate::lag::start_at_the_end;
+use crate::pace::Pace;
+use crate::publisher::Publisher;
+
+const ORGANIZATION: &str = "org_fresh";
+const GROUP: &str = "bench-freshness";
+/// One event that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two probes, so that they do not meet the same flush.
+const PAUSE: Duration = Duration::from_millis(37);
+
+/// A query service that is answering.
+pub struct Query {
+    pub service: Service,
+    pub target: Target,
+    _clerk: LocalClerk,
+}
+
+/// Starts a query service over the database, without a rate limit; the token is an administrator's.
+pub async fn start_query(
+    database: &Database,
+    organization: &str,
+    variables: &[(&str, &str)],
+) -> anyhow::Result<Query> {
+    let clerk = LocalClerk::start().await?;
+    let session = Session {
+        lifetime: Duration::from_hours(12),
+        ..Session::admin(organization, "user_bench")
+    };
+    let token = clerk.token(&session)?;
+    let host = format!("127.0.0.1:{}", recap_servers::port::free_port()?);
+    let (issuer, keys) = (clerk.issuer(), clerk.jwks_url());
+    let mut all = vec![
+        ("DATABASE_URL", database.url.as_str()),
+        ("CLERK_ISSUER", &issuer),
+        ("CLERK_JWKS_URL", &keys),
+        ("RECAP_HTTP_ADDR", &host),
+        ("RECAP_RATE_LIMIT", "0"),
+    ];
+    all.extend_from_slice(variables);
+    let mut service = Service::start("recap-query", &all)?;
+    let begun = Instant::now();
+    loop {
+        service.check()?;
+        if let Ok(mut client) = Client::connect(&host, &token).await
+            && client
+                .get("/readyz")
+                .await
+                .is_ok_and(|answer| answer.status == 200)
+        {
+            break;
+        }
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "the query service does not get ready"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(Query {
+        service,
+        target: Target { host, token },
+        _clerk: clerk,
+    })
+}
+
+/// Milliseconds from the acknowledgement to the answer that shows the row.
+pub async fn run(
+    broker: &Broker,
+    databases: &Databases,
+    log: Config,
+    rate: f64,
+    time: Duration,
+) -> anyhow::Result<Samples> {
+    let database = prepare(databases, None).await?;
+    // A group without offsets would begin with the log of the other measurements.
+    start_at_the_end(&broker.client(), GROUP, &Topic::ALL.map(Topic::name))?;
+    let mut projector = Service::start(
+        "recap-projector",
+        &projector_variables(broker, &database, GROUP),
+    )?;
+    let query = start_query(&database, ORGANIZATION, &[]).await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let traffic = {
+        let (kafka, stop) = (broker.client(), Arc::clone(&stop));
+        std::thread::spawn(move || publish(&kafka, &log, rate, &stop))
+    };
+    let samples = probe(broker, &query.target, time, &mut projector).await;
+    stop.store(true, Ordering::Relaxed);
+    let published = tokio::task::spawn_blocking(move || traffic.join()).await?;
+    published.map_err(|_| anyhow::anyhow!("the traffic crashed"))??;
+    query.service.stop()?;
+    projector.stop()?;
+    databases.drop(database).await?;
+    samples
+}
+
+fn publish(
+    kafka: &rdkafka::ClientConfig,
+    log: &Config,
+    rate: f64,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
+    let mut publisher = Publisher::connect(kafka.clone())?;
+    let mut records = Log::new(Config {
+        events: u64::MAX,
+        ..log.clone()
+    })
+    .iter();
+    let (mut pace, mut record) = (Pace::new(Some(rate)), Record::default());
+    while !stop.load(Ordering::Relaxed) {
+        records.next_into(&mut record);
+        publisher.send(&record)?;
+        if let Some(pause) = pace.step() {
+            publisher.wait(pause);
+        }
+    }
+    publisher.flush()
+}
+
+async fn probe(
+    broker: &Broker,
+    target: &Target,
+    time: Duration,
+    projector: &mut Service,
+) -> anyhow::Result<Samples> {
+    let mut client = Client::connect(&target.host, &target.token).await?;
+    let mut publisher = Publisher::connect(broker.client())?;
+    let mut samples = Samples::default();
+    // The first ones see the group being joined, and warm everything up.
+    let warm = Instant::now() + time / 5;
+    let end = warm + time;
+    for number in 0_u32.. {
+        if Instant::now() > end {
+            break;
+        }
+        projector.check()?;
+        let created_at = Utc::now();
+        publisher.send(&marker(number, created_at))?;
+        tokio::task::block_in_place(|| publisher.flush())?;
+        let acknowledged = Instant::now();
+        see(&mut client, number, created_at, acknowledged).await?;
+        if acknowledged > warm {
+            samples.add_millis(acknowledged.elapsed());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(samples)
+}
+
+/// A message that begins a conversation of its own.
+fn marker(number: u32, created_at: DateTime<Utc>) -> Record {
+    let time = created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let value = format!(
+        r#"{{"specversion":"1.0","id":"fresh-{number}-{time}","source":"/bench","type":"message.upserted","time":"{time}","data":{{"orgId":"{ORGANIZATION}","conversationId":"fresh-{number}","messageId":"1","role":"user","createdAt":"{time}","text":"here"}}}}"#
+    );
+    Record {
+        topic: Topic::Messages,
+        key: format!("fresh-{number}").into_bytes(),
+        value: value.into_bytes(),
+        time: created_at.timestamp_micros(),
+        invalid: false,
+    }
+}
+
+/// Asks until the conversation is in the answer.
+async fn see(
+    client: &mut Client,
+    number: u32,
+    created_at: DateTime<Utc>,
+    acknowledged: Instant,
+) -> anyhow::Result<()> {
+    let at = created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let path = format!("/api/dashboard/getInteractions?from={at}&to={at}&allInOrg=true&limit=10");
+    let wanted = format!("\"fresh-{number}\"");
+    loop {
+        client.get_ok(&path).await?;
+        let text = std::str::from_utf8(&client.body).context("the answer is not UTF-8")?;
+        if text.contains(&wanted) {
+            return Ok(());
+        }
+        ensure!(
+            acknowledged.elapsed() < PATIENCE,
+            "conversation {wanted} does not appear"
+        );
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}

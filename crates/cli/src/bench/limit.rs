@@ -1,0 +1,36 @@
+//! The limit: consume and decode the whole log, write nothing.
+
+use std::hint::black_box;
+use std::ops::ControlFlow;
+
+use anyhow::bail;
+use rdkafka::ClientConfig;
+use rdkafka::Message as _;
+use rdkafka::message::{BorrowedMessage, Headers as _};
+use recap_events::{Decoded, decode};
+
+use super::source::{Source, rate_of_shares};
+
+/// Events a second over that many consumers, each with its own thread.
+pub fn rate(kafka: &ClientConfig, consumers: i32) -> anyhow::Result<f64> {
+    rate_of_shares(consumers, |share| {
+        Source::open(kafka, share, consumers)?.read(|message| {
+            match decoded(message) {
+                Decoded::Event(event) => black_box(&event),
+                other => bail!("the log holds a record that is no event: {other:?}"),
+            };
+            Ok(ControlFlow::Continue(()))
+        })
+    })
+}
+
+/// Decodes a record with its headers, as the projector does.
+pub fn decoded<'a>(message: &'a BorrowedMessage<'_>) -> Decoded<'a> {
+    // Empty for structured events, and an empty Vec costs nothing.
+    let headers: Vec<(&str, Option<&[u8]>)> = message
+        .headers()
+        .into_iter()
+        .flat_map(|headers| headers.iter().map(|header| (header.key, header.value)))
+        .collect();
+    decode(message.payload(), headers.iter().copied())
+}

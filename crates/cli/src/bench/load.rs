@@ -1,0 +1,70 @@
+//! Closed-loop clients: each asks again as soon as it has its answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::http::Client;
+use super::samples::Samples;
+
+/// Who asks whom.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub host: String,
+    pub token: String,
+}
+
+/// What the clients saw together.
+#[derive(Debug, Default)]
+pub struct Load {
+    pub requests_per_second: f64,
+    /// Milliseconds from the request to the last byte.
+    pub latency: Samples,
+    /// Bytes of bodies.
+    pub bytes: usize,
+}
+
+/// Runs `connections` clients for `time`, after a tenth of it to warm up. `path` makes the nth request of all.
+pub async fn run(
+    target: &Target,
+    connections: usize,
+    time: Duration,
+    path: impl Fn(u64) -> String + Send + Sync + 'static,
+) -> anyhow::Result<Load> {
+    let path = Arc::new(path);
+    let number = Arc::new(AtomicU64::new(0));
+    let begin = Instant::now() + time / 10;
+    let end = begin + time;
+    let mut clients = JoinSet::new();
+    for _ in 0..connections {
+        let (path, number, target) = (Arc::clone(&path), Arc::clone(&number), target.clone());
+        clients.spawn(async move {
+            let mut client = Client::connect(&target.host, &target.token).await?;
+            let (mut latency, mut bytes) = (Samples::default(), 0);
+            while Instant::now() < end {
+                let asked = path(number.fetch_add(1, Ordering::Relaxed));
+                let answer = client.get_ok(&asked).await?;
+                if Instant::now() >= begin {
+                    latency.add_millis(answer.total);
+                    bytes += answer.bytes;
+                }
+            }
+            anyhow::Ok((latency, bytes))
+        });
+    }
+    let mut load = Load::default();
+    while let Some(client) = clients.join_next().await {
+        let (latency, bytes) = client??;
+        load.latency.extend(latency);
+        load.bytes += bytes;
+    }
+    load.requests_per_second = count(load.latency.len()) / time.as_secs_f64();
+    Ok(load)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+pub const fn count(number: usize) -> f64 {
+    number as f64
+}

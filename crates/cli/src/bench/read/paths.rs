@@ -1,0 +1,93 @@
+//! The requests of the reading benchmark. Each number makes another one, so that no cache can have it.
+
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
+
+use crate::bench::stored::user_id;
+
+const LIST: &str = "/api/dashboard/getInteractions?allInOrg=true";
+
+/// Makes request paths.
+#[derive(Clone, Copy, Debug)]
+pub struct Paths {
+    now: DateTime<Utc>,
+    users: i64,
+}
+
+impl Paths {
+    pub const fn new(now: DateTime<Utc>, users: i64) -> Self {
+        Self { now, users }
+    }
+
+    fn range(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
+        let text = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
+        format!("&from={}&to={}", text(from), text(to))
+    }
+
+    /// A range of the last year that ends now; every number moves its beginning.
+    fn recent(&self, number: u64) -> String {
+        let from = self.now - Duration::days(300) - Duration::milliseconds(small(number));
+        Self::range(from, self.now)
+    }
+
+    /// The same page every time.
+    pub fn page(&self) -> String {
+        format!("{LIST}{}&limit=50", self.recent(0))
+    }
+
+    /// A page of a range that ends now, of one user, or of a narrow range, in turn.
+    pub fn uncached(&self, number: u64) -> String {
+        match number % 3 {
+            0 => format!("{LIST}{}&limit=50", self.recent(number + 1)),
+            1 => {
+                let user = user_id(small(number.wrapping_mul(7_919)) % self.users);
+                format!("{LIST}{}&limit=50&userId={user}", self.recent(number + 1))
+            }
+            _ => {
+                // Half the largest organization's conversations lie in 360 days; a week of them is 2% of it.
+                let from = self.now - Duration::days(350)
+                    + Duration::minutes(small(number.wrapping_mul(31)) % 480_000);
+                format!(
+                    "{LIST}{}&limit=50",
+                    Self::range(from, from + Duration::days(7))
+                )
+            }
+        }
+    }
+
+    /// The month two years ago that holds half of the largest organization's conversations.
+    pub fn old(&self, number: u64) -> String {
+        let from = self.now - Duration::days(730) - Duration::milliseconds(small(number) + 1);
+        format!(
+            "{LIST}{}&limit=50",
+            Self::range(from, from + Duration::days(31))
+        )
+    }
+
+    /// One user by the metadata that only this user has.
+    pub fn metadata(&self, number: u64) -> String {
+        let user = small(number.wrapping_mul(7_919)) % self.users;
+        format!(
+            "{LIST}{}&limit=50&metadataKey=customerId&metadataValue=customer-{user}",
+            self.recent(number + 1)
+        )
+    }
+
+    /// Everything, with tool calls, unpaged.
+    pub fn whole(&self) -> String {
+        let month = self.now - Duration::days(731);
+        format!("{LIST}{}", Self::range(month, month + Duration::days(32)))
+    }
+
+    /// Totals over the whole history.
+    pub fn stats(&self, number: u64) -> String {
+        let from = self.now - Duration::days(3_000) - Duration::milliseconds(small(number));
+        format!(
+            "/api/dashboard/getStats?allInOrg=true{}",
+            Self::range(from, self.now)
+        )
+    }
+}
+
+fn small(number: u64) -> i64 {
+    i64::try_from(number % 1_000_000_007).unwrap_or(0)
+}

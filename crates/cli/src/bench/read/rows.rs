@@ -1,0 +1,327 @@
+//! The rows of the reading table.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use chrono::Utc;
+use tokio::task::JoinSet;
+
+use super::paths::Paths;
+use super::{Bench, filled};
+use crate::bench::freshness::start_query;
+use crate::bench::http::Client;
+use crate::bench::load::{self, Load, Target, count};
+use crate::bench::memory_server::MemoryServer;
+use crate::bench::report::{Row, Verdict, whole};
+use crate::bench::samples::Samples;
+use crate::bench::stack::Databases;
+use crate::bench::stored::LARGEST;
+
+const CONNECTIONS: [usize; 3] = [1, 16, 256];
+
+impl Bench {
+    fn target(&self) -> &Target {
+        &self.query.target
+    }
+
+    async fn uncached_load(&self, connections: usize) -> anyhow::Result<Load> {
+        let paths = self.paths;
+        load::run(self.target(), connections, self.plan.time, move |number| {
+            paths.uncached(number)
+        })
+        .await
+    }
+
+    pub async fn cached_page(&mut self) -> anyhow::Result<()> {
+        let path = self.paths.page();
+        let mut client = Client::connect(&self.target().host, &self.target().token).await?;
+        client.get_ok(&path).await?;
+        let memory = MemoryServer::start(client.body.clone()).await?;
+        let (mut limits, mut cached) = (Vec::new(), Vec::new());
+        for connections in CONNECTIONS {
+            let same = path.clone();
+            limits.push(
+                load::run(&memory.target, connections, self.plan.time, move |_| {
+                    same.clone()
+                })
+                .await?,
+            );
+            let same = path.clone();
+            cached.push(
+                load::run(self.target(), connections, self.plan.time, move |_| {
+                    same.clone()
+                })
+                .await?,
+            );
+        }
+        let rates = |loads: &[Load]| -> Vec<f64> {
+            loads.iter().map(|load| load.requests_per_second).collect()
+        };
+        let (limit, rate) = (rates(&limits), rates(&cached));
+        let shown = |rates: &[f64]| {
+            rates
+                .iter()
+                .map(|rate| whole(*rate))
+                .collect::<Vec<_>>()
+                .join(" / ")
+        };
+        let text = format!(
+            "{} requests/s at 1 / 16 / 256 connections, {} bytes each",
+            shown(&limit),
+            client.body.len()
+        );
+        self.report.add(
+            Row::new("limit", text, "1", Verdict::Reported)
+                .with("requests_per_second_16", limit[1]),
+        );
+        let part = rate[1] / limit[1];
+        let text = format!(
+            "{} requests/s, {part:.2} of the limit at 16; p99 {:.1} ms",
+            shown(&rate),
+            cached[1].latency.percentile(99)
+        );
+        let row = Row::new(
+            "cached page",
+            text,
+            "≥ 0.7 of the limit",
+            Verdict::of(part >= 0.7),
+        )
+        .with("requests_per_second_16", rate[1])
+        .with("of_limit", part);
+        self.report.add(row);
+        Ok(())
+    }
+
+    pub async fn uncached_page(&mut self) -> anyhow::Result<()> {
+        let mut loads = Vec::new();
+        for connections in CONNECTIONS {
+            loads.push(self.uncached_load(connections).await?);
+        }
+        let shown: Vec<String> = loads
+            .iter()
+            .map(|load| {
+                format!(
+                    "{:.1}/{:.1} ms",
+                    load.latency.median(),
+                    load.latency.percentile(99)
+                )
+            })
+            .collect();
+        let slow = loads[1].latency.percentile(99);
+        let text = format!(
+            "p50/p99 {} at 1, 16, 256 connections; {} requests/s at 16",
+            shown.join(", "),
+            whole(loads[1].requests_per_second)
+        );
+        let row = Row::new(
+            "uncached page",
+            text,
+            "p99 ≤ 10 ms at 16",
+            Verdict::of(slow <= 10.0),
+        )
+        .with("p99_ms_16", slow)
+        .with("requests_per_second_16", loads[1].requests_per_second);
+        self.report.add(row);
+        Ok(())
+    }
+
+    pub async fn old_range(&mut self) -> anyhow::Result<()> {
+        let paths = self.paths;
+        let load = load::run(self.target(), 16, self.plan.time, move |number| {
+            paths.old(number)
+        })
+        .await?;
+        let matches = self.plan.conversations / 10;
+        let text = format!(
+            "p50 {:.0} ms, p99 {:.0} ms at 16 connections, {} matches",
+            load.latency.median(),
+            load.latency.percentile(99),
+            whole(count(usize::try_from(matches)?)),
+        );
+        let row = Row::new("old range", text, "reported", Verdict::Reported)
+            .with("p50_ms", load.latency.median())
+            .with("p99_ms", load.latency.percentile(99));
+        self.report.add(row);
+        Ok(())
+    }
+
+    /// Follows the links to the 1,000th page, or the last one of a smaller table.
+    pub async fn depth(&mut self) -> anyhow::Result<()> {
+        let mut client = Client::connect(&self.target().host, &self.target().token).await?;
+        let mut first = Samples::default();
+        for number in 0..50 {
+            first.add_millis(client.get_ok(&self.paths.uncached(number * 3)).await?.total);
+        }
+        let mut path = self.paths.page();
+        let (mut pages, mut deep) = (0_u32, Vec::new());
+        while pages < 1_000 {
+            let answer = client.get_ok(&path).await?;
+            pages += 1;
+            deep.push(answer.total);
+            let Some(link) = answer.link else { break };
+            path = next_page(&link)?;
+        }
+        let mut last = Samples::default();
+        for total in deep.iter().rev().skip(1).take(50) {
+            last.add_millis(*total);
+        }
+        let ratio = last.median() / first.median();
+        let text = format!(
+            "page {pages}: {:.1} ms, first: {:.1} ms, {ratio:.2} ×",
+            last.median(),
+            first.median()
+        );
+        let row = Row::new("depth", text, "≤ 1.5 ×", Verdict::of(ratio <= 1.5))
+            .with("ratio", ratio)
+            .with("pages", f64::from(pages));
+        self.report.add(row);
+        Ok(())
+    }
+
+    pub async fn metadata_filter(&mut self) -> anyhow::Result<()> {
+        let paths = self.paths;
+        let load = load::run(self.target(), 16, self.plan.time, move |number| {
+            paths.metadata(number)
+        })
+        .await?;
+        let slow = load.latency.percentile(99);
+        let text = format!(
+            "p50 {:.1} ms, p99 {slow:.1} ms, one user of {}",
+            load.latency.median(),
+            whole(count(usize::try_from(self.plan.users)?)),
+        );
+        let row = Row::new(
+            "metadata filter",
+            text,
+            "p99 ≤ 20 ms",
+            Verdict::of(slow <= 20.0),
+        )
+        .with("p99_ms", slow);
+        self.report.add(row);
+        Ok(())
+    }
+
+    pub async fn whole_range(&mut self) -> anyhow::Result<()> {
+        let mut client = Client::connect(&self.target().host, &self.target().token).await?;
+        let before = self.query.service.memory()?;
+        let answer = client.get_ok(&self.paths.whole()).await?;
+        let after = self.query.service.memory()?;
+        let grown = (after.peak - before.now).max(0.0);
+        let first = answer.first_byte.as_secs_f64() * 1_000.0;
+        let text = format!(
+            "first byte {first:.0} ms, memory + {grown:.0} MiB, {} MB of {} conversations in {:.1} s",
+            whole(count(answer.bytes / 1_000_000)),
+            whole(count(usize::try_from(self.plan.conversations / 10)?)),
+            answer.total.as_secs_f64(),
+        );
+        let met = first <= 200.0 && grown <= 64.0;
+        let row = Row::new(
+            "whole range",
+            text,
+            "first byte ≤ 200 ms, + ≤ 64 MiB",
+            Verdict::of(met),
+        )
+        .with("first_byte_ms", first)
+        .with("memory_mib", grown)
+        .with("seconds", answer.total.as_secs_f64());
+        self.report.add(row);
+        Ok(())
+    }
+
+    pub async fn stats(&mut self) -> anyhow::Result<()> {
+        let paths = self.paths;
+        let load = load::run(self.target(), 1, self.plan.time, move |number| {
+            paths.stats(number)
+        })
+        .await?;
+        let slow = load.latency.percentile(99);
+        let text = format!("p50 {:.0} ms, p99 {slow:.0} ms", load.latency.median());
+        let row = Row::new("stats", text, "p99 ≤ 250 ms", Verdict::of(slow <= 250.0))
+            .with("p99_ms", slow);
+        self.report.add(row);
+        Ok(())
+    }
+
+    /// 256 clients ask one cold key at once.
+    pub async fn stampede(&mut self) -> anyhow::Result<()> {
+        let path = self.paths.stats(987_654);
+        let mut clients = Vec::new();
+        for _ in 0..256 {
+            clients.push(Client::connect(&self.target().host, &self.target().token).await?);
+        }
+        let before = self.statements().await?;
+        let mut asking = JoinSet::new();
+        for mut client in clients {
+            let path = path.clone();
+            asking.spawn(async move { client.get_ok(&path).await.map(|answer| answer.total) });
+        }
+        let mut latency = Samples::default();
+        while let Some(answer) = asking.join_next().await {
+            latency.add_millis(answer??);
+        }
+        let reached = self.statements().await? - before;
+        let text = format!(
+            "{reached:.0} readings for 256 requests; slowest answer {:.0} ms",
+            latency.percentile(100)
+        );
+        let row = Row::new("stampede", text, "1 statement", Verdict::of(reached <= 1.0))
+            .with("readings", reached);
+        self.report.add(row);
+        Ok(())
+    }
+
+    /// Times that the service has read from the database, by its own count.
+    async fn statements(&self) -> anyhow::Result<f64> {
+        let mut client = Client::connect(&self.target().host, &self.target().token).await?;
+        client.get_ok("/metrics").await?;
+        let text = String::from_utf8_lossy(&client.body);
+        let line = text
+            .lines()
+            .filter(|line| line.starts_with("recap_cache_requests_total") && line.contains("miss"))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum();
+        Ok(line)
+    }
+}
+
+/// The path of `Link: <…>; rel="next"`.
+fn next_page(link: &str) -> anyhow::Result<String> {
+    let (path, _) = link
+        .strip_prefix('<')
+        .and_then(|link| link.split_once('>'))
+        .context("a Link header without a link")?;
+    ensure!(path.starts_with('/'), "a Link that is not relative");
+    Ok(path.to_owned())
+}
+
+/// The uncached page at two sizes of the table, with a fresh service each.
+pub async fn growth(
+    databases: &Databases,
+    sizes: (i64, i64),
+    time: Duration,
+) -> anyhow::Result<Row> {
+    let mut medians = Vec::new();
+    for conversations in [sizes.0, sizes.1] {
+        let now = Utc::now();
+        let users = (conversations / 10).clamp(1, 100_000);
+        let database = filled(databases, conversations, users, now).await?;
+        let query = start_query(&database, LARGEST, &[]).await?;
+        let paths = Paths::new(now, users);
+        let load = load::run(&query.target, 16, time, move |number| {
+            paths.uncached(number)
+        })
+        .await?;
+        medians.push(load.latency.median());
+        query.service.stop()?;
+        databases.drop(database).await?;
+    }
+    let ratio = medians[1] / medians[0];
+    let text = format!(
+        "{:.1} ms with {} stored, {:.1} ms with {}: {ratio:.2} ×",
+        medians[0],
+        whole(count(usize::try_from(sizes.0)?)),
+        medians[1],
+        whole(count(usize::try_from(sizes.1)?)),
+    );
+    Ok(Row::new("growth", text, "≤ 1.5 ×", Verdict::of(ratio <= 1.5)).with("ratio", ratio))
+}

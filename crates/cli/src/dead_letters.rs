@@ -1,0 +1,205 @@
+//! `recap dead-letters`: what the projector refused, why, and another try.
+
+mod filter;
+mod letter;
+mod reader;
+mod replay;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+
+use crate::kafka::Kafka;
+use filter::Filter;
+use letter::{DeadLetter, Place};
+use reader::read;
+
+/// Look into the dead letters and send them back
+///
+/// A dead letter keeps the key, value and headers of the record that broke the contract, where it came from and why it was
+/// refused. It is named by its place in the dead-letter topic, PARTITION:OFFSET.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// One line for each dead letter, oldest first
+    List(List),
+    /// One dead letter, whole
+    Show(Show),
+    /// Publish dead letters to the topics they came from, after the reason for refusing them is gone
+    #[command(
+        after_help = "A replayed record is judged anew: if it still breaks the contract it comes back as another dead \
+                            letter.\nThe old one stays in the topic; replaying it twice changes nothing."
+    )]
+    Replay(Replay),
+}
+
+#[derive(Debug, Args)]
+struct Topic {
+    #[command(flatten)]
+    kafka: Kafka,
+
+    /// Topic of the dead letters
+    #[arg(
+        long,
+        env = "RECAP_DEAD_LETTER_TOPIC",
+        value_name = "NAME",
+        default_value = "recap.dead-letters"
+    )]
+    dead_letter_topic: String,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    filter: Filter,
+
+    /// At most this many, the newest
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    limit: usize,
+
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    topic: Topic,
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    /// Which one
+    #[arg(value_name = "PARTITION:OFFSET")]
+    place: Place,
+
+    /// Print only the value, as it was sent
+    #[arg(long)]
+    value: bool,
+
+    #[command(flatten)]
+    topic: Topic,
+}
+
+#[derive(Debug, Args)]
+struct Replay {
+    /// Which ones
+    #[arg(value_name = "PARTITION:OFFSET", required_unless_present_any = ["reason", "type", "since", "until", "all"])]
+    places: Vec<Place>,
+
+    #[command(flatten)]
+    filter: Filter,
+
+    /// All of them
+    #[arg(long, conflicts_with = "places")]
+    all: bool,
+
+    /// Say what would be sent, send nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    topic: Topic,
+}
+
+/// Runs the subcommand.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    match &options.command {
+        Command::List(list) => run_list(list),
+        Command::Show(show) => run_show(show),
+        Command::Replay(replay) => run_replay(replay),
+    }
+}
+
+fn run_list(list: &List) -> anyhow::Result<()> {
+    let mut letters = Vec::new();
+    let mut found = 0_usize;
+    read(
+        &list.topic.kafka.client_config()?,
+        &list.topic.dead_letter_topic,
+        |letter| {
+            if list.filter.wants(&letter) {
+                found += 1;
+                letters.push(letter.without_content());
+            }
+            Ok(())
+        },
+    )?;
+    letters.sort_by_key(|letter| (letter.time, letter.place));
+    let newest = letters.split_off(letters.len().saturating_sub(list.limit));
+    for letter in &newest {
+        if list.json {
+            println!("{}", serde_json::to_string(letter)?);
+        } else {
+            println!("{}", letter.line());
+        }
+    }
+    if !list.json {
+        eprintln!(
+            "{found} dead letters{}",
+            if found > newest.len() {
+                ", the newest shown"
+            } else {
+                ""
+            }
+        );
+    }
+    Ok(())
+}
+
+fn run_show(show: &Show) -> anyhow::Result<()> {
+    let letter = find(&show.topic, show.place)?;
+    if show.value {
+        use std::io::Write as _;
+        std::io::stdout().write_all(&letter.value.unwrap_or_default())?;
+        return Ok(());
+    }
+    print!("{}", letter.page());
+    Ok(())
+}
+
+fn find(topic: &Topic, place: Place) -> anyhow::Result<DeadLetter> {
+    let letter = reader::read_one(
+        &topic.kafka.client_config()?,
+        &topic.dead_letter_topic,
+        place,
+    )?;
+    letter.with_context(|| {
+        format!(
+            "{} holds no dead letter at {place}",
+            topic.dead_letter_topic
+        )
+    })
+}
+
+fn run_replay(replay: &Replay) -> anyhow::Result<()> {
+    let kafka = replay.topic.kafka.client_config()?;
+    let mut sender = replay::Sender::connect(&kafka, replay.dry_run)?;
+    let mut missing = replay.places.clone();
+    read(&kafka, &replay.topic.dead_letter_topic, |letter| {
+        let wanted = replay.places.is_empty() || replay.places.contains(&letter.place);
+        if wanted && replay.filter.wants(&letter) {
+            missing.retain(|place| *place != letter.place);
+            sender.send(&letter)?;
+        }
+        Ok(())
+    })?;
+    let sent = sender.finish()?;
+    eprintln!(
+        "{sent} records {}",
+        if replay.dry_run {
+            "would be sent"
+        } else {
+            "sent and acknowledged"
+        }
+    );
+    if let Some(place) = missing.first() {
+        bail!(
+            "{} holds no such dead letter at {place}",
+            replay.topic.dead_letter_topic
+        );
+    }
+    Ok(())
+}

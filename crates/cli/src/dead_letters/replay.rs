@@ -1,0 +1,88 @@
+//! Publishes dead letters as they once came.
+
+use anyhow::{Context as _, bail};
+use rdkafka::ClientConfig;
+use rdkafka::producer::BaseRecord;
+use recap_projector::dead_letters::format::replay_headers;
+
+use super::letter::{DeadLetter, Place};
+use super::reader;
+use crate::publisher::Publisher;
+
+/// Sends records back, or only says which.
+pub struct Sender {
+    kafka: ClientConfig,
+    publisher: Option<Publisher>,
+    sent: u64,
+}
+
+impl Sender {
+    pub fn connect(kafka: &ClientConfig, dry_run: bool) -> anyhow::Result<Self> {
+        let publisher = if dry_run {
+            None
+        } else {
+            Some(Publisher::connect(kafka.clone())?)
+        };
+        Ok(Self {
+            kafka: kafka.clone(),
+            publisher,
+            sent: 0,
+        })
+    }
+
+    /// Publishes the original record to the topic it came from; its key chooses the partition.
+    pub fn send(&mut self, letter: &DeadLetter) -> anyhow::Result<()> {
+        let topic = letter.origin_topic.as_deref().with_context(|| {
+            format!(
+                "the dead letter at {} does not say where it came from",
+                letter.place
+            )
+        })?;
+        self.sent += 1;
+        let Some(publisher) = &mut self.publisher else {
+            println!("{}", letter.line());
+            return Ok(());
+        };
+        let value = if letter.value_omitted {
+            Some(original_value(&self.kafka, topic, letter)?)
+        } else {
+            letter.value.clone()
+        };
+        let mut record: BaseRecord<'_, [u8], [u8]> =
+            BaseRecord::to(topic).headers(replay_headers(&letter.headers));
+        record.key = letter.key.as_deref();
+        record.payload = value.as_deref();
+        record.timestamp = letter.timestamp;
+        publisher.send_record(record)
+    }
+
+    /// Waits until everything is acknowledged; returns how many records that is.
+    pub fn finish(self) -> anyhow::Result<u64> {
+        if let Some(publisher) = self.publisher {
+            publisher.flush()?;
+        }
+        Ok(self.sent)
+    }
+}
+
+/// The value of a record that the dead-letter topic could not take.
+fn original_value(
+    kafka: &ClientConfig,
+    topic: &str,
+    letter: &DeadLetter,
+) -> anyhow::Result<Vec<u8>> {
+    let (Some(partition), Some(offset)) = (letter.origin_partition, letter.origin_offset) else {
+        bail!(
+            "the dead letter at {} holds no value and does not say where it is",
+            letter.place
+        );
+    };
+    reader::read_one(kafka, topic, Place { partition, offset })?
+        .and_then(|record| record.value)
+        .with_context(|| {
+            format!(
+                "the value of the dead letter at {} is gone from {topic}",
+                letter.place
+            )
+        })
+}

@@ -1,0 +1,190 @@
+//! The sample that `recap dev` feeds: some days of history, then new events all the time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, ensure};
+use chrono::Utc;
+use rdkafka::ClientConfig;
+use recap_generator::{Config, Log, Record, Records, Topic};
+use tokio_util::sync::CancellationToken;
+
+use crate::lag::Lag;
+use crate::pace::Pace;
+use crate::publisher::Publisher;
+
+/// How far the projector may be behind the history: the Kafka in the process keeps 5 MB of each partition.
+const MOST_LAG: i64 = 8_000;
+
+/// Days of history.
+const DAYS: i64 = 5;
+
+/// Events to a conversation: its messages, tool calls and feedback.
+const EVENTS_EACH: u64 = 17;
+
+/// What to feed.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub conversations: u64,
+    pub rate: f64,
+    pub seed: u64,
+    /// The projector's consumer group.
+    pub group: String,
+}
+
+impl Sample {
+    pub fn history(&self) -> u64 {
+        self.conversations * EVENTS_EACH
+    }
+
+    /// The log that the sample is the beginning of.
+    pub fn log(&self) -> Log {
+        let length = DAYS * 86_400_000_000;
+        let events = i64::try_from(self.history().max(1)).unwrap_or(i64::MAX);
+        Log::new(Config {
+            seed: self.seed,
+            events: u64::MAX,
+            start: Utc::now().timestamp_micros() - length,
+            step: (length / events).max(1),
+            organizations: 4,
+            users: 60,
+            agents: 3,
+            in_flight: 60,
+            messages: 13,
+            messages_max: 120,
+            ..Config::default()
+        })
+    }
+}
+
+/// Publishes the sample on a thread of its own.
+pub struct Feeder {
+    published: Arc<AtomicU64>,
+    filled: Arc<AtomicBool>,
+    thread: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Feeder {
+    /// Publishes until it is stopped.
+    pub fn start(
+        sample: Sample,
+        kafka: ClientConfig,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let published = Arc::new(AtomicU64::new(0));
+        let filled = Arc::new(AtomicBool::new(false));
+        let feed = Feed {
+            sample,
+            kafka,
+            stop,
+            published: Arc::clone(&published),
+            filled: Arc::clone(&filled),
+        };
+        let thread = std::thread::Builder::new()
+            .name(String::from("sample"))
+            .spawn(move || feed.run())?;
+        Ok(Self {
+            published,
+            filled,
+            thread,
+        })
+    }
+
+    /// Events of the history published so far.
+    pub fn published(&self) -> u64 {
+        self.published.load(Ordering::Relaxed)
+    }
+
+    /// Whether the history is published and the projector has written it.
+    pub fn filled(&self) -> anyhow::Result<bool> {
+        ensure!(
+            !self.thread.is_finished() || self.filled.load(Ordering::Acquire),
+            "the sample can't be published"
+        );
+        Ok(self.filled.load(Ordering::Acquire))
+    }
+
+    /// Waits for its end after it was told to stop.
+    pub async fn join(self) -> anyhow::Result<()> {
+        let joined = tokio::task::spawn_blocking(move || self.thread.join()).await?;
+        joined.map_err(|_| anyhow!("the sample's thread crashed"))?
+    }
+}
+
+struct Feed {
+    sample: Sample,
+    kafka: ClientConfig,
+    stop: CancellationToken,
+    published: Arc<AtomicU64>,
+    filled: Arc<AtomicBool>,
+}
+
+impl Feed {
+    fn run(&self) -> anyhow::Result<()> {
+        let result = self.feed();
+        if let Err(error) = &result {
+            tracing::error!(error = format!("{error:#}"), "the sample stopped");
+        }
+        result
+    }
+
+    fn feed(&self) -> anyhow::Result<()> {
+        let mut publisher = Publisher::connect(self.kafka.clone())?;
+        let mut records = self.sample.log().iter();
+        self.feed_history(&mut publisher, &mut records)?;
+        self.filled.store(true, Ordering::Release);
+        let mut record = Record::default();
+        // A rate of zero is one event a day: the loop has to come round to see that it shall stop.
+        let mut pace = Pace::new(Some(self.sample.rate.max(1.0 / 86_400.0)));
+        while !self.stop.is_cancelled() {
+            records.set_time(Utc::now().timestamp_micros());
+            records.next_into(&mut record);
+            publisher.send(&record)?;
+            if let Some(pause) = pace.step() {
+                self.pause(&publisher, pause);
+            }
+        }
+        publisher.flush()
+    }
+
+    fn feed_history(&self, publisher: &mut Publisher, records: &mut Records) -> anyhow::Result<()> {
+        let lag = Lag::of(
+            &self.kafka,
+            &self.sample.group,
+            &Topic::ALL.map(Topic::name),
+        )?;
+        let mut record = Record::default();
+        for sent in 1..=self.sample.history() {
+            if self.stop.is_cancelled() || !records.next_into(&mut record) {
+                return Ok(());
+            }
+            publisher.send(&record)?;
+            self.published.store(sent, Ordering::Relaxed);
+            if sent.is_multiple_of(2_000) {
+                self.wait_for_lag(publisher, &lag, MOST_LAG)?;
+            }
+        }
+        self.wait_for_lag(publisher, &lag, 0)
+    }
+
+    fn wait_for_lag(&self, publisher: &Publisher, lag: &Lag, most: i64) -> anyhow::Result<()> {
+        publisher.flush()?;
+        while !self.stop.is_cancelled() && lag.now()? > most {
+            publisher.wait(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Waits in short pieces, so that Ctrl-C never has to wait for a slow rate.
+    fn pause(&self, publisher: &Publisher, pause: Duration) {
+        let until = Instant::now() + pause;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            if self.stop.is_cancelled() {
+                return;
+            }
+            publisher.wait(left.min(Duration::from_millis(100)));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The services of `recap dev`, configured as they are by the environment, for the parts that run here.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser;
+use recap_projector::{Projector, ProjectorConfig, ProjectorError, RunningProjector, Settings};
+use recap_query::config::ClerkConfig;
+use recap_query::{QueryArgs, RunningServer, ServeError};
+use recap_servers::clerk::LocalClerk;
+use recap_telemetry::{LogOutput, MetricsRegistry, Service, Telemetry, TelemetryConfig};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::kafka::Kafka;
+use crate::migrate::Database;
+
+/// Often enough that the embedded Kafka never holds much that is done with.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+
+#[derive(Parser)]
+struct ProjectorCommand {
+    #[command(flatten)]
+    config: ProjectorConfig,
+}
+
+#[derive(Parser)]
+struct QueryCommand {
+    #[command(flatten)]
+    args: QueryArgs,
+}
+
+/// Logs warnings to standard error unless `RUST_LOG` asks for more.
+pub fn telemetry(config: &TelemetryConfig) -> anyhow::Result<Telemetry> {
+    let mut config = config.clone();
+    if std::env::var_os("RUST_LOG").is_none() {
+        // librdkafka speaks of every connection that ends, and the Kafka inside can create no topics (its are there already).
+        config.log =
+            String::from("warn,librdkafka=off,rdkafka=off,recap_projector::dead_letters=error");
+    }
+    let service = Service {
+        name: "recap-dev",
+        version: env!("CARGO_PKG_VERSION"),
+        logs: LogOutput::Stderr,
+    };
+    Ok(Telemetry::start(&config, service)?)
+}
+
+/// What both services share.
+pub struct Services {
+    pub database_url: SecretString,
+    pub telemetry: MetricsRegistry,
+}
+
+impl Services {
+    pub async fn migrate(&self) -> anyhow::Result<()> {
+        let database = Database {
+            database_url: Some(self.database_url.clone()),
+        };
+        let pool = database.connect().await?;
+        recap_store::migrate(&pool).await?;
+        pool.close().await;
+        Ok(())
+    }
+
+    /// The projector's settings; everything but what runs here comes from the environment.
+    fn settings(&self, kafka: &str) -> anyhow::Result<Settings> {
+        let arguments = [
+            "recap dev",
+            "--database-url",
+            self.database_url.expose_secret(),
+            "--kafka-bootstrap-servers",
+            kafka,
+        ];
+        let command = ProjectorCommand::try_parse_from(arguments)?;
+        let mut settings = command.config.settings()?;
+        settings.commit_interval = COMMIT_INTERVAL;
+        Ok(settings)
+    }
+
+    pub fn dead_letter_topic(&self) -> anyhow::Result<String> {
+        Ok(self.settings("localhost:9092")?.dead_letter_topic)
+    }
+
+    /// The projector's consumer group.
+    pub fn group(&self) -> anyhow::Result<String> {
+        Ok(self.settings("localhost:9092")?.group.to_string())
+    }
+
+    /// Starts the projector; where nobody chose an address, any free one will do.
+    pub async fn projector(
+        &self,
+        kafka: &Kafka,
+        addr: Option<SocketAddr>,
+    ) -> anyhow::Result<RunningProjector> {
+        let mut settings = self.settings(kafka.bootstrap_servers.as_deref().unwrap_or_default())?;
+        settings.admin_addr = addr.unwrap_or(local(9_091));
+        match Projector::start(settings.clone(), &self.telemetry).await {
+            Err(ProjectorError::Admin { .. }) if addr.is_none() => {
+                settings.admin_addr = local(0);
+                Ok(Projector::start(settings, &self.telemetry).await?)
+            }
+            started => Ok(started?),
+        }
+    }
+
+    /// Starts the query service, likewise.
+    pub async fn query(
+        &self,
+        clerk: &LocalClerk,
+        addr: Option<SocketAddr>,
+    ) -> anyhow::Result<RunningServer> {
+        let issuer = clerk.issuer();
+        let arguments = [
+            "recap dev",
+            "--database-url",
+            self.database_url.expose_secret(),
+            "--clerk-issuer",
+            &issuer,
+        ];
+        let mut config = QueryCommand::try_parse_from(arguments)?.args.validate()?;
+        config.clerk = ClerkConfig::fetched(issuer.clone(), clerk.jwks_url());
+        config.http_addr = addr.unwrap_or(local(8_080));
+        match recap_query::serve(config.clone(), self.telemetry.clone()).await {
+            Err(ServeError::Listen { .. }) if addr.is_none() => {
+                config.http_addr = local(0);
+                let served = recap_query::serve(config, self.telemetry.clone()).await;
+                served.context("the query service can't start")
+            }
+            served => served.context("the query service can't start"),
+        }
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}

@@ -1,0 +1,79 @@
+use recap_events::Change as Edit;
+use recap_store::{
+    Batch, Change, ChangeListener, create_generation, create_indexes, switch_generation,
+};
+use secrecy::SecretString;
+
+use crate::support::{Database, batch, entry, log};
+
+/// Each flush tells its organizations and nothing when it wrote nothing; a ping comes back after
+/// everything that was committed before it, and is not heard by others.
+#[tokio::test]
+async fn the_feed_tells_every_commit_in_order() {
+    let database = Database::new().await;
+    let writer = database.writer(1);
+    let generation = database.live().await;
+    let url = SecretString::from(database.url.clone());
+    let mut listener = ChangeListener::connect(&url).await.unwrap();
+    let mut other = ChangeListener::connect(&url).await.unwrap();
+
+    let mut one = Batch {
+        conversations: vec![
+            entry("acme", "c", "e1", 1, &Edit::Restored),
+            entry("globex", "c", "e2", 1, &Edit::Restored),
+        ],
+        ..Batch::default()
+    };
+    let mut repeated = one.clone();
+    writer.flush(generation, &mut one).await.unwrap();
+    writer.flush(generation, &mut repeated).await.unwrap();
+    listener.ping(7).await.unwrap();
+    let Change::Organizations(told) = listener.next().await.unwrap() else {
+        panic!("organizations first");
+    };
+    assert!(told.may_contain("acme") && told.may_contain("globex"));
+    assert_eq!(told.iter().count(), 2);
+    assert_eq!(listener.next().await.unwrap(), Change::Ping(7));
+
+    let mut profiles = batch(&log(3, 200));
+    profiles.conversations.clear();
+    let organizations: Vec<_> = profiles
+        .users
+        .iter()
+        .map(|user| user.org_id.clone())
+        .collect();
+    writer.flush(generation, &mut profiles).await.unwrap();
+    let Change::Organizations(told) = listener.next().await.unwrap() else {
+        panic!("organizations again");
+    };
+    assert!(organizations.iter().all(|org_id| told.may_contain(org_id)));
+
+    let new = create_generation(&database.pool).await.unwrap();
+    create_indexes(&database.pool, new).await.unwrap();
+    switch_generation(&database.pool, generation, new, &[])
+        .await
+        .unwrap();
+    assert_eq!(listener.next().await.unwrap(), Change::Generation(new));
+    for _ in 0..2 {
+        assert!(matches!(
+            other.next().await.unwrap(),
+            Change::Organizations(_)
+        ));
+    }
+    assert_eq!(other.next().await.unwrap(), Change::Generation(new));
+}
+
+/// A lost connection ends the feed: it never goes on in silence.
+#[tokio::test]
+async fn a_lost_connection_ends_the_feed() {
+    let database = Database::new().await;
+    let url = SecretString::from(database.url.clone());
+    let mut listener = ChangeListener::connect(&url).await.unwrap();
+    sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'")
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    assert!(listener.next().await.is_err());
+    assert!(listener.next().await.is_err());
+    assert!(listener.ping(1).await.is_err());
+}

@@ -1,0 +1,17 @@
+//! What the store claims, proved on a real PostgreSQL: one file a claim.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+mod changes_are_told;
+mod conflicts_merge;
+mod erasure_reaches_everything;
+mod giants_are_written_in_parts;
+mod migrations_fit;
+mod profiles_last_write_wins;
+mod reading_follows_the_contract;
+mod replay_writes_nothing;
+mod role_sees_one_organization;
+mod rows_equal_the_fold;
+mod switches_are_noticed;
+mod writers_lose_nothing;

@@ -1,0 +1,62 @@
+use recap_store::{SchemaError, check_schema, migrate};
+
+use crate::support::Database;
+
+/// Services check and never migrate; migrating twice, or twice at once, is migrating once.
+#[tokio::test]
+async fn migrating_is_idempotent_and_checked() {
+    let database = Database::empty().await;
+    let pool = &database.pool;
+    assert!(matches!(
+        check_schema(pool).await,
+        Err(SchemaError::NotMigrated)
+    ));
+    let (one, two) = tokio::join!(migrate(pool), migrate(pool));
+    one.unwrap();
+    two.unwrap();
+    migrate(pool).await.unwrap();
+    check_schema(pool).await.unwrap();
+    database.reader().check_schema().await.unwrap();
+    assert_eq!(database.live().await.number(), 1);
+
+    sqlx::query("UPDATE recap.generation SET layout = 99")
+        .execute(pool)
+        .await
+        .unwrap();
+    assert!(matches!(
+        check_schema(pool).await,
+        Err(SchemaError::Layout { layout: 99, .. })
+    ));
+    sqlx::query("UPDATE recap.generation SET layout = 1")
+        .execute(pool)
+        .await
+        .unwrap();
+    sqlx::query("INSERT INTO recap.migration SELECT 9999, description, installed_on, success, checksum, execution_time FROM recap.migration WHERE version = 1")
+        .execute(pool)
+        .await
+        .unwrap();
+    assert!(matches!(
+        check_schema(pool).await,
+        Err(SchemaError::Ahead { applied: 9999, .. })
+    ));
+    sqlx::query("UPDATE recap.migration SET checksum = '\\x00' WHERE version = 1")
+        .execute(pool)
+        .await
+        .unwrap();
+    sqlx::query("DELETE FROM recap.migration WHERE version = 9999")
+        .execute(pool)
+        .await
+        .unwrap();
+    assert!(matches!(
+        check_schema(pool).await,
+        Err(SchemaError::Changed(1))
+    ));
+    sqlx::query("DELETE FROM recap.migration")
+        .execute(pool)
+        .await
+        .unwrap();
+    assert!(matches!(
+        check_schema(pool).await,
+        Err(SchemaError::Behind { applied: 0, .. })
+    ));
+}

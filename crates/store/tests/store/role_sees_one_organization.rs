@@ -1,0 +1,132 @@
+use std::borrow::Cow;
+
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+
+use crate::support::{Database, batch, log};
+
+const TABLES: [&str; 6] = [
+    "conversation_summary",
+    "tool_call",
+    "feedback",
+    "user_profile",
+    "user_metadata_token",
+    "agent_profile",
+];
+
+async fn count(connection: &mut PgConnection, table: &str, condition: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM recap_g1.{table} WHERE {condition}");
+    sqlx::query_scalar(AssertSqlSafe(sql))
+        .fetch_one(connection)
+        .await
+        .unwrap()
+}
+
+/// Under the query service's role: nothing without an organization, nothing of another, no write, and
+/// not the writers' own table.
+#[tokio::test]
+async fn the_role_reads_one_organization_and_writes_nothing() {
+    let database = Database::new().await;
+    let generation = database.live().await;
+    let values = log(9, 3_000);
+    database
+        .writer(1)
+        .flush(generation, &mut batch(&values))
+        .await
+        .unwrap();
+    let organizations: Vec<String> =
+        sqlx::query_scalar("SELECT DISTINCT org_id FROM recap_g1.conversation_summary")
+            .fetch_all(&database.pool)
+            .await
+            .unwrap();
+    assert!(organizations.len() > 1);
+
+    let mut connection = database.pool.acquire().await.unwrap();
+    sqlx::raw_sql("SET ROLE recap_query")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    for table in TABLES {
+        assert_eq!(
+            count(&mut connection, table, "true").await,
+            0,
+            "{table} without organization"
+        );
+    }
+    for org_id in &organizations {
+        let set = "SELECT set_config('recap.org_id', $1, false)";
+        sqlx::query(set)
+            .bind(org_id)
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        for table in TABLES {
+            assert!(
+                count(&mut connection, table, "true").await > 0,
+                "{table} of {org_id}"
+            );
+            let others = format!("org_id <> '{org_id}'");
+            assert_eq!(
+                count(&mut connection, table, &others).await,
+                0,
+                "{table} of others"
+            );
+        }
+    }
+    for attempt in [
+        "DELETE FROM recap_g1.conversation_summary",
+        "UPDATE recap_g1.user_profile SET email = NULL",
+        "INSERT INTO recap_g1.user_metadata_token VALUES ('o', 'u', gen_random_uuid())",
+        "SELECT 1 FROM recap_g1.conversation_state_part",
+        "UPDATE recap.live SET generation = 1",
+        "CREATE TABLE recap_g1.mine (a int)",
+        "DROP TABLE recap_g1.tool_call",
+        "TRUNCATE recap_g1.feedback",
+    ] {
+        let refused = sqlx::raw_sql(attempt)
+            .execute(&mut *connection)
+            .await
+            .unwrap_err();
+        let code = refused
+            .as_database_error()
+            .and_then(|error| error.code().map(Cow::into_owned));
+        assert_eq!(code.as_deref(), Some("42501"), "{attempt}: {refused}");
+    }
+    connection.close_on_drop();
+}
+
+/// A reader's connection goes back to the pool without the organization it was for.
+#[tokio::test]
+async fn an_organization_does_not_outlive_its_snapshot() {
+    let database = Database::new().await;
+    let generation = database.live().await;
+    database
+        .writer(1)
+        .flush(generation, &mut batch(&log(9, 500)))
+        .await
+        .unwrap();
+    let org_id: String = sqlx::query("SELECT org_id FROM recap_g1.conversation_summary LIMIT 1")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap()
+        .get(0);
+    let mut connection = database.pool.acquire().await.unwrap();
+    sqlx::raw_sql("SET ROLE recap_query; BEGIN")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    sqlx::query("SELECT set_config('recap.org_id', $1, true)")
+        .bind(&org_id)
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    assert!(count(&mut connection, "conversation_summary", "true").await > 0);
+    sqlx::raw_sql("COMMIT")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    assert_eq!(
+        count(&mut connection, "conversation_summary", "true").await,
+        0
+    );
+    connection.close_on_drop();
+}

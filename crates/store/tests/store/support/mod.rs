@@ -1,0 +1,131 @@
+//! A database per test, streams of events, and the fold they must equal.
+
+pub mod fold;
+pub mod table;
+
+use std::time::Duration;
+
+use recap_events::{Body, Change, Decoded, Event, decode};
+use recap_generator::{Config, Log};
+use recap_servers::PostgresServer;
+use recap_store::{
+    AgentWrite, Batch, ConversationKey, Entry, GenerationId, Reader, ReaderOptions, UserWrite,
+    Writer, WriterOptions, migrate,
+};
+use recap_summary::Delta;
+use secrecy::SecretString;
+use sqlx::PgPool;
+
+/// A migrated database of its own.
+pub struct Database {
+    pub url: String,
+    /// As the superuser, to look and to meddle.
+    pub pool: PgPool,
+}
+
+impl Database {
+    pub async fn new() -> Self {
+        let database = Self::empty().await;
+        migrate(&database.pool).await.unwrap();
+        database
+    }
+
+    pub async fn empty() -> Self {
+        let server = PostgresServer::shared().await.unwrap();
+        let url = server.create_database().await.unwrap();
+        let pool = PgPool::connect(&url).await.unwrap();
+        Self { url, pool }
+    }
+
+    pub fn writer(&self, seed: u8) -> Writer {
+        let options = WriterOptions {
+            database_url: SecretString::from(self.url.clone()),
+            max_connections: 2,
+            acquire_timeout: Duration::from_secs(30),
+            statement_timeout: Duration::from_mins(2),
+        };
+        Writer::new(&options, [seed; 32]).unwrap()
+    }
+
+    pub fn reader(&self) -> Reader {
+        Reader::new(&ReaderOptions {
+            database_url: SecretString::from(self.url.clone()),
+            max_connections: 4,
+            acquire_timeout: Duration::from_secs(30),
+            statement_timeout: Duration::from_mins(2),
+        })
+        .unwrap()
+    }
+
+    pub async fn live(&self) -> GenerationId {
+        recap_store::live_generation(&self.pool).await.unwrap()
+    }
+}
+
+/// The valid events of a seeded log, in its order.
+pub fn log(seed: u64, events: u64) -> Vec<Vec<u8>> {
+    Log::new(Config::small(seed, events))
+        .iter()
+        .filter(|record| !record.invalid)
+        .map(|record| record.value)
+        .collect()
+}
+
+pub fn event(value: &[u8]) -> Event<'_> {
+    match decode(Some(value), std::iter::empty()) {
+        Decoded::Event(event) => event,
+        other => panic!("not an event: {other:?}"),
+    }
+}
+
+/// Folds events into a batch of entries whose base is unknown.
+pub fn batch<'v>(values: impl IntoIterator<Item = &'v Vec<u8>>) -> Batch {
+    let mut batch = Batch::default();
+    let mut deltas = std::collections::BTreeMap::<ConversationKey, Delta>::new();
+    for value in values {
+        let event = event(value);
+        match &event.body {
+            Body::Conversation {
+                conversation_id,
+                change,
+            } => {
+                let key = ConversationKey::new(&*event.org_id, &**conversation_id);
+                deltas
+                    .entry(key)
+                    .or_default()
+                    .apply(&event.id, event.time, change);
+            }
+            Body::User { user_id, profile } => {
+                let profile = profile.as_ref();
+                batch.users.push(UserWrite::new(
+                    &event.org_id,
+                    user_id,
+                    &event.id,
+                    event.time,
+                    profile,
+                ));
+            }
+            Body::Agent { agent_id, profile } => {
+                batch.agents.push(AgentWrite::new(
+                    &event.org_id,
+                    *agent_id,
+                    &event.id,
+                    event.time,
+                    profile,
+                ));
+            }
+        }
+    }
+    batch.conversations = deltas
+        .into_iter()
+        .map(|(key, delta)| Entry::unknown(key, delta))
+        .collect();
+    batch
+}
+
+/// An entry of one change.
+pub fn entry(org_id: &str, id: &str, event_id: &str, time: i64, change: &Change<'_>) -> Entry {
+    let mut delta = Delta::default();
+    delta.apply(event_id, recap_events::Micros(time), change);
+    Entry::unknown(ConversationKey::new(org_id, id), delta)
+}
