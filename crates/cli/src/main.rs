@@ -1,15 +1,18 @@
 //! The operator's tool. Each command is one file named after it; none of them holds logic that a service needs.
 
+mod archive;
 mod bench;
 mod dead_letters;
 mod dev;
 mod events;
 mod kafka;
 mod lag;
+mod log_source;
 mod migrate;
 mod pace;
 mod private_file;
 mod publisher;
+mod rebuild;
 mod token;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +35,10 @@ enum Command {
     Dev(dev::Options),
     /// Create or update recap's schema in PostgreSQL
     Migrate(migrate::Options),
+    /// Build the summaries anew from the log, prove them equal and switch to them
+    Rebuild(rebuild::Options),
+    /// Write the topics to files, for rebuilds after Kafka has dropped them
+    Archive(archive::Options),
     /// Look into the dead letters and send them back
     DeadLetters(dead_letters::Options),
     /// Sign a session token shaped like Clerk's, for a server that trusts the key
@@ -46,6 +53,8 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Dev(options) => wait_for(dev::run(options)),
         Command::Migrate(options) => wait_for(migrate::run(&options)),
+        Command::Rebuild(options) => wait_for(rebuild::run(options)),
+        Command::Archive(options) => wait_for(archive::run(options)),
         Command::DeadLetters(options) => dead_letters::run(&options),
         Command::Token(options) => token::run(&options),
         Command::Events(options) => events::run(&options),

@@ -30,6 +30,7 @@ mod quantity;
 mod rebalance;
 mod router;
 mod settings;
+mod settle;
 mod worker;
 
 pub use config::{

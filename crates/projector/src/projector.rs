@@ -22,6 +22,7 @@ use crate::flush::{FlushFailure, Flusher};
 use crate::health::Health;
 use crate::pending::Pending;
 use crate::router::Router;
+use crate::settle::settle_now_and_then;
 use crate::worker::{Worker, WorkerError};
 
 /// How long leaving the group may take after everything is committed; with brokers away it would take minutes.
@@ -268,6 +269,11 @@ impl Supervisor {
         let publisher = Arc::clone(&self.flusher);
         workers.spawn(async move {
             publisher.publisher.create_topic().await;
+            Ok(())
+        });
+        let settings = Arc::clone(&self.settings);
+        workers.spawn(async move {
+            settle_now_and_then(settings).await;
             Ok(())
         });
         self.watch(workers, consumer).await

@@ -62,7 +62,7 @@ pub async fn fill(database: &Database, stored: Stored, now: DateTime<Utc>) -> an
         fill_users(database, filled, stored).await?;
     }
     create_indexes(&pool, filled).await?;
-    switch_generation(&pool, empty, filled, &[]).await?;
+    switch_generation(&pool, empty, filled, &[], &[]).await?;
     discard_generation(&pool, empty).await?;
     sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await?;
     sqlx::raw_sql("CHECKPOINT").execute(&pool).await?;

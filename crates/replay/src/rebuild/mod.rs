@@ -268,7 +268,10 @@ pub async fn settle(
     observer: Arc<dyn Observer>,
 ) -> Result<bool, RebuildError> {
     let live = recap_store::live_generation(pool).await?;
-    if recap_store::generation_offsets(pool, live).await?.is_empty() {
+    if recap_store::generation_offsets(pool, live)
+        .await?
+        .is_empty()
+    {
         return Ok(false);
     }
     let _lock = match lock(pool).await {

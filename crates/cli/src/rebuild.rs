@@ -1,0 +1,159 @@
+//! `recap rebuild`: the summaries built anew from the log while everything runs.
+
+mod progress;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use chrono::{DateTime, Utc};
+use clap::Args;
+use recap_replay::rebuild::{self, Outcome, RebuildOptions};
+use recap_replay::scoped::{self, Scope};
+use recap_store::{Writer, WriterOptions};
+
+use crate::archive;
+use crate::log_source::LogSource;
+use crate::migrate::Database;
+use progress::Progress;
+
+/// Build the summaries anew from the log, prove them equal and switch to them
+///
+/// The live projector and the query service run on and notice the switch by themselves. An interrupted rebuild leaves
+/// the live rows untouched. With `--org`, `--conversation` or `--since` only those rows are recomputed, in place.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 rows differ and nothing was switched."
+)]
+pub struct Options {
+    /// Go on with the generation that an interrupted rebuild left
+    #[arg(long, group = "mode")]
+    resume: bool,
+
+    /// Make the generation live again that was so before the last switch
+    #[arg(long, group = "mode")]
+    rollback: bool,
+
+    /// Drop every generation that is not live
+    #[arg(long, group = "mode")]
+    discard: bool,
+
+    /// Switch although rows differ: how a changed projection goes live
+    #[arg(long)]
+    accept_differences: bool,
+
+    /// Start from the live rows: for a log that no longer holds everything
+    #[arg(long)]
+    onto_current: bool,
+
+    /// Replay this archive before what Kafka holds
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
+
+    /// Recompute only one organization's rows, in place
+    #[arg(long, value_name = "ID", conflicts_with = "mode")]
+    org: Option<String>,
+
+    /// Recompute only one conversation's row, in place
+    #[arg(long, value_name = "ID", requires = "org")]
+    conversation: Option<String>,
+
+    /// Recompute only from records produced since then (RFC 3339), in place
+    #[arg(long, value_name = "TIME", conflicts_with = "mode")]
+    since: Option<DateTime<Utc>>,
+
+    /// Memory for states before the coldest are written, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    memory: usize,
+
+    /// Batches written at once
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    flushes: usize,
+
+    #[command(flatten)]
+    log: LogSource,
+
+    #[command(flatten)]
+    database: Database,
+}
+
+/// Rebuilds.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let pool = options.database.connect().await?;
+    recap_store::check_schema(&pool).await?;
+    if options.discard {
+        let dropped = rebuild::discard(&pool).await?;
+        for generation in &dropped {
+            println!("generation {generation} dropped");
+        }
+        if dropped.is_empty() {
+            println!("nothing to drop");
+        }
+        return Ok(());
+    }
+    let log = options.log.config()?;
+    let progress = Arc::new(Progress::new());
+    let mut how = RebuildOptions::new(Arc::new(writer(&options)?));
+    if options.org.is_some() || options.since.is_some() {
+        let scope = Scope {
+            org_id: options.org,
+            conversation_id: options.conversation,
+            since: options.since,
+        };
+        scoped::recompute(&pool, &log, how.writer, scope, progress.clone()).await?;
+        progress.finish();
+        println!("recomputed");
+        return Ok(());
+    }
+    how.memory_bytes = options.memory << 20;
+    how.flushes = options.flushes.max(1);
+    how.accept_differences = options.accept_differences;
+    how.resume = options.resume;
+    how.onto_current = options.onto_current;
+    how.archive = options.archive.as_deref().map(archive::open).transpose()?;
+    let outcome = if options.rollback {
+        rebuild::rollback(&pool, &log, &how, progress.clone()).await
+    } else {
+        rebuild::rebuild(&pool, &log, &how, progress.clone()).await
+    };
+    progress.finish();
+    match outcome? {
+        Outcome::Switched { from, to, report } => {
+            if !report.is_empty() {
+                print!("{report}");
+            }
+            println!(
+                "generation {to} is live; generation {from} is kept for `recap rebuild --rollback`"
+            );
+            Ok(())
+        }
+        Outcome::Differs { built, report } => {
+            print!("{report}");
+            println!(
+                "generation {built} differs from the live one and was not switched to: \
+                 `recap rebuild --resume --accept-differences` switches, `recap rebuild --discard` drops it"
+            );
+            std::process::exit(3);
+        }
+    }
+}
+
+fn writer(options: &Options) -> anyhow::Result<Writer> {
+    let database_url = options
+        .database
+        .database_url
+        .clone()
+        .context("no database given: set DATABASE_URL or --database-url")?;
+    let connections = u32::try_from(options.flushes + 1).unwrap_or(u32::MAX);
+    if connections > 64 {
+        bail!("--flushes {}: at most 63 make sense", options.flushes);
+    }
+    let writer = WriterOptions {
+        database_url,
+        max_connections: connections,
+        acquire_timeout: Duration::from_secs(30),
+        statement_timeout: Duration::from_mins(5),
+    };
+    Ok(Writer::new(&writer, rand::random())?)
+}
