@@ -61,6 +61,7 @@ stage "packages" packages
 stage "Rust tools" rust_tools
 stage "format" cargo fmt --all --check
 stage "dependencies" dependencies
+stage "deployment" deploy/check.sh
 stage "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 stage "tests" tests
 stage "documentation" documentation
