@@ -1,7 +1,7 @@
 //! Whatever happens to a stream on its way, the rows are the same, and they are what the contract says.
 
 use proptest::prelude::*;
-use recap_summary::{Conversation, Delta};
+use recap_summary::{Conversation, Delta, Payload};
 
 use crate::{
     model::{Event, show},
@@ -266,9 +266,11 @@ proptest! {
         prop_assert!(handed_out.iter().all(|payload| state.knows(payload)));
         let mut pending = delta(bytes, &events).payloads;
         let count = pending.len();
+        let heap_bytes: usize = pending.iter().map(Payload::heap_bytes).sum();
+        prop_assert_eq!(pending.heap_bytes(), heap_bytes);
         pending.retain_current(&state);
         prop_assert_eq!(pending.len(), count);
         pending.retain_unknown_to(&state);
-        prop_assert!(pending.is_empty());
+        prop_assert!(pending.is_empty() && pending.heap_bytes() == 0);
     }
 }
