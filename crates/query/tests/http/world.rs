@@ -174,8 +174,10 @@ impl World {
         let mut batch = Batch::default();
         for line in &lines {
             let decoded = recap_events::decode(Some(line), std::iter::empty());
-            let Decoded::Event(event) = decoded else {
-                panic!("{decoded:?}: {}", String::from_utf8_lossy(line))
+            let event = match decoded {
+                Decoded::Event(event) => event,
+                Decoded::Skipped(_) => continue,
+                Decoded::Invalid(invalid) => panic!("{invalid:?}"),
             };
             match &event.body {
                 Body::Conversation {
