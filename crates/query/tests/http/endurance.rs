@@ -188,14 +188,19 @@ async fn a_reader_that_stops_reading_holds_nothing_beyond_the_time_limit() {
 
 #[tokio::test]
 async fn unpaged_answers_are_bounded_and_starve_nobody() {
-    let world = World::start_with(|config| config.timeouts.queue = Duration::from_secs(1)).await;
+    let world = World::start_with(|config| config.timeouts.queue = Duration::from_secs(3)).await;
     many(&world).await;
     // Connecting takes its time and is not the matter here.
     assert_eq!(world.list("limit=1").await.status, 200);
+    let nothing = world.list("userId=nobody");
+    let (first, second) = tokio::join!(nothing, world.list("userId=nobody"));
+    assert_eq!((first.status, second.status), (200, 200));
     let path = format!("{LIST}?{RANGE}&allInOrg=true");
     let mut slow = Vec::new();
     for _ in 0..2 {
-        slow.push(world.request(&world.boss(), &path).send().await.unwrap());
+        let response = world.request(&world.boss(), &path).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        slow.push(response);
     }
     let third = world.get(&world.boss(), &path).await;
     assert_eq!((third.status, third.header("retry-after")), (503, "1"));
