@@ -63,7 +63,7 @@ impl SlowReader {
     }
 
     /// Reads what is left; whether the last chunk (RFC 9112, 7.1) is missing from it.
-    async fn is_cut_off(mut self) -> bool {
+    async fn ends_cut_off(mut self) -> bool {
         let mut rest = Vec::new();
         // A reset is as good an end as any other.
         let _ = self.0.read_to_end(&mut rest).await;
@@ -171,7 +171,7 @@ async fn a_stream_that_fails_after_its_headers_aborts_the_connection() {
             .await
             .unwrap();
         assert_eq!(killed, 1);
-        assert!(reader.is_cut_off().await, "a cut-off answer looked whole");
+        assert!(reader.ends_cut_off().await, "a cut-off answer looked whole");
     }
     assert_eq!(
         world.metric("recap_query_stream_aborts_total", &["failure"]),
@@ -199,7 +199,7 @@ async fn a_reader_that_stops_reading_holds_nothing_beyond_the_time_limit() {
         |count| *count == 0,
     )
     .await;
-    assert!(reader.is_cut_off().await, "a cut-off answer looked whole");
+    assert!(reader.ends_cut_off().await, "a cut-off answer looked whole");
 }
 
 #[tokio::test]
