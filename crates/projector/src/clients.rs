@@ -33,7 +33,9 @@ impl Settings {
         let mut config = self.client_config();
         config
             .set("group.id", &*self.group)
-            .set("enable.auto.commit", "false")
+            // Commits only what the projector stores, which it does after the rows are committed.
+            .set("enable.auto.commit", "true")
+            .set("auto.commit.interval.ms", millis(self.commit_interval))
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("allow.auto.create.topics", "false")

@@ -53,7 +53,6 @@ pub(crate) struct ConsumerThread {
     stop: CancellationToken,
     full_since: Option<Instant>,
     paused: bool,
-    last_commit: Instant,
     logged: HashMap<&'static str, Instant>,
 }
 
@@ -87,7 +86,6 @@ impl ConsumerThread {
             stop,
             full_since: None,
             paused: false,
-            last_commit: Instant::now(),
             logged: HashMap::new(),
         })
     }
@@ -132,7 +130,7 @@ impl ConsumerThread {
         router.collect();
         drop(router);
         self.report();
-        self.commit(CommitMode::Async);
+        self.store_offsets();
         Ok(())
     }
 
@@ -167,7 +165,7 @@ impl ConsumerThread {
         router.dispatch_all();
         router.collect_within(IDLE_POLL);
         drop(router);
-        self.commit(CommitMode::Async);
+        self.store_offsets();
         true
     }
 
@@ -218,16 +216,22 @@ impl ConsumerThread {
         }
     }
 
-    fn commit(&mut self, mode: CommitMode) {
-        let due = matches!(mode, CommitMode::Sync)
-            || self.last_commit.elapsed() >= self.settings.commit_interval;
-        if !due {
-            return;
-        }
-        self.last_commit = Instant::now();
+    /// Hands the positions that moved to librdkafka, which commits them at its interval until the broker takes them. (An asynchronous commit of our
+    /// own would fail unnoticed during a rebalance: rust-rdkafka never calls back for it.)
+    fn store_offsets(&self) {
         let list = lock(&self.router).take_commit();
         if let Some(list) = list
-            && let Err(error) = self.consumer.commit(&list, mode)
+            && let Err(error) = self.consumer.store_offsets(&list)
+        {
+            self.consumer.context().commit_failed(&list, &error);
+        }
+    }
+
+    /// Commits every position that can be known to the broker before leaving.
+    fn commit_now(&self) {
+        let list = lock(&self.router).positions();
+        if list.count() > 0
+            && let Err(error) = self.consumer.commit(&list, CommitMode::Sync)
         {
             self.consumer.context().commit_failed(&list, &error);
         }
@@ -275,7 +279,7 @@ impl ConsumerThread {
             let bytes = router.bytes();
             drop(router);
             if settled || Instant::now() >= deadline || self.stopped_hard() {
-                self.commit(CommitMode::Sync);
+                self.commit_now();
                 self.health.stopping();
                 return if settled {
                     Ok(())

@@ -1,11 +1,11 @@
-//! What librdkafka calls back inside `poll`: partitions come and go, commits are answered, statistics and errors arrive.
+//! What librdkafka calls back inside `poll`: partitions come and go, statistics and errors arrive.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use recap_telemetry::{PartitionLag, ProjectorMetrics};
@@ -55,12 +55,16 @@ impl Context {
         // Partitions that were lost belong to another member by now; waiting would only delay coming back.
         let drained =
             !gone && router.drain(&partitions, Instant::now() + self.settings.drain_timeout);
-        let to_commit = if gone { None } else { router.take_commit() };
+        let to_commit = if gone {
+            TopicPartitionList::new()
+        } else {
+            router.positions_of(&partitions)
+        };
         drop(router);
-        if let Some(list) = to_commit
-            && let Err(error) = consumer.commit(&list, CommitMode::Sync)
+        if to_commit.count() > 0
+            && let Err(error) = consumer.commit(&to_commit, CommitMode::Sync)
         {
-            self.commit_failed(&list, &error);
+            self.commit_failed(&to_commit, &error);
         }
         let mut router = lock(&self.router);
         for &partition in &partitions {
@@ -117,7 +121,8 @@ impl ClientContext for Context {
         if let Some(code) = error.rdkafka_error_code() {
             self.metrics.kafka_error(error_name(code));
         }
-        tracing::warn!(%error, reason, "Kafka client");
+        // librdkafka logs it too, and less often.
+        tracing::debug!(%error, reason, "Kafka client");
     }
 }
 
@@ -132,12 +137,6 @@ impl ConsumerContext for Context {
             }
             Rebalance::Revoke(list) => self.revoke(consumer, list),
             Rebalance::Error(error) => tracing::warn!(%error, "rebalance failed"),
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        if let Err(error) = result {
-            self.commit_failed(offsets, &error);
         }
     }
 }

@@ -225,9 +225,28 @@ impl Router {
         list
     }
 
+    /// The positions of these partitions, where anything was taken.
+    pub fn positions_of(&self, partitions: &[PartitionIndex]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for &index in partitions {
+            if let Some(position) = self.offsets.position(index) {
+                let (topic, partition) = self.name(index);
+                // Only an offset below zero is refused, and Kafka has none.
+                let _set = list.add_partition_offset(topic, partition, Offset::Offset(position));
+            }
+        }
+        list
+    }
+
+    /// The positions of all assigned partitions.
+    pub fn positions(&self) -> TopicPartitionList {
+        let assigned: Vec<_> = self.offsets.assigned().collect();
+        self.positions_of(&assigned)
+    }
+
     /// Positions that moved, as the list to commit; `None` when none did.
     pub fn take_commit(&mut self) -> Option<TopicPartitionList> {
-        let advanced = self.offsets.advanced();
+        let advanced: Vec<_> = self.offsets.advanced();
         let mut list = TopicPartitionList::with_capacity(advanced.len());
         for (index, position) in advanced {
             let (topic, partition) = self.name(index);

@@ -12,12 +12,13 @@ use crate::ProjectorConfig;
 use crate::quantity::{parse_bytes, parse_duration};
 
 /// Options that decide about correctness; the projector sets them.
-const RESERVED: [&str; 6] = [
+const RESERVED: [&str; 7] = [
     "bootstrap.servers",
     "group.id",
     "group.protocol",
     "group.instance.id",
     "enable.auto.commit",
+    "auto.commit.interval.ms",
     "enable.auto.offset.store",
 ];
 

@@ -17,7 +17,6 @@ mod part;
 mod payload;
 mod record;
 mod register;
-mod sorted;
 mod stamp;
 mod symbols;
 mod totals;

@@ -181,7 +181,7 @@ async fn a_generation_that_goes_live_meanwhile_gets_what_comes_after_the_switch(
     let pool = place.pool().await;
     let old = recap_store::live_generation(&pool).await.unwrap();
     let new = recap_store::create_generation(&pool).await.unwrap();
-    recap_store::switch_generation(&pool, old, new, &[])
+    recap_store::switch_generation(&pool, old, new, &[], &[])
         .await
         .unwrap();
     place.publish(&records[2_000..]).await;

@@ -225,10 +225,6 @@ impl Process {
         assert!(status.success(), "kill -s {name}");
     }
 
-    pub fn running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
     /// Waits for the end.
     pub async fn ended(&mut self, limit: Duration) -> ExitStatus {
         let deadline = Instant::now() + limit;
@@ -362,10 +358,9 @@ async fn write_fold(records: &[recap_generator::Record], database_url: &str) {
 
 async fn dump(database_url: &str, table: &str, ignored: &[&str]) -> BTreeSet<String> {
     let pool = PgPool::connect(database_url).await.unwrap();
-    let minus: String = ignored
+    let minus = ignored
         .iter()
-        .map(|column| format!(" - '{column}'"))
-        .collect();
+        .fold(String::new(), |minus, column| minus + " - '" + column + "'");
     let sql = format!("SELECT (to_jsonb(t){minus})::text FROM recap_g1.{table} t");
     let rows = sqlx::query(AssertSqlSafe(sql))
         .fetch_all(&pool)

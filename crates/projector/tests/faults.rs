@@ -1,0 +1,316 @@
+//! The fault harness: a seeded stream goes through Kafka while projectors, brokers and the database are struck; at the end every row of every
+//! table equals the fold in memory, and every invalid event is in the dead letters.
+//!
+//! `RECAP_FAULT_SEED`, `RECAP_FAULT_EVENTS`, `RECAP_FAULT_ROUNDS` (times every fault strikes), `RECAP_FAULTS` (comma list of the names in [`FAULTS`];
+//! default all, mixed) and `RECAP_FAULT_LONG` (seconds of a long outage) choose what happens; `deploy/soak.sh` repeats it with new seeds.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+#[expect(dead_code, reason = "the other tests use more of it")]
+mod support;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use recap_generator::{Config, Log, Record};
+use recap_servers::{KafkaServer, PostgresServer};
+use sqlx::{AssertSqlSafe, Executor, PgPool};
+
+use support::{Place, Process, TOPICS, eventually};
+
+/// Longer than the projectors' session timeout.
+const FREEZE: Duration = Duration::from_secs(8);
+/// What is raised by a trigger: deadlock, serialization failure, disk full, out of memory, query cancelled, shutdown.
+const SQLSTATES: [&str; 6] = ["40P01", "40001", "53100", "53200", "57014", "57P01"];
+
+/// Every fault and the part it strikes.
+const FAULTS: [(&str, Part); 12] = [
+    ("kill", Part::Projector),
+    ("join", Part::Projector),
+    ("leave", Part::Projector),
+    ("freeze", Part::Projector),
+    ("postgres-restart", Part::Database),
+    ("postgres-away", Part::Database),
+    ("cut", Part::Database),
+    ("sqlstate", Part::Database),
+    ("read-only", Part::Database),
+    ("broker-restart", Part::Broker),
+    ("broker-away", Part::Broker),
+    ("partitions", Part::Broker),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Projector,
+    Database,
+    Broker,
+}
+
+fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
+    std::env::var(name).ok().map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is not a number"))
+    })
+}
+
+struct Harness<'a> {
+    place: Place<'a>,
+    kafka: &'a KafkaServer,
+    postgres: &'a PostgresServer,
+    long: Duration,
+    struck: AtomicUsize,
+    planned: usize,
+}
+
+impl Harness<'_> {
+    /// The faults of one part in a random order, `rounds` times.
+    fn plan(part: Part, seed: u64, rounds: usize) -> Vec<&'static str> {
+        let chosen = std::env::var("RECAP_FAULTS").unwrap_or_default();
+        let chosen: HashSet<&str> = chosen.split(',').filter(|name| !name.is_empty()).collect();
+        let unknown: Vec<_> = chosen
+            .iter()
+            .filter(|name| FAULTS.iter().all(|(known, _)| known != *name))
+            .collect();
+        assert!(unknown.is_empty(), "no such fault: {unknown:?}");
+        let wanted = FAULTS
+            .iter()
+            .filter(|(name, of)| *of == part && (chosen.is_empty() || chosen.contains(name)));
+        let mut plan: Vec<_> = wanted
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>()
+            .repeat(rounds);
+        plan.shuffle(&mut StdRng::seed_from_u64(seed ^ part as u64));
+        plan
+    }
+
+    async fn strike_projectors(&self, plan: Vec<&str>, mut random: StdRng) -> Vec<Process> {
+        let mut serial = 0;
+        let mut start = || {
+            serial += 1;
+            self.place.projector(&[
+                &format!("--group-instance-id=member-{serial}"),
+                "--flush-max-events=2000",
+                "--dead-letter-max-ratio=1",
+            ])
+        };
+        let mut projectors = vec![start()];
+        for fault in plan {
+            self.some_progress(&mut random).await;
+            let chosen = random.random_range(0..projectors.len());
+            println!("fault: {fault}");
+            match fault {
+                "kill" => {
+                    projectors.swap_remove(chosen).kill().await;
+                    projectors.push(start());
+                }
+                "join" => projectors.push(start()),
+                "leave" => {
+                    let code = projectors.swap_remove(chosen).stop().await;
+                    assert!(
+                        matches!(code, Some(0 | 4)),
+                        "a projector told to stop ended with {code:?}"
+                    );
+                    if projectors.is_empty() {
+                        projectors.push(start());
+                    }
+                }
+                _ => {
+                    projectors[chosen].signal("STOP");
+                    tokio::time::sleep(FREEZE).await;
+                    projectors[chosen].signal("CONT");
+                }
+            }
+            self.struck.fetch_add(1, Ordering::Relaxed);
+        }
+        projectors
+    }
+
+    async fn strike_database(&self, plan: Vec<&str>, mut random: StdRng) {
+        for fault in plan {
+            self.some_progress(&mut random).await;
+            println!("fault: {fault}");
+            match fault {
+                "postgres-restart" => {
+                    self.postgres.stop_immediate().await;
+                    self.postgres.start_again().await.unwrap();
+                }
+                "postgres-away" => {
+                    self.postgres.stop_fast().await;
+                    tokio::time::sleep(self.long).await;
+                    self.postgres.start_again().await.unwrap();
+                }
+                "cut" => self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'recap-projector'").await,
+                "sqlstate" => self.raise(SQLSTATES[random.random_range(0..SQLSTATES.len())]).await,
+                _ => {
+                    self.sql("ALTER SYSTEM SET default_transaction_read_only = on").await;
+                    self.sql("SELECT pg_reload_conf()").await;
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    self.sql("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only").await;
+                    self.sql("SET default_transaction_read_only = off; SELECT pg_reload_conf()").await;
+                }
+            }
+            self.struck.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// For a while one write in some hundred fails in the middle of its transaction.
+    async fn raise(&self, sqlstate: &str) {
+        println!("SQLSTATE {sqlstate}");
+        self.sql(&format!(
+            "CREATE OR REPLACE FUNCTION recap_g1.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF random() < 0.003 THEN RAISE EXCEPTION 'struck' USING ERRCODE = '{sqlstate}'; END IF; RETURN NEW; END $$; \
+             CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON recap_g1.conversation_summary FOR EACH ROW EXECUTE FUNCTION recap_g1.fail()"
+        ))
+        .await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        self.sql("DROP TRIGGER fail ON recap_g1.conversation_summary")
+            .await;
+    }
+
+    async fn sql(&self, sql: &str) {
+        let run = || async {
+            let Ok(pool) = PgPool::connect(&self.place.database_url).await else {
+                return false;
+            };
+            let done = pool.execute(AssertSqlSafe(sql.to_owned())).await;
+            pool.close().await;
+            done.is_ok()
+        };
+        assert!(
+            eventually(Duration::from_mins(1), run).await,
+            "never done: {sql}"
+        );
+    }
+
+    async fn strike_broker(&self, plan: Vec<&str>, mut random: StdRng) {
+        let mut partitions = 2;
+        for fault in plan {
+            self.some_progress(&mut random).await;
+            println!("fault: {fault}");
+            match fault {
+                "broker-restart" => {
+                    self.kafka.kill().await;
+                    self.kafka.start_again().await.unwrap();
+                }
+                "broker-away" => {
+                    self.kafka.stop().await;
+                    tokio::time::sleep(self.long).await;
+                    self.kafka.start_again().await.unwrap();
+                }
+                _ => {
+                    partitions += 1;
+                    for topic in TOPICS {
+                        self.kafka
+                            .add_partitions(&self.place.topic(topic), partitions)
+                            .await
+                            .unwrap();
+                    }
+                }
+            }
+            self.struck.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets the projectors work undisturbed for a moment, or for a few.
+    async fn some_progress(&self, random: &mut StdRng) {
+        tokio::time::sleep(Duration::from_millis(random.random_range(300..3_000))).await;
+    }
+
+    /// Publishes as the faults strike, so that each finds events under way. The topics come when the projector is there already.
+    async fn publish(&self, records: &[Record]) {
+        self.place.create_topics(2).await;
+        let step = records.len().div_ceil(self.planned + 1).max(1);
+        for (number, slice) in records.chunks(step).enumerate() {
+            let due = || async { self.struck.load(Ordering::Relaxed) >= number };
+            assert!(
+                eventually(Duration::from_mins(5), due).await,
+                "the faults do not go on"
+            );
+            for slice in slice.chunks(5_000) {
+                self.place.publish(slice).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost() {
+    let seed = setting("RECAP_FAULT_SEED", 1_u64);
+    let events = setting("RECAP_FAULT_EVENTS", 200_000_u64);
+    let rounds = setting("RECAP_FAULT_ROUNDS", 1_usize);
+    let long = Duration::from_secs(setting("RECAP_FAULT_LONG", 8_u64));
+    println!("seed {seed}, {events} events, {rounds} rounds");
+    let records: Vec<Record> = Log::new(Config {
+        in_flight: 2_000,
+        invalid_share: 0.001,
+        ..Config::small(seed, events)
+    })
+    .iter()
+    .collect();
+    let (kafka, postgres) = (
+        KafkaServer::start().await.unwrap(),
+        PostgresServer::start().await.unwrap(),
+    );
+    let place = Place::new(
+        &kafka,
+        "faults",
+        postgres.create_database().await.unwrap(),
+        0,
+    )
+    .await;
+    let plans = [Part::Projector, Part::Database, Part::Broker]
+        .map(|part| Harness::plan(part, seed, rounds));
+    let planned = plans.iter().map(Vec::len).sum();
+    let harness = Harness {
+        place,
+        kafka: &kafka,
+        postgres: &postgres,
+        long,
+        struck: AtomicUsize::new(0),
+        planned,
+    };
+    let random = |part: u64| StdRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(part));
+    let [projector, database, broker] = plans;
+    let started = Instant::now();
+    let (projectors, (), (), ()) = tokio::join!(
+        harness.strike_projectors(projector, random(0)),
+        harness.strike_database(database, random(1)),
+        harness.strike_broker(broker, random(2)),
+        harness.publish(&records),
+    );
+    println!(
+        "{planned} faults and all events published after {:?}",
+        started.elapsed()
+    );
+    harness.place.caught_up(Duration::from_mins(5)).await;
+    for mut projector in projectors {
+        assert_eq!(projector.stop().await, Some(0));
+    }
+    let rows = harness
+        .place
+        .assert_equals_fold(&records, &postgres.create_database().await.unwrap())
+        .await;
+    let letters = kafka
+        .read_all(&harness.place.dead_letter_topic())
+        .await
+        .unwrap();
+    let found: HashSet<_> = letters
+        .iter()
+        .filter_map(|letter| letter.value.as_deref())
+        .collect();
+    let invalid: Vec<_> = records.iter().filter(|record| record.invalid).collect();
+    let lost = invalid
+        .iter()
+        .filter(|record| !found.contains(&record.value[..]))
+        .count();
+    assert_eq!(lost, 0, "of {} invalid events", invalid.len());
+    println!(
+        "seed {seed}: {planned} faults, {events} events, {rows} rows equal, {} invalid events in {} dead letters, {:?}",
+        invalid.len(),
+        letters.len(),
+        started.elapsed()
+    );
+}
