@@ -53,6 +53,11 @@ tests() {
   cargo test --locked --workspace --no-fail-fast 2>&1 | tee "$log"
 }
 
+# Schemathesis asks the living query service for everything its description allows, and for what it doesn't.
+description() {
+  cargo run --locked --quiet -p recap-query --example alongside -- deploy/check/description.sh
+}
+
 documentation() {
   RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 }
@@ -61,8 +66,10 @@ stage "packages" packages
 stage "Rust tools" rust_tools
 stage "format" cargo fmt --all --check
 stage "dependencies" dependencies
+stage "deployment" deploy/check.sh
 stage "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 stage "tests" tests
+stage "API description" description
 stage "documentation" documentation
 
 echo "== times"

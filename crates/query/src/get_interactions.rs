@@ -14,6 +14,7 @@ use crate::cache::Question;
 use crate::cursor::{self, Fingerprint};
 use crate::list::List;
 use crate::negotiation::{self, MediaType};
+use crate::openapi::{FilterParameters, Interaction, PageParameters};
 use crate::parameters::{Exclude, InteractionsQuery};
 use crate::problem::Problem;
 use crate::scope::Scope;
@@ -23,7 +24,36 @@ use crate::stream;
 /// The route.
 pub(crate) const PATH: &str = "/api/dashboard/getInteractions";
 
-/// Conversations that match, a page of them or all.
+/// Conversations of the caller's organization
+///
+/// Those created in a time range that match every filter, with everything a dashboard shows of each and sub-conversations nested under
+/// their parent; newest `updatedAt` first. `application/x-ndjson` and `text/csv` give flat rows instead. Any parameter that is not
+/// listed here is refused.
+#[utoipa::path(
+    get,
+    path = "/api/dashboard/getInteractions",
+    operation_id = "getInteractions",
+    tag = "dashboard",
+    params(FilterParameters, PageParameters),
+    security(("session" = [])),
+    responses(
+        (status = 200, description = "The conversations.",
+            content(
+                (Vec<Interaction> = "application/json"),
+                (String = "application/x-ndjson"),
+                (String = "text/csv"),
+            ),
+            headers(
+                ("ETag" = String, description = "Weak; on answers that are not streamed."),
+                ("Link" = String, description = "The next page, relative, as `rel=\"next\"`."),
+                ("Content-Encoding" = String, description = "zstd, br or gzip, as accepted."),
+            ),
+        ),
+        (status = 304, description = "The client has this answer: `If-None-Match` names its `ETag`.",
+            headers(("ETag" = String, description = "As the client's.")),
+        ),
+    ),
+)]
 pub(crate) async fn get_interactions(
     State(service): State<Arc<Service>>,
     caller: Caller,

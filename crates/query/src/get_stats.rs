@@ -11,6 +11,7 @@ use crate::answer::Answer;
 use crate::auth::Caller;
 use crate::cache::Question;
 use crate::negotiation::{self, MediaType};
+use crate::openapi::{AgentParameters, FilterParameters, Statistics};
 use crate::parameters;
 use crate::problem::Problem;
 use crate::render::json_stats;
@@ -20,7 +21,25 @@ use crate::service::Service;
 /// The route.
 pub(crate) const PATH: &str = "/api/dashboard/getStats";
 
-/// Sums over the conversations that match.
+/// Sums over conversations of the caller's organization
+///
+/// Over exactly the conversations that `getInteractions` returns for the same filters. `exclude` is accepted and changes nothing.
+#[utoipa::path(
+    get,
+    path = "/api/dashboard/getStats",
+    operation_id = "getStats",
+    tag = "dashboard",
+    params(FilterParameters, AgentParameters),
+    security(("session" = [])),
+    responses(
+        (status = 200, description = "The sums.", body = Statistics,
+            headers(("ETag" = String, description = "Weak.")),
+        ),
+        (status = 304, description = "The client has this answer: `If-None-Match` names its `ETag`.",
+            headers(("ETag" = String, description = "As the client's.")),
+        ),
+    ),
+)]
 pub(crate) async fn get_stats(
     State(service): State<Arc<Service>>,
     caller: Caller,

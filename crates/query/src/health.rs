@@ -42,10 +42,29 @@ pub(crate) struct Readiness {
     accepting: bool,
 }
 
+/// Whether the process answers
+#[utoipa::path(
+    get,
+    path = "/livez",
+    operation_id = "livez",
+    tag = "operations",
+    responses((status = 200, description = "It does.", body = String)),
+)]
 pub(crate) async fn livez() -> &'static str {
     "alive\n"
 }
 
+/// Whether requests can be answered
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "operations",
+    responses(
+        (status = 200, description = "They can.", body = Readiness),
+        (status = 503, description = "They can't, and why.", body = Readiness),
+    ),
+)]
 pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
     let database = match tokio::time::timeout(CHECK_TIMEOUT, service.pages.check_schema()).await {
         Ok(Ok(())) => true,
@@ -90,6 +109,14 @@ pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
 #[derive(Clone, Copy)]
 pub(crate) struct OwnBody;
 
+/// Measurements as Prometheus text
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "operations",
+    responses((status = 200, description = "The measurements.", body = String)),
+)]
 pub(crate) async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let text = service.registry.render().map_err(|error| {
         tracing::error!(

@@ -1,8 +1,261 @@
-//! `/openapi.json`: the description of exactly this API.
+//! `/openapi.json`: the description of exactly this API, put together from the handlers' annotations.
+
+mod schemas;
+
+use std::sync::LazyLock;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Header, Ref, Response, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
+
+pub(crate) use schemas::{
+    AgentParameters, FilterParameters, Interaction, PageParameters, Statistics,
+};
+use schemas::{Excluded, Feedback, ProblemDetails, ToolCall};
+
+use crate::{get_interactions, get_stats, health};
 
 /// Where it is.
 pub(crate) const PATH: &str = "/openapi.json";
 
-pub(crate) async fn document() -> &'static str {
-    "{}"
+/// The document, rendered once.
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+    // Derived types and literals always serialize.
+    Description::openapi().to_pretty_json().unwrap_or_default()
+});
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "recap",
+        description = "Conversations of an AI-agent platform, ready to read: one row per conversation, kept up to date from events. \
+            The organization comes from the session token and from nothing else.",
+    ),
+    paths(
+        get_interactions::get_interactions,
+        get_stats::get_stats,
+        health::livez,
+        health::readyz,
+        health::metrics,
+    ),
+    components(schemas(Interaction, ToolCall, Feedback, Statistics, ProblemDetails, Excluded)),
+    tags(
+        (name = "dashboard", description = "What dashboards and exports read."),
+        (name = "operations", description = "For those who run the service; no token."),
+    ),
+    modifiers(&Security, &Refusals, &Examples),
+)]
+struct Description;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some(
+                "A Clerk session token of the configured instance, RS256.",
+            ))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("session", SecurityScheme::Http(scheme));
+    }
+}
+
+/// What every endpoint of the dashboards may refuse with, and the headers on every answer.
+struct Refusals;
+
+/// A status, what it means, and the header that comes with it.
+type Refusal = (
+    &'static str,
+    &'static str,
+    Option<(&'static str, &'static str)>,
+);
+
+const REFUSALS: [Refusal; 10] = [
+    (
+        "400",
+        "A parameter is missing, unknown, repeated, empty, unreadable or contradictory; it is named.",
+        None,
+    ),
+    (
+        "401",
+        "The session token is missing, malformed, expired, wrongly signed or not accepted.",
+        Some(("WWW-Authenticate", "Bearer")),
+    ),
+    (
+        "403",
+        "The token has no organization, or the role is not enough for what is asked.",
+        None,
+    ),
+    (
+        "405",
+        "Only GET and HEAD are answered.",
+        Some(("Allow", "GET,HEAD")),
+    ),
+    (
+        "406",
+        "None of the accepted media types or codings is available.",
+        None,
+    ),
+    ("408", "The request's body took too long to arrive.", None),
+    ("413", "The request has a large body; none is read.", None),
+    (
+        "429",
+        "This user makes too many requests.",
+        Some(("Retry-After", "1")),
+    ),
+    (
+        "500",
+        "The service failed; the cause is in its log under the request id.",
+        None,
+    ),
+    (
+        "503",
+        "The service can't answer now; try again.",
+        Some(("Retry-After", "1")),
+    ),
+];
+
+impl Modify for Refusals {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let Some(operation) = item.get.as_mut().filter(|_| path.starts_with("/api/")) else {
+                continue;
+            };
+            let responses = &mut operation.responses.responses;
+            for (status, description, extra) in REFUSALS {
+                responses.insert(
+                    status.to_owned(),
+                    refusal(status, description, extra).into(),
+                );
+            }
+            for response in responses.values_mut() {
+                if let utoipa::openapi::RefOr::T(response) = response {
+                    let request_id = header(
+                        "The request's id: the client's own, or a new one.",
+                        "01928f3a-0000-7000-8000-000000000001",
+                    );
+                    response
+                        .headers
+                        .insert("X-Request-Id".to_owned(), request_id.into());
+                }
+            }
+        }
+    }
+}
+
+/// Whole answers to look at.
+struct Examples;
+
+const EXAMPLES: [(&str, &str); 2] = [
+    (
+        get_interactions::PATH,
+        include_str!("openapi/interactions.json"),
+    ),
+    (get_stats::PATH, include_str!("openapi/statistics.json")),
+];
+
+impl Modify for Examples {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, example) in EXAMPLES {
+            let operation = document
+                .paths
+                .paths
+                .get_mut(path)
+                .and_then(|item| item.get.as_mut());
+            let response =
+                operation.and_then(|operation| operation.responses.responses.get_mut("200"));
+            if let Some(utoipa::openapi::RefOr::T(response)) = response
+                && let Some(utoipa::openapi::RefOr::T(content)) =
+                    response.content.get_mut("application/json")
+            {
+                content.example = serde_json::from_str(example).ok();
+            }
+        }
+    }
+}
+
+fn refusal(status: &str, description: &str, extra: Option<(&str, &str)>) -> Response {
+    let example = serde_json::json!({
+        "type": "about:blank",
+        "title": status.parse().ok().and_then(|status| http::StatusCode::from_u16(status).ok()?.canonical_reason()),
+        "status": status.parse::<u16>().unwrap_or_default(),
+        "detail": description,
+        "error": description,
+        "requestId": "01928f3a-0000-7000-8000-000000000001",
+    });
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("ProblemDetails")))
+        .example(Some(example))
+        .build();
+    let mut response = ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", content);
+    if let Some((name, example)) = extra {
+        response = response.header(name, header("", example));
+    }
+    response.build()
+}
+
+fn header(description: &str, example: &str) -> Header {
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .examples([example])
+        .build();
+    let header = HeaderBuilder::new().schema(Some(schema));
+    let description = (!description.is_empty()).then(|| description.to_owned());
+    header.description(description).build()
+}
+
+pub(crate) async fn document() -> ([(http::HeaderName, &'static str); 2], &'static str) {
+    (
+        [
+            (CONTENT_TYPE, "application/json"),
+            (CACHE_CONTROL, "public, max-age=300"),
+        ],
+        DOCUMENT.as_str(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_description_is_the_reviewed_one() {
+        let document: serde_json::Value = serde_json::from_str(&DOCUMENT).unwrap();
+        insta::assert_json_snapshot!(document);
+    }
+
+    #[test]
+    fn every_answer_has_its_example() {
+        let document: serde_json::Value = serde_json::from_str(&DOCUMENT).unwrap();
+        for (path, _) in EXAMPLES {
+            let example = &document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+                ["example"];
+            assert!(!example.is_null(), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_described_path_is_a_route() {
+        let described: Vec<String> = Description::openapi().paths.paths.into_keys().collect();
+        assert_eq!(
+            described,
+            [
+                get_interactions::PATH,
+                get_stats::PATH,
+                health::LIVEZ,
+                health::METRICS,
+                health::READYZ
+            ]
+        );
+    }
 }

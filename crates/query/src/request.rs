@@ -29,7 +29,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// A status that is never sent: the client was gone before there was one (nginx's convention).
 const CLIENT_GONE: u16 = 499;
 const MAX_REQUEST_ID_BYTES: usize = 128;
-const ROUTES: [&str; 7] = [
+const ROUTES: [&str; 8] = [
     get_interactions::PATH,
     get_stats::PATH,
     health::LIVEZ,
@@ -37,6 +37,7 @@ const ROUTES: [&str; 7] = [
     health::METRICS,
     crate::openapi::PATH,
     crate::docs::PATH,
+    crate::docs::SCRIPT,
 ];
 
 /// Wraps everything else.

@@ -52,6 +52,7 @@ pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
         .route(health::METRICS, get(health::metrics))
         .route(openapi::PATH, get(openapi::document))
         .route(docs::PATH, get(docs::page))
+        .route(docs::SCRIPT, get(docs::script))
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(CatchPanicLayer::custom(panicked));
     if !config.cors_origins.is_empty() {

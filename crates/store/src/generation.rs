@@ -207,7 +207,10 @@ pub async fn copy_generation(
     from: GenerationId,
     to: GenerationId,
 ) -> Result<(), GenerationError> {
-    let mut transaction = pool.begin().await?;
+    // One snapshot for all tables: a state whose payloads were not copied would never get them again.
+    let mut transaction = pool
+        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        .await?;
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1",
     )

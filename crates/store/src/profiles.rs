@@ -1,4 +1,7 @@
 //! Profiles of users and agents: the greatest order key wins, decided in the statement itself.
+//!
+//! `NOT EXISTS` spares what is already there the row lock that `ON CONFLICT` takes; the guard after it is
+//! what decides, since another writer may have been faster.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -68,6 +71,10 @@ async fn upsert_users<'a>(
          deleted, email, first_name, last_name, public_metadata) \
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], \
          $6::boolean[], $7::text[], $8::text[], $9::text[], $10::text[]) \
+         AS n(org_id, user_id, event_time, event_id, content) \
+         WHERE NOT EXISTS (SELECT FROM {schema}.user_profile p \
+         WHERE p.org_id = n.org_id AND p.user_id = n.user_id AND (p.event_time, p.event_id, p.content) \
+         >= (n.event_time, n.event_id, n.content)) \
          ON CONFLICT (org_id, user_id) DO UPDATE SET event_time = EXCLUDED.event_time, \
          event_id = EXCLUDED.event_id, content = EXCLUDED.content, deleted = EXCLUDED.deleted, \
          email = EXCLUDED.email, first_name = EXCLUDED.first_name, last_name = EXCLUDED.last_name, \
@@ -175,6 +182,10 @@ pub(crate) async fn write_agents(
              name, model, logo_url) \
              SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], \
              $6::text[], $7::text[], $8::text[]) \
+             AS n(org_id, agent_id, event_time, event_id, content) \
+             WHERE NOT EXISTS (SELECT FROM {schema}.agent_profile p \
+             WHERE p.org_id = n.org_id AND p.agent_id = n.agent_id \
+             AND (p.event_time, p.event_id, p.content) >= (n.event_time, n.event_id, n.content)) \
              ON CONFLICT (org_id, agent_id) DO UPDATE SET event_time = EXCLUDED.event_time, \
              event_id = EXCLUDED.event_id, content = EXCLUDED.content, name = EXCLUDED.name, \
              model = EXCLUDED.model, logo_url = EXCLUDED.logo_url \

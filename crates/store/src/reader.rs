@@ -157,14 +157,10 @@ impl Snapshot {
         limit: u32,
     ) -> Result<Page, ReadError> {
         let span = debug_span!("store.page", db.system.name = "postgresql", limit);
-        let read = self.list(
-            filter,
-            after,
-            limit,
-            |scope, source| scope.page(source, include),
-            |rows| rows.first().map_or(Ok(false), |row| row.try_get(1)),
-        );
-        let found = read.instrument(span).await?;
+        let found = self
+            .list(Shape::Page, filter, include, after, limit)
+            .instrument(span)
+            .await?;
         let Some(first) = found.first() else {
             return Ok(Page::EMPTY);
         };
@@ -188,15 +184,10 @@ impl Snapshot {
         limit: u32,
     ) -> Result<Vec<Row>, ReadError> {
         let span = debug_span!("store.rows", db.system.name = "postgresql", limit);
-        let full = usize::try_from(limit).unwrap_or(usize::MAX);
-        let read = self.list(
-            filter,
-            after,
-            limit,
-            |scope, source| scope.rows(source, include),
-            |rows| Ok(rows.len() >= full),
-        );
-        let found = read.instrument(span).await?;
+        let found = self
+            .list(Shape::Rows, filter, include, after, limit)
+            .instrument(span)
+            .await?;
         Ok(found
             .iter()
             .map(|row| Row::read(row, 0))
@@ -240,11 +231,11 @@ impl Snapshot {
     /// Reads a list the way [`plan`] says: windows first, the range when they do not fill the page.
     async fn list(
         &mut self,
+        shape: Shape,
         filter: &Filter,
+        include: Include,
         after: Option<&Position>,
         limit: u32,
-        statement: impl Fn(&Scope<'_>, Source) -> String,
-        is_full: impl Fn(&[PgRow]) -> Result<bool, sqlx::Error>,
     ) -> Result<Vec<PgRow>, ReadError> {
         let filter = whole_milliseconds(filter);
         let users = self.users(&filter).await?;
@@ -264,10 +255,15 @@ impl Snapshot {
                 Source::Range | Source::EachUser => 0,
             };
             let rows = scope
-                .bind(statement(&scope, source), after, limit, window)
+                .bind(
+                    shape.statement(&scope, source, include),
+                    after,
+                    limit,
+                    window,
+                )
                 .fetch_all(self.connection.get()?)
                 .await?;
-            if window == 0 || is_full(&rows)? {
+            if window == 0 || shape.is_full(&rows, limit)? {
                 return Ok(rows);
             }
             let counted = scope
@@ -298,6 +294,29 @@ impl Snapshot {
     }
 }
 
+/// How a list is answered.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Page,
+    Rows,
+}
+
+impl Shape {
+    fn statement(self, scope: &Scope<'_>, source: Source, include: Include) -> String {
+        match self {
+            Self::Page => scope.page(source, include),
+            Self::Rows => scope.rows(source, include),
+        }
+    }
+
+    fn is_full(self, rows: &[PgRow], limit: u32) -> Result<bool, sqlx::Error> {
+        match self {
+            Self::Page => rows.first().map_or(Ok(false), |row| row.try_get(1)),
+            Self::Rows => Ok(u32::try_from(rows.len()).is_ok_and(|count| count >= limit)),
+        }
+    }
+}
+
 /// A pool's connection, given back only when taken out of here: dropped inside, in the middle of a
 /// transaction, it is unfit for anyone else and closed.
 struct Lent(Option<PoolConnection<Postgres>>);
@@ -324,3 +343,6 @@ fn whole_milliseconds(filter: &Filter) -> Filter {
         ..filter.clone()
     }
 }
+
+#[cfg(test)]
+mod plans;

@@ -49,6 +49,14 @@ pub(crate) async fn resolve(
     }
 }
 
+/// The users of organization `$1` who have one of the tokens `$2`, some twice, up to `$3`.
+pub(crate) fn by_token(schema: &str) -> String {
+    format!(
+        "SELECT user_id FROM {schema}.user_metadata_token \
+         WHERE org_id = $1 AND token = ANY($2) LIMIT $3"
+    )
+}
+
 async fn by_metadata(
     connection: &mut PgConnection,
     schema: &str,
@@ -58,15 +66,12 @@ async fn by_metadata(
     let tokens = tokens_for(metadata);
     // A user may have two of the tokens, so this many rows name at least half as many users.
     let most = (LISTED + 1) * i64::try_from(tokens.len().max(1)).unwrap_or(1);
-    let mut users: Vec<String> = sqlx::query_scalar(sql(format!(
-        "SELECT user_id FROM {schema}.user_metadata_token \
-         WHERE org_id = $1 AND token = ANY($2) LIMIT $3"
-    )))
-    .bind(org_id)
-    .bind(&tokens)
-    .bind(most)
-    .fetch_all(connection)
-    .await?;
+    let mut users: Vec<String> = sqlx::query_scalar(sql(by_token(schema)))
+        .bind(org_id)
+        .bind(&tokens)
+        .bind(most)
+        .fetch_all(connection)
+        .await?;
     users.sort_unstable();
     users.dedup();
     if i64::try_from(users.len()).is_ok_and(|count| count <= LISTED) {

@@ -1,18 +1,14 @@
 //! The state of one conversation.
 
-use recap_events::{
-    Change, ERASED_CONTENT, FeedbackSubmitted, Message, Micros, RawJson, ToolCallFinished,
-    ToolCallStarted,
-};
+mod fold;
 
 use crate::{
-    Columns, FeedbackRow, Id, Payload, Stamp,
+    Columns, Id, Payload, Stamp,
     codec::{self, Encoded, StateError},
     first_text::Text,
-    part::{self, Half, Part},
-    record::{Content, Feedback, Role, Tokens, ToolCall},
+    part::{self, Part},
+    record::{Feedback, ToolCall},
     register::Registers,
-    stamp::Key,
     totals::Totals,
 };
 
@@ -33,6 +29,8 @@ pub struct Conversation {
     pub(crate) parts: Vec<Part>,
     /// Sum of the parts' weights.
     weight: usize,
+    /// Sum of the memory the parts hold.
+    part_memory: usize,
     part_bytes: usize,
     dirty: bool,
 }
@@ -61,6 +59,7 @@ impl Conversation {
             registers: Box::default(),
             parts: vec![Part::default()],
             weight: 0,
+            part_memory: 0,
             part_bytes,
             dirty: false,
         }
@@ -70,127 +69,15 @@ impl Conversation {
     pub(crate) fn from_stored(registers: Registers, parts: Vec<Part>) -> Self {
         let mut state = Self {
             registers: Box::new(registers),
-            weight: weight_of(&parts),
+            weight: 0,
+            part_memory: 0,
             parts,
             part_bytes: PART_BYTES,
             dirty: false,
         };
+        state.weigh();
         state.mark_clean();
         state
-    }
-
-    /// Folds one event. Returns the payload row to write when the event became the current revision of half a
-    /// tool call or of a feedback; `None` for everything else, repeated and superseded events included.
-    pub fn apply(&mut self, event_id: &str, time: Micros, change: &Change<'_>) -> Option<Payload> {
-        let key = Key {
-            time,
-            id: Id::new(event_id),
-        };
-        self.dirty |= self.registers.cover(time.to_millis());
-        match change {
-            Change::Upserted(fields) => self.dirty |= self.registers.upsert(&key, fields),
-            Change::Deleted => self.dirty |= self.registers.delete(&key, true),
-            Change::Restored => self.dirty |= self.registers.delete(&key, false),
-            Change::Message(message) => self.apply_message(key, message),
-            Change::ToolCallStarted(call) => return self.apply_started(key, call),
-            Change::ToolCallFinished(call) => return self.apply_finished(key, call),
-            Change::FeedbackSubmitted(feedback) => return self.apply_submitted(key, feedback),
-            Change::FeedbackWithdrawn { feedback_id } => {
-                return self.apply_feedback(key.stamp(ERASED_CONTENT), feedback_id, None);
-            }
-        }
-        None
-    }
-
-    fn apply_message(&mut self, key: Key, message: &Message<'_>) {
-        self.dirty |= self.registers.message(&key, message);
-        let role = Role::of(&message.role);
-        let usage = &message.usage;
-        let content = Content {
-            created_at: message.created_at,
-            role,
-            tokens: Tokens::new(
-                usage.input_tokens.unwrap_or(0),
-                usage.output_tokens.unwrap_or(0),
-                usage.total_tokens,
-            ),
-            attachments: message.attachment_count.unwrap_or(0),
-            finish_reason: message.finish_reason.as_deref(),
-            model: message.model.as_deref().filter(|_| role == Role::Assistant),
-        };
-        let id = Id::new(&message.message_id);
-        let is_first = self
-            .registers
-            .first_text
-            .as_ref()
-            .is_some_and(|first| first.message_id == id);
-        self.put(id, |part, id| part.put_message(id, key, &content));
-        if is_first {
-            self.release_superseded_text();
-        }
-    }
-
-    fn apply_started(&mut self, key: Key, call: &ToolCallStarted<'_>) -> Option<Payload> {
-        let stamp = key.stamp(call.content_hash());
-        let put = |part: &mut Part, id| part.put_half(id, Half::Started, stamp.clone());
-        self.put(Id::new(&call.tool_call_id), put)
-            .then(|| Payload::ToolStarted {
-                tool_call_id: call.tool_call_id.to_string(),
-                tool_name: call.tool_name.to_string(),
-                args: json(call.args.as_ref()),
-                message_id: owned(call.message_id.as_deref()),
-                started_at: call.started_at.unwrap_or(stamp.time.to_millis()),
-                stamp,
-            })
-    }
-
-    fn apply_finished(&mut self, key: Key, call: &ToolCallFinished<'_>) -> Option<Payload> {
-        let stamp = key.stamp(call.content_hash());
-        let put = |part: &mut Part, id| part.put_half(id, Half::Finished, stamp.clone());
-        self.put(Id::new(&call.tool_call_id), put)
-            .then(|| Payload::ToolFinished {
-                tool_call_id: call.tool_call_id.to_string(),
-                tool_name: owned(call.tool_name.as_deref()),
-                result: json(call.result.as_ref()),
-                error: json(call.error.as_ref()),
-                finished_at: call.finished_at.unwrap_or(stamp.time.to_millis()),
-                stamp,
-            })
-    }
-
-    fn apply_submitted(&mut self, key: Key, feedback: &FeedbackSubmitted<'_>) -> Option<Payload> {
-        let created_at = feedback.created_at.unwrap_or(key.time.to_millis());
-        let row = || FeedbackRow {
-            helpful: feedback.helpful,
-            comment: owned(feedback.comment.as_deref()),
-            message_id: owned(feedback.message_id.as_deref()),
-            user_id: owned(feedback.user_id.as_deref()),
-            created_at,
-        };
-        let stamp = key.stamp(feedback.content_hash());
-        self.apply_feedback(stamp, &feedback.feedback_id, Some((feedback.helpful, &row)))
-    }
-
-    fn apply_feedback(
-        &mut self,
-        stamp: Stamp,
-        feedback_id: &str,
-        submitted: Option<(bool, &dyn Fn() -> FeedbackRow)>,
-    ) -> Option<Payload> {
-        let verdict = part::verdict(submitted.map(|(helpful, _)| helpful));
-        let put = |part: &mut Part, id| {
-            part.put_feedback(Feedback {
-                id,
-                stamp: stamp.clone(),
-                verdict,
-            })
-        };
-        self.put(Id::new(feedback_id), put)
-            .then(|| Payload::Feedback {
-                feedback_id: feedback_id.to_owned(),
-                stamp,
-                row: submitted.map(|(_, row)| row()),
-            })
     }
 
     /// Joins another state of the same conversation into this one; dirty is what that changed.
@@ -203,7 +90,7 @@ impl Conversation {
             for (mine, theirs) in self.parts.iter_mut().zip(&other.parts) {
                 self.dirty |= mine.merge(theirs);
             }
-            self.weight = weight_of(&self.parts);
+            self.weigh();
             self.grow();
         } else {
             self.merge_records(other);
@@ -240,11 +127,12 @@ impl Conversation {
     fn put(&mut self, id: Id, put: impl FnOnce(&mut Part, Id) -> bool) -> bool {
         let index = self.part_of(&id);
         let part = &mut self.parts[index];
-        let before = part.weight;
+        let (weight, memory) = (part.weight, part.heap_bytes());
         let changed = put(part, id);
         self.dirty |= changed;
-        if part.weight > before {
-            self.weight += part.weight - before;
+        self.part_memory = self.part_memory + part.heap_bytes() - memory;
+        if part.weight > weight {
+            self.weight += part.weight - weight;
             self.grow();
         }
         changed
@@ -273,7 +161,14 @@ impl Conversation {
             let mut upper: Vec<_> = self.parts.iter_mut().map(|p| p.split_off(bit)).collect();
             self.parts.append(&mut upper);
             self.dirty = true;
+            self.weigh();
         }
+    }
+
+    /// Sums up what the parts know of themselves.
+    fn weigh(&mut self) {
+        self.weight = self.parts.iter().map(|part| part.weight).sum();
+        self.part_memory = self.parts.iter().map(Part::heap_bytes).sum();
     }
 
     fn first_text_is_superseded(&self) -> bool {
@@ -331,8 +226,11 @@ impl Conversation {
             part.dirty = false;
             if several && part.totals.is_none() {
                 part.totals = Some(Box::new(Totals::of(part)));
+                self.part_memory += size_of::<Totals>();
             }
         }
+        // A clone holds less than what it was cloned from.
+        debug_assert!(self.part_memory >= self.parts.iter().map(Part::heap_bytes).sum());
     }
 
     /// The bytes to write: of several parts only those that changed, all of them if their number grew.
@@ -389,7 +287,7 @@ impl Conversation {
         }
     }
 
-    /// An estimate of the memory this takes beyond itself, in bytes; costs little.
+    /// An estimate of the memory this takes beyond itself, in bytes; costs nothing.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let text = match &self.registers.first_text {
@@ -399,10 +297,7 @@ impl Conversation {
             },
             None => 0,
         };
-        size_of::<Registers>()
-            + text
-            + self.parts.capacity() * size_of::<Part>()
-            + self.parts.iter().map(Part::heap_bytes).sum::<usize>()
+        size_of::<Registers>() + text + self.parts.capacity() * size_of::<Part>() + self.part_memory
     }
 }
 
@@ -420,16 +315,4 @@ impl PartialEq for Conversation {
         b.grow_to(count);
         a.parts == b.parts
     }
-}
-
-fn weight_of(parts: &[Part]) -> usize {
-    parts.iter().map(|part| part.weight).sum()
-}
-
-fn owned(text: Option<&str>) -> Option<String> {
-    text.map(str::to_owned)
-}
-
-fn json(json: Option<&RawJson<'_>>) -> Option<String> {
-    json.map(|json| json.as_str().to_owned())
 }

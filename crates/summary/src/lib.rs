@@ -17,6 +17,7 @@ mod part;
 mod payload;
 mod record;
 mod register;
+mod sorted;
 mod stamp;
 mod symbols;
 mod totals;

@@ -8,6 +8,7 @@ use crate::{
     Id, Stamp,
     id::Form,
     record::{Content, Feedback, Message, Record, ToolCall, Verdict},
+    sorted::{Joined, find, merge_sorted},
     stamp::Key,
     symbols::{Symbol, Symbols},
     totals::Totals,
@@ -58,56 +59,6 @@ fn id_weight(id: &Id) -> usize {
         Form::Uuid(_) | Form::Ulid(_) => 16,
         Form::Text(bytes) => bytes.len(),
     }
-}
-
-/// Where `id` is, or belongs.
-fn find<R: Record>(records: &[R], id: &Id) -> Result<usize, usize> {
-    match records.last().map(|last| last.id().cmp(id)) {
-        // Sortable ids arrive in order.
-        None | Some(Ordering::Less) => Err(records.len()),
-        Some(Ordering::Equal) => Ok(records.len() - 1),
-        Some(Ordering::Greater) => records.binary_search_by(|record| record.id().cmp(id)),
-    }
-}
-
-/// What a record met on its way into a part.
-enum Joined<R> {
-    /// Its like, which knows as much.
-    Unchanged,
-    /// Its like, which changed.
-    Changed,
-    /// Nothing with its id.
-    New(R),
-}
-
-/// Joins sorted records into sorted records.
-fn merge_sorted<R: Record>(
-    mine: &mut Vec<R>,
-    theirs: &[R],
-    mut join: impl FnMut(Option<&mut R>, &R) -> Joined<R>,
-) -> bool {
-    let old = mine.len();
-    let mut from = 0;
-    let mut changed = false;
-    for record in theirs {
-        let found = find(&mine[from..old], record.id());
-        let at = from + found.unwrap_or_else(|at| at);
-        from = at;
-        match join(found.is_ok().then(|| &mut mine[at]), record) {
-            Joined::Unchanged => {}
-            Joined::Changed => changed = true,
-            Joined::New(record) => {
-                mine.push(record);
-                changed = true;
-            }
-        }
-    }
-    let in_order = old == 0 || mine.len() == old || mine[old - 1].id() < mine[old].id();
-    if !in_order {
-        // Two sorted runs: the standard library's stable sort merges them.
-        mine.sort_by(|a, b| a.id().cmp(b.id()));
-    }
-    changed
 }
 
 impl Part {

@@ -1,6 +1,9 @@
 //! The rows that a conversation's state points to: what is too large to be kept in it.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::{
+    BTreeMap,
+    btree_map::{Entry, IntoValues},
+};
 
 use recap_events::Millis;
 
@@ -135,18 +138,23 @@ impl Payload {
 
 /// Payloads still to be written: of each thing the greatest revision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Payloads(BTreeMap<(PayloadKind, Id), Payload>);
+pub struct Payloads {
+    by_id: BTreeMap<(PayloadKind, Id), Payload>,
+    heap_bytes: usize,
+}
 
 impl Payloads {
     /// Keeps `payload`, unless a greater revision of the same thing is there.
     pub fn insert(&mut self, payload: Payload) {
-        match self.0.entry((payload.kind(), Id::new(payload.id()))) {
+        match self.by_id.entry((payload.kind(), Id::new(payload.id()))) {
             Entry::Vacant(entry) => {
+                self.heap_bytes += payload.heap_bytes();
                 entry.insert(payload);
             }
             Entry::Occupied(mut entry) => {
                 if payload.stamp() > entry.get().stamp() {
-                    entry.insert(payload);
+                    self.heap_bytes += payload.heap_bytes();
+                    self.heap_bytes -= entry.insert(payload).heap_bytes();
                 }
             }
         }
@@ -154,10 +162,10 @@ impl Payloads {
 
     /// Keeps of each thing the greater revision.
     pub fn merge(&mut self, other: Self) {
-        if self.0.is_empty() {
-            self.0 = other.0;
+        if self.is_empty() {
+            *self = other;
         } else {
-            for payload in other.0.into_values() {
+            for payload in other {
                 self.insert(payload);
             }
         }
@@ -165,51 +173,62 @@ impl Payloads {
 
     /// Drops what isn't the current revision in `state`.
     pub fn retain_current(&mut self, state: &Conversation) {
-        self.0.retain(|_, payload| state.is_current(payload));
+        self.retain(|payload| state.is_current(payload));
     }
 
     /// Drops what `stored`, a state as it was read from its row, knows already: the rows of that revision or
     /// a greater one were written with it. To be called before anything is merged into `stored`.
     pub fn retain_unknown_to(&mut self, stored: &Conversation) {
-        self.0.retain(|_, payload| !stored.knows(payload));
+        self.retain(|payload| !stored.knows(payload));
+    }
+
+    fn retain(&mut self, wanted: impl Fn(&Payload) -> bool) {
+        let heap_bytes = &mut self.heap_bytes;
+        self.by_id.retain(|_, payload| {
+            let keep = wanted(payload);
+            if !keep {
+                *heap_bytes -= payload.heap_bytes();
+            }
+            keep
+        });
     }
 
     /// By kind, then by id in byte order.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Payload> {
-        self.0.values()
+        self.by_id.values()
     }
 
     /// How many.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.by_id.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_id.is_empty()
     }
 
     /// Forgets all of them.
     pub fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 
-    /// An estimate of the memory they take, in bytes. Looks at each of them.
+    /// An estimate of the memory they take, in bytes; costs nothing.
     #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        self.iter().map(Payload::heap_bytes).sum()
+    pub const fn heap_bytes(&self) -> usize {
+        self.heap_bytes
     }
 }
 
 impl IntoIterator for Payloads {
     type Item = Payload;
-    type IntoIter = std::collections::btree_map::IntoValues<(PayloadKind, Id), Payload>;
+    type IntoIter = IntoValues<(PayloadKind, Id), Payload>;
 
     /// By kind, then by id in byte order.
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_values()
+        self.by_id.into_values()
     }
 }

@@ -121,6 +121,9 @@ impl KeySet {
             return Err(self.missing());
         };
         let _flight = self.flight.lock().await;
+        if let Some(key) = self.known(kid) {
+            return Ok(key);
+        }
         if self
             .read(|state| state.attempted)
             .is_none_or(|attempted| attempted < asked)

@@ -4,4 +4,12 @@
 
 mod world;
 
+mod auth;
+mod caching;
+mod endurance;
+mod formats;
 mod golden;
+mod isolation;
+mod nesting;
+mod operations;
+mod parameters;

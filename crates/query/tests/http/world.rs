@@ -84,12 +84,12 @@ impl World {
 
     /// A world whose service is configured otherwise. The caller's rate is not limited unless `change` says so.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        let database_url = PostgresServer::shared()
-            .await
-            .unwrap()
-            .create_database()
-            .await
-            .unwrap();
+        Self::on(PostgresServer::shared().await.unwrap(), change).await
+    }
+
+    /// The same on a server of the test's own.
+    pub async fn on(postgres: &PostgresServer, change: impl FnOnce(&mut Config)) -> Self {
+        let database_url = postgres.create_database().await.unwrap();
         let pool = PgPool::connect(&database_url).await.unwrap();
         recap_store::migrate(&pool).await.unwrap();
         let options = WriterOptions {
@@ -174,8 +174,10 @@ impl World {
         let mut batch = Batch::default();
         for line in &lines {
             let decoded = recap_events::decode(Some(line), std::iter::empty());
-            let Decoded::Event(event) = decoded else {
-                panic!("{decoded:?}: {}", String::from_utf8_lossy(line))
+            let event = match decoded {
+                Decoded::Event(event) => event,
+                Decoded::Skipped(_) => continue,
+                Decoded::Invalid(invalid) => panic!("{invalid:?}"),
             };
             match &event.body {
                 Body::Conversation {
@@ -217,13 +219,13 @@ impl World {
     }
 
     /// The sum of a metric's series whose labels contain all of `labels`.
-    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    pub fn metric(&self, name: &str, labels: &[&str]) -> u64 {
         let text = self.registry.render().unwrap();
         let series = text.lines().filter(|line| {
             line.starts_with(name) && labels.iter().all(|label| line.contains(label))
         });
         series
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
             .sum()
     }
 }

@@ -50,7 +50,7 @@ async fn the_feed_tells_every_commit_in_order() {
 
     let new = create_generation(&database.pool).await.unwrap();
     create_indexes(&database.pool, new).await.unwrap();
-    switch_generation(&database.pool, generation, new, &[])
+    switch_generation(&database.pool, generation, new, &[], &[])
         .await
         .unwrap();
     assert_eq!(listener.next().await.unwrap(), Change::Generation(new));

@@ -46,7 +46,7 @@ async fn erasure_reaches_every_generation_and_stays() {
         .flush_building(live, &mut user("e1", 1, false))
         .await
         .unwrap();
-    switch_generation(&database.pool, kept, live, &[])
+    switch_generation(&database.pool, kept, live, &[], &[])
         .await
         .unwrap();
     let building = create_generation(&database.pool).await.unwrap();

@@ -2,6 +2,8 @@ use std::borrow::Cow;
 
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
+use recap_store::{Batch, Filter, GenerationId, Include, Snapshot, Writer};
+
 use crate::support::{Database, batch, log};
 
 const TABLES: [&str; 6] = [
@@ -129,4 +131,15 @@ async fn an_organization_does_not_outlive_its_snapshot() {
         0
     );
     connection.close_on_drop();
+}
+
+/// Handlers run on any thread: what they await must be `Send`.
+#[test]
+fn questions_and_flushes_can_be_asked_from_any_thread() {
+    fn is_send<T: Send>(_: impl Fn(&'static mut Snapshot, &'static Filter) -> T) {}
+    fn flush_is_send<T: Send>(_: impl Fn(&'static Writer, &'static mut Batch) -> T) {}
+    is_send(|snapshot, filter| snapshot.page(filter, Include::ALL, None, 1));
+    is_send(|snapshot, filter| snapshot.rows(filter, Include::ALL, None, 1));
+    is_send(Snapshot::stats);
+    flush_is_send(|writer, batch| writer.flush(GenerationId::new(1), batch));
 }

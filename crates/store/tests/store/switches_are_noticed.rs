@@ -1,7 +1,7 @@
 use recap_events::Change;
 use recap_store::{
-    Batch, FlushError, GenerationError, GenerationStatus, SwitchOffset, create_generation,
-    create_indexes, discard_generation, list_generations, switch_generation, switch_offsets,
+    Batch, FlushError, GenerationError, GenerationOffset, GenerationStatus, create_generation,
+    create_indexes, discard_generation, generation_offsets, list_generations, switch_generation,
 };
 
 use crate::support::{Database, entry};
@@ -27,20 +27,23 @@ async fn a_flush_into_a_generation_that_is_not_live_is_refused() {
     ));
     create_indexes(&database.pool, new).await.unwrap();
     writer.flush(old, &mut some()).await.unwrap();
-    let offsets = vec![SwitchOffset {
+    let offsets = vec![GenerationOffset {
         topic: "t".into(),
         partition: 3,
         next_offset: 42,
     }];
-    switch_generation(&database.pool, old, new, &offsets)
+    switch_generation(&database.pool, old, new, &offsets, &[])
         .await
         .unwrap();
 
     let refused = writer.flush(old, &mut some()).await;
     assert!(matches!(refused, Err(FlushError::GenerationChanged { live }) if live == new));
     writer.flush(new, &mut some()).await.unwrap();
-    assert_eq!(switch_offsets(&database.pool, old).await.unwrap(), offsets);
-    let again = switch_generation(&database.pool, old, new, &[]).await;
+    assert_eq!(
+        generation_offsets(&database.pool, old).await.unwrap(),
+        offsets
+    );
+    let again = switch_generation(&database.pool, old, new, &[], &[]).await;
     assert!(matches!(again, Err(GenerationError::Changed { live }) if live == new));
     let status = |all: &[recap_store::Generation]| -> Vec<GenerationStatus> {
         all.iter().map(|generation| generation.status).collect()

@@ -18,6 +18,9 @@ use crate::{
 /// The shortest record has flags, a time, two ids and another time or more.
 const LEAST_RECORD: usize = 6;
 
+/// A state is read because there is something to add.
+const ROOM: usize = 4;
+
 // Every record begins with two bytes of flags.
 const ROLE_BITS: u32 = 2;
 const ROLE_MASK: u16 = 3;
@@ -75,7 +78,9 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Part, StateError> {
     }
     let mut millis = 0;
     let messages = reader.length(LEAST_RECORD)?;
-    part.messages.reserve_exact(messages);
+    if messages > 0 {
+        part.messages.reserve_exact(messages + ROOM);
+    }
     for _ in 0..messages {
         let message = read_message(reader, &part.symbols, &mut millis)?;
         follows(&part.messages, &message)?;

@@ -1,7 +1,7 @@
 //! Whatever happens to a stream on its way, the rows are the same, and they are what the contract says.
 
 use proptest::prelude::*;
-use recap_summary::{Conversation, Delta};
+use recap_summary::{Conversation, Delta, Payload};
 
 use crate::{
     model::{Event, show},
@@ -156,17 +156,22 @@ proptest! {
     }
 
     #[test]
-    fn batches_change_nothing(events in stream(), cuts in prop::collection::vec(0..24_usize, 0..4)) {
-        let whole = delta(PART_BYTES[0], &events);
-        let mut joined = Delta::default();
+    fn batches_change_nothing(
+        events in stream(),
+        cuts in prop::collection::vec(0..24_usize, 0..4),
+        bytes in part_bytes(),
+    ) {
+        let whole = delta(bytes, &events);
+        let mut joined = delta(bytes, &[]);
         let mut rest = &events[..];
         for cut in cuts {
             let (batch, tail) = rest.split_at(cut.min(rest.len()));
-            joined.merge(delta(PART_BYTES[1], batch));
+            joined.merge(delta(bytes, batch));
             rest = tail;
         }
-        joined.merge(delta(PART_BYTES[0], rest));
+        joined.merge(delta(bytes, rest));
         prop_assert_eq!(whole.state.first_text(), joined.state.first_text());
+        prop_assert_eq!(whole.state.encode_whole(), joined.state.encode_whole());
         prop_assert_eq!(whole, joined);
     }
 
@@ -239,6 +244,7 @@ proptest! {
         for event in &b {
             let old = state.clone();
             state.mark_clean();
+            prop_assert!(state.encode().parts.is_empty());
             state.apply(&event.id, event.time, &event.change);
             prop_assert_eq!(state.is_dirty(), state != old);
         }
@@ -248,18 +254,23 @@ proptest! {
     #[test]
     fn payloads_follow_the_state(events in stream(), bytes in part_bytes()) {
         let mut state = Conversation::with_part_bytes(bytes);
+        let mut handed_out = Vec::new();
         for event in &events {
             let before = state.clone();
             if let Some(payload) = state.apply(&event.id, event.time, &event.change) {
                 prop_assert!(state.is_current(&payload) && !before.knows(&payload));
+                handed_out.push(payload);
             }
             prop_assert_eq!(state.apply(&event.id, event.time, &event.change), None);
         }
+        prop_assert!(handed_out.iter().all(|payload| state.knows(payload)));
         let mut pending = delta(bytes, &events).payloads;
         let count = pending.len();
+        let heap_bytes: usize = pending.iter().map(Payload::heap_bytes).sum();
+        prop_assert_eq!(pending.heap_bytes(), heap_bytes);
         pending.retain_current(&state);
         prop_assert_eq!(pending.len(), count);
         pending.retain_unknown_to(&state);
-        prop_assert!(pending.is_empty());
+        prop_assert!(pending.is_empty() && pending.heap_bytes() == 0);
     }
 }

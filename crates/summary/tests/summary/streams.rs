@@ -242,6 +242,31 @@ pub fn event() -> BoxedStrategy<Event> {
         .boxed()
 }
 
+/// The change with one field of the other, if they are alike.
+fn altered(change: Change<'static>, other: Change<'static>) -> Change<'static> {
+    match (change, other) {
+        (Change::Message(mut message), Change::Message(other)) => {
+            match &*other.role {
+                "user" => message.text = other.text,
+                "assistant" => message.model = other.model,
+                _ => message.role = other.role,
+            }
+            Change::Message(message)
+        }
+        (Change::Message(mut message), _) => {
+            message.text = Some("Hello".into());
+            Change::Message(message)
+        }
+        (Change::FeedbackSubmitted(feedback), Change::FeedbackSubmitted(other)) => {
+            Change::FeedbackSubmitted(FeedbackSubmitted {
+                helpful: other.helpful,
+                ..feedback
+            })
+        }
+        (change, _) => change,
+    }
+}
+
 /// A stream: events, revisions of events before them (same thing, another key or another content under the
 /// same key), in any order.
 pub fn stream() -> impl Strategy<Value = Vec<Event>> {
@@ -278,10 +303,15 @@ pub fn stream() -> impl Strategy<Value = Vec<Event>> {
                     }
                     _ => other,
                 },
+                // The same event says something a little different.
+                3 => Event {
+                    change: altered(event.change.clone(), other.change),
+                    ..event.clone()
+                },
                 _ => other,
             };
             events.push(event);
-            if kind < 3 {
+            if kind < 4 {
                 events.push(revised);
             }
         }

@@ -1,0 +1,372 @@
+//! The contract's own example through every real part: a producer, Apache Kafka, projectors, PostgreSQL, the query
+//! service, HTTP with signed tokens. Whatever the order, the repetitions and the number of projectors, each request
+//! gets exactly its file.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use recap_projector::{Projector, ProjectorConfig, RunningProjector};
+use recap_query::config::ClerkConfig;
+use recap_query::{Config, RunningServer};
+use recap_servers::clerk::{LocalClerk, Session};
+use recap_servers::kafka::unique_prefix;
+use recap_servers::{KafkaServer, PostgresServer, Record};
+use recap_telemetry::MetricsRegistry;
+use reqwest::Url;
+use serde_json::Value;
+use sqlx::PgPool;
+
+/// How long the projectors may take; only a failure waits that long.
+const PATIENCE: Duration = Duration::from_mins(2);
+const POLL: Duration = Duration::from_millis(50);
+const PARTITIONS: i32 = 3;
+/// The default topics behind a prefix of the test.
+const TOPICS: [&str; 6] = [
+    "recap.conversations",
+    "recap.messages",
+    "recap.feedback",
+    "recap.tool-calls",
+    "recap.users",
+    "recap.agents",
+];
+
+/// Who projects.
+#[derive(Debug, Clone, Copy)]
+enum Projectors {
+    /// One, started when everything is published already.
+    One,
+    /// Two that share the partitions, at work before the first event.
+    Sharing,
+    /// Two in groups of their own: each writes everything, at the same time.
+    Rivals,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_file_order_by_one_projector() -> Result<()> {
+    run(in_file_order(&events()?)?, Projectors::One).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_file_order_by_two_projectors() -> Result<()> {
+    run(in_file_order(&events()?)?, Projectors::Sharing).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_file_order_by_two_rival_projectors() -> Result<()> {
+    run(in_file_order(&events()?)?, Projectors::Rivals).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_reverse_by_one_projector() -> Result<()> {
+    run(in_reverse(&events()?)?, Projectors::One).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_reverse_by_two_projectors() -> Result<()> {
+    run(in_reverse(&events()?)?, Projectors::Sharing).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_reverse_by_two_rival_projectors() -> Result<()> {
+    run(in_reverse(&events()?)?, Projectors::Rivals).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shuffled_by_one_projector() -> Result<()> {
+    run(shuffled(&events()?, 1)?, Projectors::One).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shuffled_by_two_projectors() -> Result<()> {
+    run(shuffled(&events()?, 2)?, Projectors::Sharing).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shuffled_by_two_rival_projectors() -> Result<()> {
+    run(shuffled(&events()?, 3)?, Projectors::Rivals).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twice_by_one_projector() -> Result<()> {
+    run(twice(&events()?)?, Projectors::One).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twice_by_two_projectors() -> Result<()> {
+    run(twice(&events()?)?, Projectors::Sharing).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twice_by_two_rival_projectors() -> Result<()> {
+    run(twice(&events()?)?, Projectors::Rivals).await
+}
+
+fn in_file_order(events: &[Value]) -> Result<Vec<Record>> {
+    events.iter().map(structured).collect()
+}
+
+fn in_reverse(events: &[Value]) -> Result<Vec<Record>> {
+    events.iter().rev().map(structured).collect()
+}
+
+fn shuffled(events: &[Value], seed: u64) -> Result<Vec<Record>> {
+    let mut events = events.to_vec();
+    events.shuffle(&mut StdRng::seed_from_u64(seed));
+    events.iter().map(structured).collect()
+}
+
+/// Each event in both modes of the Kafka binding: structured in file order, then binary shuffled and without keys.
+fn twice(events: &[Value]) -> Result<Vec<Record>> {
+    let mut again: Vec<Record> = events.iter().map(binary).collect::<Result<_>>()?;
+    again.shuffle(&mut StdRng::seed_from_u64(4));
+    let mut records = in_file_order(events)?;
+    records.extend(again);
+    Ok(records)
+}
+
+fn structured(event: &Value) -> Result<Record> {
+    let record = Record::new(topic(event)?, key(event)?, serde_json::to_vec(event)?);
+    Ok(record.header("content-type", "application/cloudevents+json"))
+}
+
+fn binary(event: &Value) -> Result<Record> {
+    let mut record = Record::keyless(topic(event)?, serde_json::to_vec(&event["data"])?);
+    for attribute in ["id", "source", "type", "time", "specversion"] {
+        record = record.header(format!("ce_{attribute}"), text(event, attribute)?);
+    }
+    Ok(record)
+}
+
+fn topic(event: &Value) -> Result<&'static str> {
+    let (family, _) = text(event, "type")?.split_once('.').context("type")?;
+    Ok(match family {
+        "conversation" => "recap.conversations",
+        "message" => "recap.messages",
+        "feedback" => "recap.feedback",
+        "tool_call" => "recap.tool-calls",
+        "user" => "recap.users",
+        "agent" => "recap.agents",
+        other => anyhow::bail!("no topic for {other}"),
+    })
+}
+
+fn key(event: &Value) -> Result<String> {
+    let data = &event["data"];
+    if let Ok(conversation) = text(data, "conversationId") {
+        return Ok(conversation.to_owned());
+    }
+    let org = text(data, "orgId")?;
+    match text(data, "userId") {
+        Ok(user) => Ok(format!("{org}/{user}")),
+        Err(_) => Ok(format!("{org}/{}", data["agentId"])),
+    }
+}
+
+async fn run(records: Vec<Record>, projectors: Projectors) -> Result<()> {
+    let world = World::start().await?;
+    let groups: &[&str] = match projectors {
+        Projectors::One => &["recap-projector"],
+        Projectors::Sharing => &["recap-projector", "recap-projector"],
+        Projectors::Rivals => &["recap-projector", "rival"],
+    };
+    let mut running = Vec::new();
+    if matches!(projectors, Projectors::One) {
+        world.publish(records).await?;
+        running.push(world.projector(groups[0], 0).await?);
+    } else {
+        for (number, group) in groups.iter().enumerate() {
+            running.push(world.projector(group, number).await?);
+        }
+        for projector in &running {
+            world.wait_until_ready(projector).await?;
+        }
+        world.publish(records).await?;
+    }
+    for group in groups {
+        world.wait_until_level(group).await?;
+    }
+    world.check_requests().await?;
+    for mut projector in running {
+        projector.stop();
+        projector.wait().await?;
+    }
+    let dead = world.kafka.read_all(&world.dead_letters()).await?;
+    ensure!(dead.is_empty(), "dead letters: {dead:?}");
+    Ok(())
+}
+
+/// A projector's flags, as its binary reads them.
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    config: ProjectorConfig,
+}
+
+/// Topics, a database, a Clerk instance and a query service of one test's own, on the shared servers.
+struct World {
+    kafka: &'static KafkaServer,
+    prefix: String,
+    database_url: String,
+    clerk: LocalClerk,
+    query: RunningServer,
+    http: reqwest::Client,
+}
+
+impl World {
+    async fn start() -> Result<Self> {
+        let kafka = KafkaServer::shared().await?;
+        let prefix = unique_prefix("golden");
+        for topic in TOPICS {
+            kafka.topic(&format!("{prefix}{topic}"), PARTITIONS).await?;
+        }
+        let postgres = PostgresServer::shared().await?;
+        let database_url = postgres.create_database().await?;
+        let pool = PgPool::connect(&database_url).await?;
+        recap_store::migrate(&pool).await?;
+        pool.close().await;
+        let clerk = LocalClerk::start().await?;
+        let keys = ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url());
+        let config = Config::local(&database_url, keys);
+        let query = recap_query::serve(config, MetricsRegistry::new()?).await?;
+        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        Ok(Self {
+            kafka,
+            prefix,
+            database_url,
+            clerk,
+            query,
+            http,
+        })
+    }
+
+    async fn publish(&self, mut records: Vec<Record>) -> Result<()> {
+        for record in &mut records {
+            record.topic.insert_str(0, &self.prefix);
+        }
+        Ok(self.kafka.publish(&records).await?)
+    }
+
+    fn topics(&self) -> Vec<String> {
+        TOPICS
+            .iter()
+            .map(|topic| format!("{}{topic}", self.prefix))
+            .collect()
+    }
+
+    fn dead_letters(&self) -> String {
+        format!("{}recap.dead-letters", self.prefix)
+    }
+
+    async fn projector(&self, group: &str, number: usize) -> Result<RunningProjector> {
+        let flags = Flags::try_parse_from([
+            "recap-projector".to_owned(),
+            format!("--database-url={}", self.database_url),
+            format!("--kafka-bootstrap-servers={}", self.kafka.bootstrap()),
+            format!("--topics={}", self.topics().join(",")),
+            format!("--dead-letter-topic={}", self.dead_letters()),
+            format!("--consumer-group={}{group}", self.prefix),
+            format!("--group-instance-id=golden-{number}"),
+            "--offset-commit-interval=50ms".to_owned(),
+            "--admin-addr=127.0.0.1:0".to_owned(),
+            "--workers=2".to_owned(),
+        ])?;
+        let settings = flags.config.settings()?;
+        Ok(Projector::start(settings, &MetricsRegistry::new()?).await?)
+    }
+
+    /// Until it takes part: in the group, with the database at hand.
+    async fn wait_until_ready(&self, projector: &RunningProjector) -> Result<()> {
+        let url = format!("http://{}/readyz", projector.admin_addr());
+        let start = Instant::now();
+        loop {
+            let answer = self.http.get(&url).send().await?;
+            if answer.status().is_success() {
+                return Ok(());
+            }
+            ensure!(
+                start.elapsed() < PATIENCE,
+                "not ready: {}",
+                answer.text().await?
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Until the group has committed everything that is published, which it does only after the database has it.
+    async fn wait_until_level(&self, group: &str) -> Result<()> {
+        let group = format!("{}{group}", self.prefix);
+        let topics = self.topics();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let start = Instant::now();
+        loop {
+            let lag = self.kafka.consumer_lag(&group, &topics).await?;
+            if lag == 0 {
+                return Ok(());
+            }
+            ensure!(
+                start.elapsed() < PATIENCE,
+                "{group} is {lag} records behind"
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn check_requests(&self) -> Result<()> {
+        let requests: Vec<Value> = serde_json::from_str(&golden("requests.json")?)?;
+        ensure!(requests.len() == 6, "the contract's six requests");
+        for request in &requests {
+            let file = text(request, "response")?;
+            let expected: Value = serde_json::from_str(&golden(file)?)?;
+            let answer = self.ask(request).await.with_context(|| file.to_owned())?;
+            ensure!(
+                answer == expected,
+                "this is not {file}: {answer:#}\nexpected: {expected:#}"
+            );
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, request: &Value) -> Result<Value> {
+        let (org, caller) = (text(request, "orgId")?, text(request, "caller")?);
+        let session = match text(request, "role")? {
+            "org:admin" => Session::admin(org, caller),
+            _ => Session::member(org, caller),
+        };
+        let query = request["query"].as_object().context("query")?;
+        let pairs: Vec<(&String, &str)> = query
+            .iter()
+            .map(|(name, value)| (name, value.as_str().unwrap_or_default()))
+            .collect();
+        let base = format!("http://{}{}", self.query.addr, text(request, "path")?);
+        let url = Url::parse_with_params(&base, pairs)?;
+        let token = self.clerk.token(&session)?;
+        let answer = self.http.get(url).bearer_auth(token).send().await?;
+        let (status, body) = (answer.status(), answer.text().await?);
+        ensure!(status.is_success(), "{status}: {body}");
+        Ok(serde_json::from_str(&body)?)
+    }
+}
+
+fn events() -> Result<Vec<Value>> {
+    let lines = golden("events.ndjson")?;
+    let events: Vec<Value> = lines
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    ensure!(events.len() == 36, "the contract's 36 events");
+    Ok(events)
+}
+
+fn golden(name: &str) -> Result<String> {
+    let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    std::fs::read_to_string(directory.join(name)).with_context(|| name.to_owned())
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
+    value[field].as_str().with_context(|| field.to_owned())
+}

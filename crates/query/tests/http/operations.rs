@@ -1,0 +1,389 @@
+//! Everything around the two endpoints: statuses, request ids, CORS, health, metrics, the description.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{ORIGIN, USER_AGENT};
+use serde_json::json;
+
+use crate::world::{LIST, ORG, RANGE, Reply, STATS, World, conversation, eventually, send};
+
+fn assert_problem(reply: &Reply, status: u16) {
+    assert_eq!(reply.status, status, "{}", reply.text());
+    assert_eq!(reply.header("content-type"), "application/problem+json");
+    let problem = reply.json();
+    assert_eq!(
+        (&problem["type"], &problem["status"]),
+        (&json!("about:blank"), &json!(status))
+    );
+    assert!(problem["title"].is_string() && problem["detail"] == problem["error"]);
+    assert_eq!(problem["requestId"], reply.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_and_what_is_not_taken_are_problems_too() {
+    let world = World::start().await;
+    assert_problem(
+        &world
+            .plain(Method::GET, "/api/dashboard/getinteractions")
+            .await,
+        404,
+    );
+    assert_problem(&world.plain(Method::GET, "/").await, 404);
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+        let reply = world.plain(method, &format!("{LIST}?{RANGE}")).await;
+        assert_problem(&reply, 405);
+        assert_eq!(reply.header("allow"), "GET,HEAD");
+    }
+    let request = world.request(&world.boss(), &format!("{STATS}?{RANGE}"));
+    assert_problem(
+        &send(request.try_clone().unwrap().body("x".repeat(20_000))).await,
+        413,
+    );
+    assert_eq!(send(request.body("{}")).await.status, 200);
+    assert_problem(
+        &world.plain(Method::GET, &format!("{STATS}?{RANGE}")).await,
+        401,
+    );
+}
+
+#[tokio::test]
+async fn refusals_come_in_the_contracts_order() {
+    let world = World::start_with(|config| {
+        config.limits.rate = 1;
+        config.limits.burst = 1;
+    })
+    .await;
+    let bad_and_forbidden = format!("{LIST}?{RANGE}&allInOrg=true&limit=0");
+    assert_problem(&world.plain(Method::GET, &bad_and_forbidden).await, 401);
+    let homeless = world
+        .clerk
+        .token(&recap_servers::clerk::Session {
+            org_id: None,
+            ..recap_servers::clerk::Session::member(ORG, "u")
+        })
+        .unwrap();
+    for _ in 0..3 {
+        assert_problem(&world.get(&homeless, &bad_and_forbidden).await, 403);
+    }
+    let member = world.member(ORG, "ada");
+    assert_problem(&world.get(&member, &bad_and_forbidden).await, 400);
+    let limited = world.get(&member, &bad_and_forbidden).await;
+    assert_problem(&limited, 429);
+    assert_eq!(limited.header("retry-after"), "1");
+    // Another user of the organization, and the same user of another one, have rates of their own.
+    assert_problem(
+        &world
+            .get(
+                &world.member(ORG, "lin"),
+                &format!("{LIST}?{RANGE}&allInOrg=true"),
+            )
+            .await,
+        403,
+    );
+    assert_eq!(
+        world
+            .get(
+                &world.member("org_other", "ada"),
+                &format!("{STATS}?{RANGE}")
+            )
+            .await
+            .status,
+        200
+    );
+    let again = eventually(
+        async || world.get(&member, &format!("{STATS}?{RANGE}")).await,
+        |reply| reply.status != 429,
+    )
+    .await;
+    assert_eq!(again.status, 200);
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let world = World::start().await;
+    world
+        .publish(&[conversation("c1", "ada", "2024-03-01T10:00:00Z")])
+        .await;
+    for path in [
+        format!("{LIST}?{RANGE}&limit=5"),
+        format!("{LIST}?{RANGE}"),
+        format!("{STATS}?{RANGE}"),
+    ] {
+        let got = world.get(&world.boss(), &path).await;
+        let head = send(
+            world
+                .client
+                .head(world.url(&path))
+                .bearer_auth(world.boss()),
+        )
+        .await;
+        assert_eq!((head.status, head.body.len()), (200, 0));
+        assert_eq!(head.header("etag"), got.header("etag"));
+        assert_eq!(head.header("content-type"), "application/json");
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_an_id() {
+    let world = World::start().await;
+    let ask = async |id: &str| {
+        send(
+            world
+                .client
+                .get(world.url("/livez"))
+                .header("x-request-id", id),
+        )
+        .await
+        .header("x-request-id")
+        .to_owned()
+    };
+    assert_eq!(ask("trace-1_a.b").await, "trace-1_a.b");
+    for odd in ["", "a b", "<script>", &"x".repeat(129)] {
+        let id = ask(odd).await;
+        assert!(id != odd && id.len() == 36, "{id}");
+    }
+    let first = world.plain(Method::GET, "/livez").await;
+    let second = world.plain(Method::GET, "/livez").await;
+    assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
+    assert_eq!(first.header("x-content-type-options"), "nosniff");
+}
+
+#[tokio::test]
+async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
+    let allowed = "https://app.example.com";
+    let world =
+        World::start_with(|config| config.cors_origins = vec![allowed.parse().unwrap()]).await;
+    let preflight = async |origin: &str| {
+        let request = world
+            .client
+            .request(Method::OPTIONS, world.url(LIST))
+            .header(ORIGIN, origin);
+        send(
+            request
+                .header("access-control-request-method", "GET")
+                .header("access-control-request-headers", "authorization"),
+        )
+        .await
+    };
+    let reply = preflight(allowed).await;
+    assert_eq!(
+        (reply.status, reply.header("access-control-allow-origin")),
+        (200, allowed)
+    );
+    assert!(
+        reply
+            .header("access-control-allow-headers")
+            .contains("authorization")
+    );
+    assert_eq!(reply.header("access-control-max-age"), "600");
+    assert_eq!(
+        preflight("https://evil.example.com")
+            .await
+            .header("access-control-allow-origin"),
+        ""
+    );
+
+    let call = async |origin: &str| {
+        send(
+            world
+                .request(&world.boss(), &format!("{STATS}?{RANGE}"))
+                .header(ORIGIN, origin),
+        )
+        .await
+    };
+    let reply = call(allowed).await;
+    assert_eq!(reply.header("access-control-allow-origin"), allowed);
+    assert!(
+        reply
+            .header("access-control-expose-headers")
+            .contains("link")
+    );
+    assert_eq!(
+        reply.header("vary"),
+        "Authorization, Accept, Accept-Encoding, Origin"
+    );
+    assert_eq!(
+        call("https://evil.example.com")
+            .await
+            .header("access-control-allow-origin"),
+        ""
+    );
+    // A refusal can be read by the page too.
+    let refused = send(world.client.get(world.url(LIST)).header(ORIGIN, allowed)).await;
+    assert_eq!(
+        (
+            refused.status,
+            refused.header("access-control-allow-origin")
+        ),
+        (401, allowed)
+    );
+
+    let closed = World::start().await;
+    let request = closed
+        .request(&closed.boss(), &format!("{STATS}?{RANGE}"))
+        .header(ORIGIN, allowed);
+    assert_eq!(
+        send(request).await.header("access-control-allow-origin"),
+        ""
+    );
+}
+
+#[tokio::test]
+async fn health_tells_the_parts() {
+    let world =
+        World::start_with(|config| config.timeouts.drain_delay = Duration::from_secs(2)).await;
+    assert_eq!(world.plain(Method::GET, "/livez").await.status, 200);
+    let ready = async || world.plain(Method::GET, "/readyz").await;
+    eventually(ready, |reply| reply.status == 200).await;
+    sqlx::raw_sql("UPDATE recap.migration SET version = version + 1000")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let unready = ready().await;
+    assert_eq!(unready.status, 503);
+    assert_eq!(
+        unready.json(),
+        json!({ "ready": false, "database": false, "keys": true, "accepting": true })
+    );
+    sqlx::raw_sql("UPDATE recap.migration SET version = version - 1000")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(ready().await.status, 200);
+
+    // While draining it is not ready, but answers.
+    let (addr, token) = (world.server.addr, world.boss());
+    let stopping = tokio::spawn(world.server.stop());
+    let url = |path: &str| format!("http://{addr}{path}");
+    let draining = async || send(world.client.get(url("/readyz"))).await;
+    let reply = eventually(draining, |reply| reply.status == 503).await;
+    assert_eq!(reply.json()["accepting"], false);
+    let stats = world
+        .client
+        .get(url(&format!("{STATS}?{RANGE}")))
+        .bearer_auth(token);
+    assert_eq!(send(stats).await.status, 200);
+    assert!(stopping.await.unwrap());
+    assert!(world.client.get(url("/livez")).send().await.is_err());
+}
+
+#[tokio::test]
+async fn measurements_name_routes_and_no_secrets() {
+    let world = World::start().await;
+    let token = world.admin("org_secret", "user_secret");
+    let path =
+        format!("{LIST}?{RANGE}&allInOrg=true&userId=user_x&metadataValue=eve@example.com&limit=5");
+    assert_eq!(world.get(&token, &path).await.status, 200);
+    assert_eq!(
+        world.plain(Method::GET, "/nowhere/user_x").await.status,
+        404
+    );
+    let reply = eventually(
+        async || world.plain(Method::GET, "/metrics").await,
+        |reply| reply.text().contains(LIST),
+    )
+    .await;
+    assert_eq!(
+        reply.header("content-type"),
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    let text = reply.text();
+    assert!(
+        text.contains("http_server_request_duration_seconds_count"),
+        "{text}"
+    );
+    for secret in [
+        "org_secret",
+        "user_secret",
+        "user_x",
+        "eve@example.com",
+        "nowhere",
+    ] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn the_description_and_its_page_are_served_and_need_nothing_from_outside() {
+    let world = World::start().await;
+    let document = world.plain(Method::GET, "/openapi.json").await;
+    assert_eq!(
+        (document.status, document.json()["openapi"].clone()),
+        (200, json!("3.1.0"))
+    );
+    let page = world.plain(Method::GET, "/docs").await;
+    let script = world.plain(Method::GET, "/docs.js").await;
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (200, "text/html; charset=utf-8")
+    );
+    assert_eq!(
+        (script.status, script.header("content-type")),
+        (200, "text/javascript; charset=utf-8")
+    );
+    assert!(
+        page.header("content-security-policy")
+            .starts_with("default-src 'none'; script-src 'self'")
+    );
+    for text in [page.text(), script.text()] {
+        assert!(!text.contains("http://") && !text.contains("https://"));
+    }
+}
+
+#[tokio::test]
+async fn the_description_has_the_fields_of_the_answers() {
+    let world = World::start().await;
+    let call = json!({ "conversationId": "c1", "toolCallId": "t1", "toolName": "search" });
+    let feedback = json!({ "conversationId": "c1", "feedbackId": "f1", "helpful": true });
+    world
+        .publish(&[
+            conversation("c1", "ada", "2024-03-01T10:00:00Z"),
+            crate::world::event("tool_call.started", "2024-03-01T10:00:01Z", call),
+            crate::world::event("feedback.submitted", "2024-03-01T10:00:02Z", feedback),
+        ])
+        .await;
+    let document = world.plain(Method::GET, "/openapi.json").await.json();
+    let described = |schema: &str| {
+        document["components"]["schemas"][schema]["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let shown = |value: &serde_json::Value| {
+        let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        keys
+    };
+    let one = world.list("").await.json()[0].clone();
+    let stats = world
+        .get(&world.boss(), &format!("{STATS}?{RANGE}"))
+        .await
+        .json();
+    let problem = world.get(&world.boss(), LIST).await.json();
+    let pairs = [
+        ("Interaction", &one),
+        ("ToolCall", &one["toolCalls"][0]),
+        ("Feedback", &one["feedbackData"][0]),
+        ("Statistics", &stats),
+        ("ProblemDetails", &problem),
+    ];
+    for (schema, value) in pairs {
+        let mut expected = described(schema);
+        expected.sort();
+        assert_eq!(shown(value), expected, "{schema}");
+    }
+    // A client of any kind is served alike.
+    assert_eq!(
+        send(
+            world
+                .request(&world.boss(), &format!("{STATS}?{RANGE}"))
+                .header(USER_AGENT, "")
+        )
+        .await
+        .status,
+        200
+    );
+}

@@ -1,0 +1,334 @@
+//! The plans of the reading statements on a table large enough for the planner to care, taken over a
+//! reader's own connection: its role, its row-level security, its settings.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::{DateTime, Utc};
+use recap_servers::PostgresServer;
+use secrecy::SecretString;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgPool, Row as _};
+
+use super::{Reader, ReaderOptions, Snapshot};
+use crate::{
+    Filter, Include, MetadataFilter, Position,
+    metadata::tokens_of,
+    migrate,
+    select::{Scope, Source},
+    users::{LISTED, Users},
+};
+
+/// One organization of 100,000 conversations among fifty of 1,000: two years, 2,000 users, one in twenty
+/// a sub-conversation, updated within a day.
+const FILL: &str = "
+    INSERT INTO recap_g1.conversation_summary
+    SELECT org_id, format('%s-%s', org_id, n), 1, 0, false, 1, '\\x01', created, updated,
+        -(extract(epoch FROM updated) * 1000)::bigint, NULL, 'user' || n % 2000, n % 7,
+        CASE WHEN n % 20 = 0 THEN format('%s-%s', org_id, n - 1) END, NULL, NULL,
+        1, 1, 2, 1000, 30, 10, 20, 0, 0, 0, 0, 0, 'text'
+    FROM (
+        SELECT org_id, n, created, created + (n * 7919 % 86400) * interval '1 second' AS updated
+        FROM (
+            SELECT CASE WHEN n <= 100000 THEN 'big' ELSE 'org' || n % 50 END AS org_id, n,
+                timestamptz '2024-01-01Z' + (n * 7907 % 100000) * interval '630 seconds' AS created
+            FROM generate_series(1, 150000) n) a) b";
+
+struct Plans {
+    reader: Reader,
+    pool: PgPool,
+}
+
+impl Plans {
+    async fn new() -> Self {
+        let server = PostgresServer::shared().await.unwrap();
+        let url = server.create_database().await.unwrap();
+        let pool = PgPool::connect(&url).await.unwrap();
+        migrate(&pool).await.unwrap();
+        sqlx::raw_sql(FILL).execute(&pool).await.unwrap();
+        for (users, metadata) in [
+            (1, r#"{"rare":1}"#),
+            (1_500, r#"{"common":1}"#),
+            (20, r#"{"few":1}"#),
+        ] {
+            sqlx::query(
+                "INSERT INTO recap_g1.user_metadata_token SELECT 'big', 'user' || n, token \
+                 FROM generate_series(1, $1) n, UNNEST($2::uuid[]) AS token ON CONFLICT DO NOTHING",
+            )
+            .bind(users)
+            .bind(tokens_of(metadata))
+            .execute(&pool)
+            .await
+            .unwrap();
+        }
+        sqlx::raw_sql("VACUUM ANALYZE")
+            .execute(&pool)
+            .await
+            .unwrap();
+        let options = ReaderOptions {
+            database_url: SecretString::from(url),
+            max_connections: 1,
+            acquire_timeout: Duration::from_secs(30),
+            statement_timeout: Duration::from_mins(1),
+        };
+        Self {
+            reader: Reader::new(&options).unwrap(),
+            pool,
+        }
+    }
+
+    /// Runs a statement and answers its plan.
+    async fn explain(
+        &self,
+        filter: &Filter,
+        after: Option<&Position>,
+        source: Source,
+        question: Question,
+    ) -> Plan {
+        let mut snapshot = self.reader.snapshot("big").await.unwrap();
+        let users = snapshot.users(filter).await.unwrap();
+        let Snapshot {
+            connection,
+            schema,
+            org_id,
+            ..
+        } = &mut snapshot;
+        let scope = Scope {
+            schema,
+            org_id,
+            filter,
+            users: &users,
+        };
+        let window = match source {
+            Source::Window(window) => window,
+            Source::Range | Source::EachUser => 0,
+        };
+        let text = format!(
+            "EXPLAIN (ANALYZE, FORMAT JSON) {}",
+            question.statement(&scope, source)
+        );
+        let row = scope
+            .bind(text, after, 50, window)
+            .fetch_one(connection.get().unwrap())
+            .await
+            .unwrap();
+        let plan = Plan::new(row.get(0));
+        snapshot.finish().await.unwrap();
+        plan
+    }
+
+    async fn page(&self, filter: &Filter, source: Source) -> Plan {
+        self.explain(filter, None, source, Question::Page).await
+    }
+
+    async fn users(&self, filter: &Filter) -> Users {
+        let mut snapshot = self.reader.snapshot("big").await.unwrap();
+        snapshot.users(filter).await.unwrap()
+    }
+}
+
+/// Which statement.
+#[derive(Clone, Copy)]
+enum Question {
+    Page,
+    Rows,
+    Probe,
+    Stats,
+}
+
+impl Question {
+    fn statement(self, scope: &Scope<'_>, source: Source) -> String {
+        match self {
+            Self::Page => scope.page(source, Include::ALL),
+            Self::Rows => scope.rows(source, Include::ALL),
+            Self::Probe => scope.probe(),
+            Self::Stats => scope.stats(),
+        }
+    }
+}
+
+/// What a plan touches.
+#[derive(Debug, Default)]
+struct Plan {
+    indexes: BTreeSet<String>,
+    /// Tables read without an index, or through a bitmap.
+    scanned: BTreeSet<String>,
+    /// The most rows any node handled.
+    rows: f64,
+}
+
+impl Plan {
+    fn new(json: Value) -> Self {
+        let mut plan = Self::default();
+        let mut left = vec![json];
+        while let Some(value) = left.pop() {
+            match value {
+                Value::Array(items) => left.extend(items),
+                Value::Object(mut node) => {
+                    let kind = node
+                        .get("Node Type")
+                        .and_then(Value::as_str)
+                        .unwrap_or_default();
+                    if let Some(index) = node.get("Index Name").and_then(Value::as_str) {
+                        plan.indexes.insert(index.to_owned());
+                    }
+                    if matches!(kind, "Seq Scan" | "Bitmap Heap Scan") {
+                        let table = node["Relation Name"].as_str().unwrap_or_default();
+                        plan.scanned.insert(table.to_owned());
+                    }
+                    let of = |name: &str| node.get(name).and_then(Value::as_f64).unwrap_or(0.0);
+                    let removed =
+                        of("Rows Removed by Filter") + of("Rows Removed by Index Recheck");
+                    plan.rows = plan
+                        .rows
+                        .max((of("Actual Rows") + removed) * of("Actual Loops"));
+                    left.extend(["Plan", "Plans"].iter().filter_map(|key| node.remove(*key)));
+                }
+                _ => {}
+            }
+        }
+        plan
+    }
+
+    fn uses(&self, indexes: &[&str]) {
+        for index in indexes {
+            assert!(
+                self.indexes.contains(*index),
+                "{index} is not used: {self:?}"
+            );
+        }
+        assert!(!self.scanned.contains("conversation_summary"), "{self:?}");
+        assert!(!self.scanned.contains("user_metadata_token"), "{self:?}");
+    }
+}
+
+fn day(date: &str) -> DateTime<Utc> {
+    format!("{date}T00:00:00Z").parse().unwrap()
+}
+
+fn range(from: &str, to: &str) -> Filter {
+    Filter {
+        from: day(from),
+        to: day(to),
+        user_id: None,
+        agent_id: None,
+        metadata: None,
+    }
+}
+
+fn with_key(filter: Filter, key: &str) -> Filter {
+    let metadata = MetadataFilter {
+        key: Some(key.to_owned()),
+        value: Some("1".to_owned()),
+    };
+    Filter {
+        metadata: Some(metadata),
+        ..filter
+    }
+}
+
+const BY_UPDATE: &str = "conversation_summary_by_update";
+const BY_CREATION: &str = "conversation_summary_by_creation";
+const BY_USER: &str = "conversation_summary_by_user";
+const BY_PARENT: &str = "conversation_summary_by_parent";
+const BY_KEY: &str = "conversation_summary_pkey";
+const BY_TOKEN: &str = "user_metadata_token_by_token";
+
+#[tokio::test]
+async fn every_statement_uses_its_index() {
+    let plans = Plans::new().await;
+    let whole = range("2024-01-01", "2026-12-31");
+    let window = Source::Window(400);
+
+    // A page walks the list's index, asks upwards by key and downwards by parent.
+    let page = plans.page(&whole, window).await;
+    page.uses(&[BY_UPDATE, BY_KEY, BY_PARENT]);
+    assert!(page.rows < 400.0, "{page:?}");
+    // The thousandth page costs what the first does.
+    let middle = Position {
+        updated_at_ms: day("2025-01-01").timestamp_millis(),
+        conversation_id: "m".into(),
+    };
+    let deep = plans
+        .explain(&whole, Some(&middle), window, Question::Page)
+        .await;
+    deep.uses(&[BY_UPDATE, BY_KEY, BY_PARENT]);
+    assert!(deep.rows < 400.0, "{deep:?}");
+    plans
+        .explain(&whole, None, window, Question::Rows)
+        .await
+        .uses(&[BY_UPDATE, BY_KEY]);
+
+    // A narrow range is read by creation, and no more of it.
+    let week = range("2024-06-01", "2024-06-08");
+    let narrow = plans.page(&week, Source::Range).await;
+    narrow.uses(&[BY_CREATION, BY_KEY, BY_PARENT]);
+    assert!(narrow.rows < 2_000.0, "{narrow:?}");
+    let probe = plans.explain(&week, None, window, Question::Probe).await;
+    probe.uses(&[BY_UPDATE, BY_CREATION]);
+    assert!(probe.rows < 2_000.0, "{probe:?}");
+
+    // One user's list has an index of its own, and so have the few that metadata finds.
+    let own = Filter {
+        user_id: Some("user7".into()),
+        ..whole.clone()
+    };
+    let own = plans.page(&own, window).await;
+    own.uses(&[BY_USER, BY_KEY, BY_PARENT]);
+    assert!(own.rows < 400.0, "{own:?}");
+    let rare = with_key(whole.clone(), "rare");
+    assert_eq!(
+        plans.users(&rare).await,
+        Users::Listed(vec!["user1".into()])
+    );
+    plans
+        .page(&rare, window)
+        .await
+        .uses(&[BY_USER, BY_KEY, BY_PARENT]);
+    let few = with_key(whole.clone(), "few");
+    let each = plans.page(&few, Source::EachUser).await;
+    each.uses(&[BY_USER, BY_KEY, BY_PARENT]);
+    assert!(each.rows < 2_000.0, "{each:?}");
+
+    // Many users are recognised by their tokens while walking.
+    let common = with_key(whole.clone(), "common");
+    assert!(matches!(plans.users(&common).await, Users::ByToken(_)));
+    let walk = plans.page(&common, window).await;
+    walk.uses(&[BY_UPDATE, BY_KEY, BY_PARENT]);
+    assert!(walk.rows < 2_000.0, "{walk:?}");
+
+    plans
+        .explain(&week, None, window, Question::Stats)
+        .await
+        .uses(&[BY_CREATION]);
+    let own_stats = Filter {
+        user_id: Some("user7".into()),
+        ..whole
+    };
+    plans
+        .explain(&own_stats, None, window, Question::Stats)
+        .await
+        .uses(&[BY_USER]);
+    token_lookup(&plans).await;
+}
+
+async fn token_lookup(plans: &Plans) {
+    let mut connection = plans.pool.acquire().await.unwrap();
+    sqlx::raw_sql("SET recap.org_id = 'big'; SET ROLE recap_query")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let sql = format!(
+        "EXPLAIN (ANALYZE, FORMAT JSON) {}",
+        crate::users::by_token("recap_g1")
+    );
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind("big")
+        .bind(tokens_of(r#"{"rare":1}"#))
+        .bind(LISTED)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    Plan::new(row.get(0)).uses(&[BY_TOKEN]);
+    connection.close_on_drop();
+}
