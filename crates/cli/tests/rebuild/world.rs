@@ -1,0 +1,387 @@
+//! One test's topics, database, projectors, query service and `recap` processes, on the shared servers.
+
+use std::collections::BTreeMap;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::{Offset, TopicPartitionList};
+use recap_events::{Body, Decoded, decode};
+use recap_generator::{Config, Log, Record};
+use recap_projector::{Projector, ProjectorConfig, RunningProjector};
+use recap_query::config::ClerkConfig;
+use recap_servers::clerk::{LocalClerk, Session};
+use recap_servers::kafka::unique_prefix;
+use recap_servers::{KafkaServer, PostgresServer};
+use recap_store::{
+    AgentWrite, Batch, Comparison, ConversationKey, Difference, Entry, UserWrite, Writer,
+    WriterOptions,
+};
+use recap_summary::Delta;
+use recap_telemetry::MetricsRegistry;
+use sqlx::{AssertSqlSafe, PgPool};
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+
+/// How long anything may take; only a failure waits that long.
+const PATIENCE: Duration = Duration::from_mins(2);
+const POLL: Duration = Duration::from_millis(20);
+const PARTITIONS: i32 = 2;
+const TOPICS: [&str; 6] = [
+    "recap.conversations",
+    "recap.messages",
+    "recap.feedback",
+    "recap.tool-calls",
+    "recap.users",
+    "recap.agents",
+];
+
+/// A log with disorder, duplicates, revisions and deletions.
+pub fn log(seed: u64, events: u64) -> Vec<Record> {
+    let config = Config {
+        in_flight: 200,
+        ..Config::small(seed, events)
+    };
+    Log::new(config).iter().collect()
+}
+
+/// What a process wrote, for messages and assertions.
+pub fn said(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+pub struct World {
+    kafka: &'static KafkaServer,
+    prefix: String,
+    database_url: String,
+    pool: PgPool,
+    projectors: Vec<RunningProjector>,
+}
+
+/// A projector's flags, as its binary reads them.
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    config: ProjectorConfig,
+}
+
+impl World {
+    pub async fn new(test: &str) -> Result<Self> {
+        let kafka = KafkaServer::shared().await?;
+        let prefix = unique_prefix(test);
+        for topic in TOPICS {
+            kafka.topic(&format!("{prefix}{topic}"), PARTITIONS).await?;
+        }
+        let database_url = PostgresServer::shared().await?.create_database().await?;
+        let pool = PgPool::connect(&database_url).await?;
+        recap_store::migrate(&pool).await?;
+        Ok(Self {
+            kafka,
+            prefix,
+            database_url,
+            pool,
+            projectors: Vec::new(),
+        })
+    }
+
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn topics(&self) -> Vec<String> {
+        TOPICS.iter().map(|topic| self.topic(topic)).collect()
+    }
+
+    pub async fn publish(&self, records: &[Record]) -> Result<()> {
+        let records: Vec<recap_servers::Record> = records
+            .iter()
+            .map(|record| {
+                let topic = self.topic(record.topic.name());
+                recap_servers::Record::new(topic, record.key.clone(), record.value.clone())
+            })
+            .collect();
+        Ok(self.kafka.publish(&records).await?)
+    }
+
+    pub async fn start_projector(&mut self, name: &str) -> Result<()> {
+        let flags = Flags::try_parse_from([
+            "recap-projector".to_owned(),
+            format!("--database-url={}", self.database_url),
+            format!("--kafka-bootstrap-servers={}", self.kafka.bootstrap()),
+            format!("--topics={}", self.topics().join(",")),
+            format!("--dead-letter-topic={}", self.topic("recap.dead-letters")),
+            format!("--consumer-group={}", self.prefix),
+            format!("--group-instance-id={name}"),
+            "--session-timeout=6s".to_owned(),
+            "--drain-timeout=4s".to_owned(),
+            "--offset-commit-interval=50ms".to_owned(),
+            "--admin-addr=127.0.0.1:0".to_owned(),
+            "--workers=2".to_owned(),
+        ])?;
+        let settings = flags.config.settings()?;
+        let projector = Projector::start(settings, &MetricsRegistry::new()?).await?;
+        self.projectors.push(projector);
+        Ok(())
+    }
+
+    /// Ends the projectors without any leave-taking.
+    pub fn kill_projectors(&mut self) {
+        self.projectors.clear();
+    }
+
+    /// Until the live group has committed everything published.
+    pub async fn level(&self) -> Result<()> {
+        let topics = self.topics();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        self.until("the projector is level", async || {
+            Ok(self.kafka.consumer_lag(&self.prefix, &topics).await? == 0)
+        })
+        .await
+    }
+
+    pub async fn until(&self, what: &str, is_so: impl AsyncFn() -> Result<bool>) -> Result<()> {
+        let start = Instant::now();
+        while !is_so().await? {
+            ensure!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Starts `recap rebuild`.
+    pub fn spawn_rebuild(&self, flags: &[&str]) -> Result<Child> {
+        let mut command = self.command();
+        command.arg("rebuild").args(flags);
+        Ok(command.spawn()?)
+    }
+
+    pub async fn rebuild(&self, flags: &[&str]) -> Result<Output> {
+        self.recap(&[&["rebuild"], flags].concat()).await
+    }
+
+    pub async fn recap(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = self.command();
+        command.args(arguments);
+        Ok(tokio::time::timeout(PATIENCE, command.output()).await??)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_recap"));
+        command
+            .env("DATABASE_URL", &self.database_url)
+            .env("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())
+            .env("RECAP_TOPICS", self.topics().join(","))
+            .env("RECAP_CONSUMER_GROUP", &self.prefix)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    pub async fn live(&self) -> Result<i32> {
+        Ok(recap_store::live_generation(&self.pool).await?.number())
+    }
+
+    pub async fn rows_of(&self, generation: i32) -> Result<i64> {
+        let statement = format!("SELECT count(*) FROM recap_g{generation}.conversation_summary");
+        Ok(sqlx::query_scalar(AssertSqlSafe(statement))
+            .fetch_one(&self.pool)
+            .await?)
+    }
+
+    pub async fn execute(&self, statement: &'static str) -> Result<()> {
+        sqlx::raw_sql(statement).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub async fn some_organization(&self) -> Result<String> {
+        let live = recap_store::live_generation(&self.pool).await?;
+        let statement = format!(
+            "SELECT min(org_id) FROM {}.conversation_summary",
+            live.schema()
+        );
+        Ok(sqlx::query_scalar(AssertSqlSafe(statement))
+            .fetch_one(&self.pool)
+            .await?)
+    }
+
+    /// Removes the oldest records of every partition, all but the newest `kept` of the whole log at most.
+    pub async fn delete_records_before_those(&self, kept: usize) -> Result<()> {
+        let consumer: BaseConsumer = self.kafka.client().create()?;
+        let mut offsets = TopicPartitionList::new();
+        for topic in self.topics() {
+            for partition in 0..PARTITIONS {
+                let (low, high) = consumer.fetch_watermarks(&topic, partition, PATIENCE)?;
+                // Never more than what was published last, which no archive has.
+                let before =
+                    (high - i64::try_from(kept)?).max(low + i64::from(kept > 0 && high > low));
+                let before = if kept == 0 { high } else { before.min(high) };
+                offsets.add_partition_offset(&topic, partition, Offset::Offset(before))?;
+            }
+        }
+        let admin: AdminClient<DefaultClientContext> = self.kafka.client().create()?;
+        for result in admin
+            .delete_records(&offsets, &AdminOptions::new())
+            .await?
+            .elements()
+        {
+            result.error()?;
+        }
+        Ok(())
+    }
+
+    /// What is live is what these records fold to, in every compared column of every table.
+    pub async fn assert_is_fold_of(&self, records: &[Record]) -> Result<()> {
+        let differences = self.differences(records).await?;
+        ensure!(
+            differences.is_empty(),
+            "{} rows differ from the fold: {:?}",
+            differences.len(),
+            &differences[..differences.len().min(5)]
+        );
+        Ok(())
+    }
+
+    pub async fn assert_organization_is_fold_of(
+        &self,
+        org_id: &str,
+        records: &[Record],
+    ) -> Result<()> {
+        let differences = self.differences(records).await?;
+        ensure!(
+            differences
+                .iter()
+                .all(|difference| difference.org_id != org_id),
+            "{differences:?}"
+        );
+        ensure!(
+            !differences.is_empty(),
+            "other organizations were recomputed too"
+        );
+        Ok(())
+    }
+
+    async fn differences(&self, records: &[Record]) -> Result<Vec<Difference>> {
+        let live = recap_store::live_generation(&self.pool).await?;
+        let reference = recap_store::create_generation(&self.pool).await?;
+        let options = WriterOptions {
+            database_url: self.database_url.clone().into(),
+            max_connections: 1,
+            acquire_timeout: PATIENCE,
+            statement_timeout: PATIENCE,
+        };
+        let writer = Writer::new(&options, [9; 32])?;
+        writer.flush_building(reference, &mut fold(records)).await?;
+        let comparison = Comparison::new(&self.pool, live, reference).await?;
+        let organizations = comparison.organizations().await?;
+        let differences = comparison.rows(&organizations, 1_000).await?;
+        recap_store::discard_generation(&self.pool, reference).await?;
+        writer.close().await;
+        Ok(differences)
+    }
+
+    /// Asks both endpoints in a loop, uncached, until told to stop.
+    pub async fn ask_all_along(&self) -> Result<Asking> {
+        let clerk = LocalClerk::start().await?;
+        let keys = ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url());
+        let config = recap_query::Config::local(&self.database_url, keys);
+        let server = recap_query::serve(config, MetricsRegistry::new()?).await?;
+        let org = self.some_organization().await?;
+        let token = clerk.token(&Session::admin(&org, "user_boss"))?;
+        let (stop, mut stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
+            let (mut asked, mut failed) = (0_u64, Vec::new());
+            while stopped.try_recv().is_err() {
+                asked += 1;
+                let path = if asked.is_multiple_of(2) {
+                    "getStats"
+                } else {
+                    "getInteractions"
+                };
+                let limit = if asked.is_multiple_of(2) {
+                    ""
+                } else {
+                    "&limit=20"
+                };
+                // Another range each time: no answer comes from the cache.
+                let url = format!(
+                    "http://{}/api/dashboard/{path}?from=1970-01-01T00:00:00Z&to=2100-01-01T00:{:02}:{:02}Z&allInOrg=true{limit}",
+                    server.addr,
+                    asked / 60 % 60,
+                    asked % 60
+                );
+                let answer = http.get(url).bearer_auth(&token).send().await?;
+                let status = answer.status();
+                let body = answer.text().await?;
+                if status == reqwest::StatusCode::TOO_MANY_REQUESTS {
+                    tokio::time::sleep(POLL).await;
+                } else if !status.is_success() {
+                    failed.push(format!("{status}: {body}"));
+                }
+            }
+            drop((clerk, server));
+            Ok((asked, failed))
+        });
+        Ok(Asking { stop, task })
+    }
+}
+
+type Asked = (u64, Vec<String>);
+
+pub struct Asking {
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<Result<Asked>>,
+}
+
+impl Asking {
+    /// How many requests were made, and what those that failed got.
+    pub async fn stop(self) -> Result<Asked> {
+        // Gone when the requests ended early; the task says why.
+        let _ended = self.stop.send(());
+        self.task.await?
+    }
+}
+
+fn fold(records: &[Record]) -> Batch {
+    let mut conversations: BTreeMap<ConversationKey, Delta> = BTreeMap::new();
+    let mut batch = Batch::default();
+    for record in records {
+        let Decoded::Event(event) = decode(Some(&record.value), std::iter::empty()) else {
+            continue;
+        };
+        let (org, id, time) = (&*event.org_id, &*event.id, event.time);
+        match &event.body {
+            Body::Conversation {
+                conversation_id,
+                change,
+            } => conversations
+                .entry(ConversationKey::new(org, Arc::from(&**conversation_id)))
+                .or_default()
+                .apply(id, time, change),
+            Body::User { user_id, profile } => {
+                batch
+                    .users
+                    .push(UserWrite::new(org, user_id, id, time, profile.as_ref()))
+            }
+            Body::Agent { agent_id, profile } => batch
+                .agents
+                .push(AgentWrite::new(org, *agent_id, id, time, profile)),
+        }
+    }
+    batch.conversations = conversations
+        .into_iter()
+        .map(|(key, delta)| Entry::unknown(key, delta))
+        .collect();
+    batch
+}
