@@ -253,3 +253,25 @@ async fn a_members_answer_never_serves_another() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_switch_of_generations_ends_every_answer() {
+    let world = patient().await;
+    world
+        .publish(&[conversation("old", "ada", "2024-03-01T10:00:00Z")])
+        .await;
+    assert_eq!(world.list("limit=5").await.ids(), ["old"]);
+    let live = recap_store::live_generation(&world.pool).await.unwrap();
+    let next = recap_store::create_generation(&world.pool).await.unwrap();
+    recap_store::create_indexes(&world.pool, next)
+        .await
+        .unwrap();
+    recap_store::switch_generation(&world.pool, live, next, &[], &[])
+        .await
+        .unwrap();
+    eventually(
+        async || world.list("limit=5").await.ids(),
+        |ids| ids.is_empty(),
+    )
+    .await;
+}
