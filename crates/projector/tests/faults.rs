@@ -17,7 +17,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use recap_generator::{Config, Log, Record};
 use recap_servers::{KafkaServer, PostgresServer};
-use sqlx::{AssertSqlSafe, Executor, PgPool};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use support::{Place, Process, TOPICS, eventually};
 
@@ -145,11 +145,13 @@ impl Harness<'_> {
                 "cut" => self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'recap-projector'").await,
                 "sqlstate" => self.raise(SQLSTATES[random.random_range(0..SQLSTATES.len())]).await,
                 _ => {
-                    self.sql("ALTER SYSTEM SET default_transaction_read_only = on").await;
-                    self.sql("SELECT pg_reload_conf()").await;
+                    let writable = "SET default_transaction_read_only = off";
+                    let on = "ALTER SYSTEM SET default_transaction_read_only = on";
+                    let off = "ALTER SYSTEM RESET default_transaction_read_only";
+                    let reload = "SELECT pg_reload_conf()";
+                    self.statements(&[writable, on, reload]).await;
                     tokio::time::sleep(Duration::from_secs(2)).await;
-                    self.sql("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only").await;
-                    self.sql("SET default_transaction_read_only = off; SELECT pg_reload_conf()").await;
+                    self.statements(&[writable, off, reload]).await;
                 }
             }
             self.struck.fetch_add(1, Ordering::Relaxed);
@@ -171,18 +173,25 @@ impl Harness<'_> {
     }
 
     async fn sql(&self, sql: &str) {
+        self.statements(&[sql]).await;
+    }
+
+    /// In one session, each on its own; all again until all are done.
+    async fn statements(&self, statements: &[&str]) {
         let run = || async {
-            let Ok(pool) = PgPool::connect(&self.place.database_url).await else {
+            let Ok(mut session) = PgConnection::connect(&self.place.database_url).await else {
                 return false;
             };
-            let done = pool.execute(AssertSqlSafe(sql.to_owned())).await;
-            pool.close().await;
-            done.is_ok()
+            for sql in statements {
+                let done = session.execute(AssertSqlSafe((*sql).to_owned())).await;
+                if done.is_err() {
+                    return false;
+                }
+            }
+            true
         };
-        assert!(
-            eventually(Duration::from_mins(1), run).await,
-            "never done: {sql}"
-        );
+        let done = eventually(Duration::from_mins(1), run).await;
+        assert!(done, "never done: {statements:?}");
     }
 
     async fn strike_broker(&self, plan: Vec<&str>, mut random: StdRng) {
