@@ -9,6 +9,7 @@ mod load;
 mod machine;
 mod memory_server;
 mod read;
+mod rebuild;
 mod report;
 mod samples;
 mod service;

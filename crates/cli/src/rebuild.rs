@@ -26,6 +26,10 @@ use progress::Progress;
 #[command(
     after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 rows differ and nothing was switched."
 )]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct Options {
     /// Go on with the generation that an interrupted rebuild left
     #[arg(long, group = "mode")]

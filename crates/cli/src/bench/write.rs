@@ -13,12 +13,12 @@ use super::report::{Report, Row, Verdict, whole};
 use super::samples::Samples;
 use super::stack::{Broker, Databases, POSTGRES_SETTINGS};
 use super::stored::Stored;
-use super::{Common, freshness, limit};
+use super::{Common, freshness, limit, rebuild};
 use crate::publisher::Publisher;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Rows for --only: limit, backlog, baseline-a, baseline-b, freshness, growth (with memory). \
+    after_help = "Rows for --only: limit, backlog, rebuild, baseline-a, baseline-b, freshness, growth (with memory). \
                         Ratios need the limit and the backlog, which are then measured as well."
 )]
 pub struct Options {
@@ -144,6 +144,9 @@ impl Bench<'_> {
     async fn rows(&mut self) -> anyhow::Result<()> {
         let limit = self.limit().await?;
         let backlog = self.backlog(limit).await?;
+        if self.wants("rebuild") {
+            self.rebuild(limit).await?;
+        }
         if self.wants("baseline-a") {
             self.baseline_a(backlog).await?;
         }
@@ -231,6 +234,35 @@ impl Bench<'_> {
         let run = backlog::run(&self.broker, &database, &group, self.plan.events).await?;
         self.databases.drop(database).await?;
         Ok(run)
+    }
+
+    async fn rebuild(&mut self, limit: f64) -> anyhow::Result<()> {
+        let mut rates = Samples::default();
+        for _ in 0..self.plan.rounds {
+            self.groups += 1;
+            let group = format!("bench-{}", self.groups);
+            let database = prepare(&self.databases, None).await?;
+            backlog::run(&self.broker, &database, &group, self.plan.events).await?;
+            rates.add(rebuild::rate(&self.broker, &database, &group, self.plan.events).await?);
+            self.databases.drop(database).await?;
+        }
+        let rate = rates.median();
+        let part = rate / limit;
+        let text = format!(
+            "{} events/s, {part:.2} of the limit{}",
+            whole(rate),
+            spread(&rates)
+        );
+        let row = Row::new(
+            "rebuild",
+            text,
+            "≥ 0.5 of the limit",
+            Verdict::of(part >= 0.5),
+        )
+        .with("events_per_second", rate)
+        .with("of_limit", part);
+        self.report.add(row);
+        Ok(())
     }
 
     async fn baseline_a(&mut self, backlog: f64) -> anyhow::Result<()> {

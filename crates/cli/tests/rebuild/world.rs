@@ -365,18 +365,21 @@ fn fold(records: &[Record]) -> Batch {
             Body::Conversation {
                 conversation_id,
                 change,
-            } => conversations
-                .entry(ConversationKey::new(org, Arc::from(&**conversation_id)))
-                .or_default()
-                .apply(id, time, change),
-            Body::User { user_id, profile } => {
-                batch
-                    .users
-                    .push(UserWrite::new(org, user_id, id, time, profile.as_ref()))
+            } => {
+                let key = ConversationKey::new(org, Arc::from(&**conversation_id));
+                conversations
+                    .entry(key)
+                    .or_default()
+                    .apply(id, time, change);
             }
-            Body::Agent { agent_id, profile } => batch
-                .agents
-                .push(AgentWrite::new(org, *agent_id, id, time, profile)),
+            Body::User { user_id, profile } => {
+                let write = UserWrite::new(org, user_id, id, time, profile.as_ref());
+                batch.users.push(write);
+            }
+            Body::Agent { agent_id, profile } => {
+                let write = AgentWrite::new(org, *agent_id, id, time, profile);
+                batch.agents.push(write);
+            }
         }
     }
     batch.conversations = conversations

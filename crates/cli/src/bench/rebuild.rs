@@ -1,0 +1,63 @@
+//! The whole log into a new generation, verified and switched to, as `recap rebuild` does it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use recap_generator::Topic;
+use recap_replay::log::LogConfig;
+use recap_replay::rebuild::{Observer, Outcome, Phase, RebuildOptions, rebuild};
+use recap_store::{Writer, WriterOptions};
+use sqlx::postgres::PgPoolOptions;
+
+use super::source::per_second;
+use super::stack::{Broker, Database};
+
+/// Events a second; the live generation must be level, its group's offsets committed.
+pub async fn rate(
+    broker: &Broker,
+    database: &Database,
+    group: &str,
+    events: u64,
+) -> anyhow::Result<f64> {
+    let pool = PgPoolOptions::new()
+        .max_connections(4)
+        .connect(&database.url)
+        .await?;
+    let writer = Writer::new(
+        &WriterOptions {
+            database_url: database.url.clone().into(),
+            max_connections: 3,
+            acquire_timeout: Duration::from_secs(30),
+            statement_timeout: Duration::from_mins(5),
+        },
+        rand::random(),
+    )?;
+    let log = LogConfig {
+        client: broker.client(),
+        topics: Topic::ALL.map(|topic| topic.name().to_owned()).to_vec(),
+        group: group.to_owned(),
+    };
+    let options = RebuildOptions::new(Arc::new(writer));
+    let begun = Instant::now();
+    let phases = Arc::new(Phases(begun));
+    let outcome = rebuild(&pool, &log, &options, phases).await?;
+    let elapsed = begun.elapsed();
+    ensure!(
+        matches!(&outcome, Outcome::Switched { report, .. } if report.is_empty()),
+        "the rebuilt generation differs: {outcome:?}"
+    );
+    pool.close().await;
+    Ok(per_second(events, elapsed))
+}
+
+/// Says when each phase began.
+struct Phases(Instant);
+
+impl Observer for Phases {
+    fn phase(&self, phase: Phase, _records: Option<u64>) {
+        eprintln!("    {phase:?} from {:.1} s", self.0.elapsed().as_secs_f64());
+    }
+
+    fn read(&self, _records: u64, _events: u64) {}
+}
