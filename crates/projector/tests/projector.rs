@@ -7,3 +7,6 @@ mod recovery;
 
 #[path = "projector/dead_letters.rs"]
 mod dead_letters;
+
+#[path = "projector/hostile.rs"]
+mod hostile;

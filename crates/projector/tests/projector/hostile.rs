@@ -1,0 +1,161 @@
+//! Data that a well-meaning producer would not send, and some do.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::time::Duration;
+
+use recap_generator::{Record, Topic};
+use recap_servers::{KafkaServer, PostgresServer};
+
+use crate::support::Place;
+
+const LIMIT: Duration = Duration::from_mins(3);
+
+fn event(topic: Topic, kind: &str, id: &str, time: &str, conversation: &str, data: &str) -> Record {
+    let value = format!(
+        r#"{{"specversion":"1.0","id":"{id}","source":"test","type":"{kind}","time":"{time}","data":{{"orgId":"org","conversationId":"{conversation}",{data}}}}}"#
+    );
+    Record {
+        topic,
+        key: conversation.into(),
+        value: value.into_bytes(),
+        ..Record::default()
+    }
+}
+
+fn message(id: &str, time: &str, conversation: &str, text: &str) -> Record {
+    let data = format!(
+        r#""messageId":"{id}","role":"user","createdAt":"{time}","text":"{text}","usage":{{"inputTokens":2147483647}}"#
+    );
+    event(
+        Topic::Messages,
+        "message.upserted",
+        &format!("e-{id}"),
+        time,
+        conversation,
+        &data,
+    )
+}
+
+fn tool_call(id: usize, args: &str) -> [Record; 2] {
+    let time = "2026-01-01T00:00:00Z";
+    let started = format!(r#""toolCallId":"t-{id}","toolName":"search","args":{args}"#);
+    let finished = format!(r#""toolCallId":"t-{id}","result":{args}"#);
+    [
+        event(
+            Topic::ToolCalls,
+            "tool_call.started",
+            &format!("s-{id}"),
+            time,
+            "tools",
+            &started,
+        ),
+        event(
+            Topic::ToolCalls,
+            "tool_call.finished",
+            &format!("f-{id}"),
+            time,
+            "tools",
+            &finished,
+        ),
+    ]
+}
+
+async fn ends_as_its_fold(test: &str, records: &[Record]) {
+    let (kafka, postgres) = (
+        KafkaServer::shared().await.unwrap(),
+        PostgresServer::shared().await.unwrap(),
+    );
+    let place = Place::new(kafka, test, postgres.create_database().await.unwrap(), 2).await;
+    let mut projector = place.projector(&[
+        "--flush-max-events=2000",
+        "--intake-bytes=16MiB",
+        "--state-cache-bytes=16MiB",
+    ]);
+    place.publish(records).await;
+    place.caught_up(LIMIT).await;
+    let resident = projector.resident() >> 20;
+    assert!(resident < 512, "{resident} MiB resident");
+    assert_eq!(projector.stop().await, Some(0));
+    place
+        .assert_equals_fold(records, &postgres.create_database().await.unwrap())
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_conversation_of_100_000_messages_is_exact_and_bounded() {
+    let records: Vec<Record> = (0..100_000)
+        .map(|number| {
+            let time = format!(
+                "2026-01-{:02}T{:02}:{:02}:{:02}Z",
+                1 + number / 86_400,
+                number / 3_600 % 24,
+                number / 60 % 60,
+                number % 60
+            );
+            message(&format!("m-{number}"), &time, "giant", "hello")
+        })
+        .collect();
+    ends_as_its_fold("giant", &records).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn huge_texts_deep_json_many_tool_calls_and_look_alike_ids_are_exact() {
+    let mut records = Vec::new();
+    for (number, id) in [
+        "same",
+        "Same",
+        "SAME",
+        "same ",
+        " same",
+        "same\u{a0}",
+        "sa\u{301}me",
+        "s\u{e1}me",
+    ]
+    .iter()
+    .enumerate()
+    {
+        records.push(message(
+            &format!("look-{number}"),
+            "2026-01-01T00:00:00Z",
+            id,
+            "alike",
+        ));
+    }
+    for (number, time) in [
+        "1970-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+        "2026-02-28T23:59:60Z",
+    ]
+    .iter()
+    .enumerate()
+    {
+        records.push(message(&format!("time-{number}"), time, "times", "when"));
+    }
+    for number in 0..4 {
+        let time = format!("2026-01-01T00:00:0{number}Z");
+        let text = "x".repeat(900_000);
+        records.push(message("huge", &time, "huge", &text));
+    }
+    records.push(message("null", "2026-01-01T00:00:00Z", "null", "a\\u0000b"));
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    let wide = format!("[{}1e400]", "{\"a\":[1,2.50,null]},".repeat(5_000));
+    records.extend(tool_call(0, &deep));
+    records.extend(tool_call(1, &wide));
+    records.extend((2..5_000).flat_map(|number| tool_call(number, "{\"q\":\"\\u0000\"}")));
+    ends_as_its_fold("hostile", &records).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_organizations_of_one_conversation_are_exact() {
+    let records: Vec<Record> = (0..20_000)
+        .map(|number| {
+            let mut record = message(&format!("m-{number}"), "2026-01-01T00:00:00Z", "c", "hello");
+            record.value = String::from_utf8(record.value)
+                .unwrap()
+                .replace("\"org\"", &format!("\"org-{number}\""))
+                .into_bytes();
+            record
+        })
+        .collect();
+    ends_as_its_fold("organizations", &records).await;
+}
