@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use recap_projector::{Projector, ProjectorConfig, ProjectorError, RunningProjector};
+use recap_projector::{Projector, ProjectorConfig, ProjectorError, Settings};
 use recap_telemetry::{LogOutput, Service, Telemetry, TelemetryConfig, observe_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -53,10 +53,7 @@ async fn main() -> ExitCode {
         Err(error) => return invalid(&error),
     };
     observe_process(&telemetry.meter());
-    let code = match Projector::start(settings, telemetry.registry()).await {
-        Ok(projector) => exit_code(run(projector).await),
-        Err(error) => exit_code(Err(error)),
-    };
+    let code = exit_code(run(settings, &telemetry).await);
     drop(telemetry);
     ExitCode::from(code)
 }
@@ -67,14 +64,15 @@ fn invalid(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(INVALID_CONFIG)
 }
 
-async fn run(mut projector: RunningProjector) -> Result<(), ProjectorError> {
-    // Registering fails only for signals that no process may catch.
+async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), ProjectorError> {
+    // Before anything else, so that a signal always ends it in order. Registering fails only for signals that no process may catch.
     let (Ok(mut terminate), Ok(mut interrupt)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
     ) else {
         return Err(ProjectorError::Crashed("signal handler"));
     };
+    let mut projector = Projector::start(settings, telemetry.registry()).await?;
     tokio::select! {
         result = projector.wait() => return result,
         () = either(&mut terminate, &mut interrupt) => {}
