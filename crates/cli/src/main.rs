@@ -5,6 +5,7 @@ mod bench;
 mod dead_letters;
 mod dev;
 mod events;
+mod healthy;
 mod kafka;
 mod lag;
 mod log_source;
@@ -45,6 +46,8 @@ enum Command {
     Token(token::Options),
     /// Write the sample event log to standard output, a file or Kafka
     Events(events::Options),
+    /// Ask a health endpoint, for container health checks
+    Healthy(healthy::Options),
     /// Measure recap on this machine
     Bench(bench::Options),
 }
@@ -58,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Command::DeadLetters(options) => dead_letters::run(&options),
         Command::Token(options) => token::run(&options),
         Command::Events(options) => events::run(&options),
+        Command::Healthy(options) => wait_for(healthy::run(options)),
         Command::Bench(options) => wait_for(bench::run(options)),
     }
 }
