@@ -1,6 +1,7 @@
 //! Traces through all of recap: from a producer over Kafka's headers to the commit, and from HTTP over the cache to SQL. And nothing personal in
 //! anything exported.
 #![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(dead_code, reason = "the receiver has accessors that other tests use")]
 
 mod receiver;
 
@@ -8,9 +9,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use recap_projector::{Projector, ProjectorConfig};
-use recap_query::Config;
+use recap_projector::{Projector, ProjectorConfig, RunningProjector};
 use recap_query::config::ClerkConfig;
+use recap_query::{Config, RunningServer};
 use recap_servers::clerk::{LocalClerk, Session};
 use recap_servers::kafka::unique_prefix;
 use recap_servers::{KafkaServer, PostgresServer, Record};
@@ -47,174 +48,28 @@ struct ProjectorCommand {
 async fn one_trace_spans_producer_and_commit_another_http_and_sql_and_nothing_personal_is_exported()
 {
     let receiver = Receiver::start().await.unwrap();
-    let telemetry = Telemetry::start(
-        &exporting_to(&receiver),
-        Service {
-            name: "recap-traced",
-            version: "0",
-            logs: LogOutput::Stderr,
-        },
-    )
-    .unwrap();
-    let kafka = KafkaServer::shared().await.unwrap();
-    let database_url = PostgresServer::shared()
-        .await
-        .unwrap()
-        .create_database()
-        .await
-        .unwrap();
-    let pool = sqlx::PgPool::connect(&database_url).await.unwrap();
-    recap_store::migrate(&pool).await.unwrap();
-    let clerk = LocalClerk::start().await.unwrap();
-    let prefix = unique_prefix("traced");
-    let topic = format!("{prefix}.events");
-    kafka.topic(&topic, 2).await.unwrap();
-    kafka.topic(&format!("{prefix}.dead"), 1).await.unwrap();
-
-    let projector = ProjectorCommand::parse_from([
-        "test",
-        &format!("--database-url={database_url}"),
-        &format!("--kafka-bootstrap-servers={}", kafka.bootstrap()),
-        &format!("--topics={topic}"),
-        &format!("--consumer-group={prefix}"),
-        &format!("--dead-letter-topic={prefix}.dead"),
-        "--admin-addr=127.0.0.1:0",
-    ]);
-    let mut projector =
-        Projector::start(projector.config.settings().unwrap(), telemetry.registry())
-            .await
-            .unwrap();
-    let config = Config::local(
-        &database_url,
-        ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url()),
-    );
-    let service = recap_query::serve(config, telemetry.registry().clone())
-        .await
-        .unwrap();
-    let token = clerk.token(&Session::admin(ORG, "user_boss")).unwrap();
-    let url = format!("http://{}{LIST}", service.addr);
-
-    // The producer's side: one span, its context in every record's headers.
-    let publishing = tracing::info_span!("publish");
-    let headers = inject_span(&publishing);
-    let records: Vec<Record> = events()
-        .iter()
-        .map(|value| {
-            let record = Record::new(topic.clone(), "key", value.as_str());
-            headers.iter().fold(record, |record, (key, value)| {
-                record.header(*key, value.as_bytes())
-            })
-        })
-        .collect();
-    kafka.publish(&records).await.unwrap();
-    drop(publishing);
-
-    // The dashboard's side: asked until the row is whole.
-    let client = reqwest::Client::new();
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let asking = tracing::info_span!("dashboard");
-        let headers = asking.in_scope(inject);
-        let request = client.get(&url).bearer_auth(&token);
-        let request = headers
-            .iter()
-            .fold(request, |request, (key, value)| request.header(*key, value));
-        let answer = request.send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        let rows: Value = answer.json().await.unwrap();
-        if rows[0]["firstMessageText"] == SECRETS[0]
-            && rows[0]["userEmail"] == SECRETS[1]
-            && rows[0]["totalFeedback"] == 1
-        {
-            break;
-        }
-        assert!(Instant::now() < deadline, "never whole: {rows}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    for refused in [
-        format!("{url}&metadataKey={}&metadataKey=x", SECRETS[7]),
-        format!("{url}&{}=1", SECRETS[7]),
-    ] {
-        assert_eq!(
-            client
-                .get(&refused)
-                .bearer_auth(&token)
-                .send()
-                .await
-                .unwrap()
-                .status(),
-            400
-        );
-    }
-    assert_eq!(
-        client
-            .get(&url)
-            .bearer_auth(format!("{token}x"))
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        401
-    );
-
-    projector.stop();
-    projector.wait().await.unwrap();
-    service.stop().await;
+    let service = Service {
+        name: "recap-traced",
+        version: "0",
+        logs: LogOutput::Stderr,
+    };
+    let telemetry = Telemetry::start(&exporting_to(&receiver), service).unwrap();
+    let recap = Recap::start(&telemetry).await;
+    recap.publish().await;
+    recap.ask_until_whole().await;
+    recap.ask_what_is_refused().await;
+    let token = recap.stop().await;
     tokio::task::spawn_blocking(move || drop(telemetry))
         .await
         .unwrap();
+
     let exported = receiver.received();
     let spans = exported.spans();
-
-    let publish = one(&spans, "publish");
-    let in_trace: Vec<&Span> = spans
-        .iter()
-        .map(|span| &span.span)
-        .filter(|span| span.trace_id == publish.trace_id)
-        .collect();
-    let flush = in_trace
-        .iter()
-        .find(|span| span.name == "flush")
-        .unwrap_or_else(|| panic!("no flush in the producer's trace: {:?}", names(&spans)));
-    assert_eq!(flush.parent_span_id, publish.span_id);
-    assert!(
-        flush
-            .links
-            .iter()
-            .any(|link| link.span_id == publish.span_id)
-    );
-    let stored = in_trace
-        .iter()
-        .find(|span| span.name == "store.flush")
-        .unwrap();
-    assert_eq!(stored.parent_span_id, flush.span_id);
-    let commit = in_trace
-        .iter()
-        .find(|span| span.name == "store.commit")
-        .unwrap();
-    assert_eq!(commit.parent_span_id, stored.span_id);
-
-    let page = one(&spans, "store.page");
-    let path = path_to_root(&spans, &page);
-    assert_eq!(
-        path,
-        [
-            "store.page",
-            "cache.lookup",
-            "GET /api/dashboard/getInteractions",
-            "dashboard"
-        ],
-        "{:?}",
-        names(&spans)
-    );
-    assert_eq!(
-        attribute(&page.attributes, "db.system.name").as_deref(),
-        Some("postgresql")
-    );
-
+    the_producers_trace_reaches_the_commit(&spans);
+    the_requests_trace_reaches_sql(&spans);
     assert!(
         !exported.log_records().is_empty(),
-        "the dead letter and the refusals were logged"
+        "the dead letters were logged"
     );
     let metrics = exported.metric_names();
     for metric in [
@@ -227,14 +82,190 @@ async fn one_trace_spans_producer_and_commit_another_http_and_sql_and_nothing_pe
             "{metric} not in {metrics:?}"
         );
     }
-    for secret in SECRETS
-        .iter()
-        .copied()
-        .chain([token.as_str(), token.rsplit('.').next().unwrap()])
-    {
+    let signature = token.rsplit('.').next().unwrap();
+    for secret in SECRETS.into_iter().chain([token.as_str(), signature]) {
         assert!(!exported.mentions(secret), "{secret} was exported");
     }
-    pool.close().await;
+}
+
+fn the_producers_trace_reaches_the_commit(spans: &[ServiceSpan]) {
+    let publish = one(spans, "publish");
+    let in_trace = |name: &str| {
+        let found = spans
+            .iter()
+            .map(|span| &span.span)
+            .find(|span| span.trace_id == publish.trace_id && span.name == name);
+        found.unwrap_or_else(|| panic!("no {name} in the producer's trace: {:?}", names(spans)))
+    };
+    let flush = in_trace("flush");
+    assert_eq!(flush.parent_span_id, publish.span_id);
+    assert!(
+        flush
+            .links
+            .iter()
+            .any(|link| link.span_id == publish.span_id)
+    );
+    let path = path_to_root(spans, in_trace("store.commit"));
+    assert_eq!(path, ["store.commit", "store.flush", "flush", "publish"]);
+}
+
+fn the_requests_trace_reaches_sql(spans: &[ServiceSpan]) {
+    let page = one(spans, "store.page");
+    let path = path_to_root(spans, &page);
+    assert_eq!(
+        path,
+        [
+            "store.page",
+            "cache.lookup",
+            "GET /api/dashboard/getInteractions",
+            "dashboard"
+        ]
+    );
+    assert_eq!(
+        attribute(&page.attributes, "db.system.name").as_deref(),
+        Some("postgresql")
+    );
+}
+
+/// Projector and query service on real servers.
+struct Recap {
+    projector: RunningProjector,
+    query: RunningServer,
+    /// Its keys are there as long as it is.
+    clerk: LocalClerk,
+    topic: String,
+    url: String,
+    token: String,
+    client: reqwest::Client,
+}
+
+impl Recap {
+    async fn start(telemetry: &Telemetry) -> Self {
+        let kafka = KafkaServer::shared().await.unwrap();
+        let database_url = PostgresServer::shared()
+            .await
+            .unwrap()
+            .create_database()
+            .await
+            .unwrap();
+        let pool = sqlx::PgPool::connect(&database_url).await.unwrap();
+        recap_store::migrate(&pool).await.unwrap();
+        pool.close().await;
+        let clerk = LocalClerk::start().await.unwrap();
+        let prefix = unique_prefix("traced");
+        let topic = format!("{prefix}.events");
+        kafka.topic(&topic, 2).await.unwrap();
+        kafka.topic(&format!("{prefix}.dead"), 1).await.unwrap();
+        let command = ProjectorCommand::parse_from([
+            "test",
+            &format!("--database-url={database_url}"),
+            &format!("--kafka-bootstrap-servers={}", kafka.bootstrap()),
+            &format!("--topics={topic}"),
+            &format!("--consumer-group={prefix}"),
+            &format!("--dead-letter-topic={prefix}.dead"),
+            "--admin-addr=127.0.0.1:0",
+        ]);
+        let settings = command.config.settings().unwrap();
+        let projector = Projector::start(settings, telemetry.registry())
+            .await
+            .unwrap();
+        let issuer = ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url());
+        let query = recap_query::serve(
+            Config::local(&database_url, issuer),
+            telemetry.registry().clone(),
+        )
+        .await
+        .unwrap();
+        let token = clerk.token(&Session::admin(ORG, "user_boss")).unwrap();
+        let url = format!("http://{}{LIST}", query.addr);
+        let client = reqwest::Client::new();
+        Self {
+            projector,
+            query,
+            clerk,
+            topic,
+            url,
+            token,
+            client,
+        }
+    }
+
+    /// Everything under one span, whose context is in every record's headers.
+    async fn publish(&self) {
+        let publishing = tracing::info_span!("publish");
+        let headers = inject_span(&publishing);
+        let record = |value: &String| {
+            let record = Record::new(self.topic.as_str(), "key", value.as_str());
+            headers.iter().fold(record, |record, (key, value)| {
+                record.header(*key, value.as_bytes())
+            })
+        };
+        let records: Vec<Record> = events().iter().map(record).collect();
+        KafkaServer::shared()
+            .await
+            .unwrap()
+            .publish(&records)
+            .await
+            .unwrap();
+    }
+
+    /// Each request under a span of its own, as a dashboard that traces would.
+    async fn ask_until_whole(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let headers = tracing::info_span!("dashboard").in_scope(inject);
+            let request = self.client.get(&self.url).bearer_auth(&self.token);
+            let request = headers
+                .iter()
+                .fold(request, |request, (key, value)| request.header(*key, value));
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+            let rows: Value = answer.json().await.unwrap();
+            let row = &rows[0];
+            if row["firstMessageText"] == SECRETS[0]
+                && row["userEmail"] == SECRETS[1]
+                && row["totalFeedback"] == 1
+            {
+                return;
+            }
+            assert!(Instant::now() < deadline, "never whole: {rows}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn ask_what_is_refused(&self) {
+        let status = async |url: &str, token: &str| {
+            self.client
+                .get(url)
+                .bearer_auth(token)
+                .send()
+                .await
+                .unwrap()
+                .status()
+        };
+        let parameter = SECRETS[7];
+        assert_eq!(
+            status(
+                &format!("{}&metadataKey={parameter}&metadataKey=x", self.url),
+                &self.token
+            )
+            .await,
+            400
+        );
+        assert_eq!(
+            status(&format!("{}&{parameter}=1", self.url), &self.token).await,
+            400
+        );
+        assert_eq!(status(&self.url, &format!("{}x", self.token)).await, 401);
+    }
+
+    async fn stop(mut self) -> String {
+        self.projector.stop();
+        self.projector.wait().await.unwrap();
+        self.query.stop().await;
+        drop(self.clerk);
+        self.token
+    }
 }
 
 /// Everything on, logs at their most talkative.
