@@ -14,7 +14,7 @@ use crate::cache::Question;
 use crate::cursor::{self, Fingerprint};
 use crate::list::List;
 use crate::negotiation::{self, MediaType};
-use crate::openapi::{FilterParameters, Interaction, PageParameters};
+use crate::openapi::{FilterParameters, Interaction, PageParameters, RequestHeaders};
 use crate::parameters::{Exclude, InteractionsQuery};
 use crate::problem::Problem;
 use crate::scope::Scope;
@@ -34,7 +34,7 @@ pub(crate) const PATH: &str = "/api/dashboard/getInteractions";
     path = "/api/dashboard/getInteractions",
     operation_id = "getInteractions",
     tag = "dashboard",
-    params(FilterParameters, PageParameters),
+    params(FilterParameters, PageParameters, RequestHeaders),
     security(("session" = [])),
     responses(
         (status = 200, description = "The conversations.",

@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::auth::Caller;
 use crate::cache::Question;
 use crate::negotiation::{self, MediaType};
-use crate::openapi::{AgentParameters, FilterParameters, Statistics};
+use crate::openapi::{AgentParameters, FilterParameters, RequestHeaders, Statistics};
 use crate::parameters;
 use crate::problem::Problem;
 use crate::render::json_stats;
@@ -29,7 +29,7 @@ pub(crate) const PATH: &str = "/api/dashboard/getStats";
     path = "/api/dashboard/getStats",
     operation_id = "getStats",
     tag = "dashboard",
-    params(FilterParameters, AgentParameters),
+    params(FilterParameters, AgentParameters, RequestHeaders),
     security(("session" = [])),
     responses(
         (status = 200, description = "The sums.", body = Statistics,

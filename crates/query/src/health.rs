@@ -66,7 +66,7 @@ pub(crate) async fn livez() -> &'static str {
     ),
 )]
 pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
-    let database = match tokio::time::timeout(CHECK_TIMEOUT, service.pages.check_schema()).await {
+    let database = match tokio::time::timeout(CHECK_TIMEOUT, service.health.check_schema()).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
             tracing::warn!(

@@ -12,7 +12,7 @@ use utoipa::openapi::{ContentBuilder, Header, Ref, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 pub(crate) use schemas::{
-    AgentParameters, FilterParameters, Interaction, PageParameters, Statistics,
+    AgentParameters, FilterParameters, Interaction, PageParameters, RequestHeaders, Statistics,
 };
 use schemas::{Excluded, Feedback, ProblemDetails, ToolCall};
 

@@ -24,6 +24,8 @@ pub(crate) struct Service {
     pub(crate) pages: Reader,
     /// For unpaged answers.
     pub(crate) streams: Reader,
+    /// For readiness: a service that is busy is not one that is broken.
+    pub(crate) health: Reader,
     pub(crate) stream_limit: StreamLimit,
     pub(crate) timeouts: Timeouts,
     pub(crate) metrics: QueryMetrics,
@@ -63,6 +65,7 @@ impl Service {
             feed,
             pages: reader("pages", config.limits.connections)?,
             streams: reader("streams", config.limits.streams)?,
+            health: reader("health", 1)?,
             stream_limit: StreamLimit::new(config.limits, config.timeouts.queue),
             timeouts: config.timeouts,
             metrics,

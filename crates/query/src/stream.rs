@@ -31,9 +31,9 @@ use crate::service::Service;
 
 /// Conversations read at a time: the first few, to answer soon, then more.
 const FIRST_ROWS: u32 = 50;
-const MORE_ROWS: u32 = 200;
+const MORE_ROWS: u32 = 400;
 /// Pieces on their way to the client.
-const PIECES: usize = 2;
+const PIECES: usize = 1;
 
 /// Answers with everything that matches: as a whole when it is short, else streamed.
 pub(crate) async fn respond(

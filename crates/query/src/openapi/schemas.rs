@@ -264,6 +264,24 @@ pub(crate) struct AgentParameters {
     agent_id: Option<i64>,
 }
 
+/// Headers that change the answer.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct RequestHeaders {
+    /// Names the answer the client has; if it is still the right one, 304.
+    #[param(
+        rename = "If-None-Match",
+        example = "W/\"0123456789abcdef0123456789abcdef\""
+    )]
+    if_none_match: Option<String>,
+    /// An id for this request; taken when it is 1–128 letters, digits, `-`, `_` and `.`.
+    #[param(
+        rename = "X-Request-Id",
+        example = "01928f3a-0000-7000-8000-000000000001"
+    )]
+    x_request_id: Option<String>,
+}
+
 /// A key that can be left out.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -269,9 +269,5 @@ async fn a_switch_of_generations_ends_every_answer() {
     recap_store::switch_generation(&world.pool, live, next, &[], &[])
         .await
         .unwrap();
-    eventually(
-        async || world.list("limit=5").await.ids(),
-        |ids| ids.is_empty(),
-    )
-    .await;
+    eventually(async || world.list("limit=5").await.ids(), Vec::is_empty).await;
 }
