@@ -13,10 +13,20 @@ use recap_replay::rebuild::{self, Outcome, RebuildOptions};
 use recap_replay::scoped::{self, Scope};
 use recap_store::{Writer, WriterOptions};
 
+use recap_telemetry::{
+    LogOutput, RebuildMetrics, RebuildPhase, Service, Telemetry, TelemetryConfig,
+};
+
 use crate::archive;
 use crate::log_source::LogSource;
 use crate::migrate::Database;
 use progress::Progress;
+
+const SERVICE: Service = Service {
+    name: "recap-rebuild",
+    version: env!("CARGO_PKG_VERSION"),
+    logs: LogOutput::Stderr,
+};
 
 /// Build the summaries anew from the log, prove them equal and switch to them
 ///
@@ -80,6 +90,9 @@ pub struct Options {
 
     #[command(flatten)]
     database: Database,
+
+    #[command(flatten)]
+    telemetry: TelemetryConfig,
 }
 
 /// Rebuilds.
@@ -97,7 +110,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         return Ok(());
     }
     let log = options.log.config()?;
-    let progress = Arc::new(Progress::new());
+    let telemetry = Telemetry::start(&options.telemetry, SERVICE)?;
+    let metrics = RebuildMetrics::new(&telemetry.meter());
+    let progress = Arc::new(Progress::new(metrics.clone()));
     let mut how = RebuildOptions::new(Arc::new(writer(&options)?));
     if options.org.is_some() || options.since.is_some() {
         let scope = Scope {
@@ -122,8 +137,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         rebuild::rebuild(&pool, &log, &how, progress.clone()).await
     };
     progress.finish();
+    metrics.enter(RebuildPhase::Idle);
+    metrics.switched(matches!(outcome, Ok(Outcome::Switched { .. })));
     match outcome? {
         Outcome::Switched { from, to, report } => {
+            metrics.verified(report.conversations, report.differences as u64);
             if !report.is_empty() {
                 print!("{report}");
             }
@@ -133,11 +151,13 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             Ok(())
         }
         Outcome::Differs { built, report } => {
+            metrics.verified(report.conversations, report.differences as u64);
             print!("{report}");
             println!(
                 "generation {built} differs from the live one and was not switched to: \
                  `recap rebuild --resume --accept-differences` switches, `recap rebuild --discard` drops it"
             );
+            drop(telemetry);
             std::process::exit(3);
         }
     }

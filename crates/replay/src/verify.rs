@@ -14,6 +14,8 @@ const ROUNDS_AT_MOST: u32 = 30;
 pub struct Report {
     /// Rows that differ in the end, the first [`Report::ROWS`] of them with their columns.
     pub rows: Vec<(Difference, Vec<ColumnDifference>)>,
+    /// Conversations of the new generation, all of them compared.
+    pub conversations: u64,
     /// How many differ in all.
     pub differences: usize,
     /// The organizations they belong to, with the totals of both generations.
@@ -63,6 +65,7 @@ async fn report(
 ) -> Result<Report, sqlx::Error> {
     differing.sort();
     let mut report = Report {
+        conversations: comparison.conversations().await?,
         differences: differing.len(),
         ..Report::default()
     };

@@ -140,6 +140,18 @@ impl Comparison {
         Ok(organizations)
     }
 
+    /// How many conversations the new generation has.
+    pub async fn conversations(&self) -> Result<u64, sqlx::Error> {
+        let statement = format!(
+            "SELECT count(*) FROM {}.conversation_summary",
+            self.new.schema()
+        );
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(statement))
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
     /// The rows that differ in these organizations, at most `limit` a table.
     pub async fn rows(
         &self,

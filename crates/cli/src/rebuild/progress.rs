@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use recap_replay::rebuild::{Observer, Phase};
+use recap_telemetry::{RebuildMetrics, RebuildPhase};
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Shows phases and records.
 pub struct Progress {
+    metrics: RebuildMetrics,
     bar: Option<ProgressBar>,
     records: AtomicU64,
     events: AtomicU64,
@@ -21,7 +23,7 @@ pub struct Progress {
 
 impl Progress {
     /// Chooses by whether standard error is a terminal.
-    pub fn new() -> Self {
+    pub fn new(metrics: RebuildMetrics) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let template =
                 "{msg:9} {wide_bar} {human_pos}/{human_len} records, {per_sec}, {eta} left";
@@ -30,6 +32,7 @@ impl Progress {
             ProgressBar::new(0).with_style(style)
         });
         Self {
+            metrics,
             bar,
             records: AtomicU64::new(0),
             events: AtomicU64::new(0),
@@ -60,6 +63,15 @@ impl Progress {
 
 impl Observer for Progress {
     fn phase(&self, phase: Phase, records: Option<u64>) {
+        self.metrics.enter(match phase {
+            Phase::Filling | Phase::Indexing => RebuildPhase::Fill,
+            Phase::Verifying => RebuildPhase::Verify,
+            Phase::Switching => RebuildPhase::Switch,
+            Phase::Settling => RebuildPhase::Follow,
+        });
+        if let Some(records) = records {
+            self.metrics.begin(records);
+        }
         let name = match phase {
             Phase::Filling => "filling",
             Phase::Indexing => "indexing",
@@ -79,6 +91,7 @@ impl Observer for Progress {
     }
 
     fn read(&self, records: u64, events: u64) {
+        self.metrics.advanced(records, events);
         self.records.fetch_add(records, Ordering::Relaxed);
         self.events.fetch_add(events, Ordering::Relaxed);
         if let Some(bar) = &self.bar {
