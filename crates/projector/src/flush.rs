@@ -7,6 +7,7 @@ use recap_events::{Decoded, EventType};
 use recap_store::{Batch, Entry, FlushError, FlushReport, GenerationId, Writer};
 use recap_telemetry::names::span;
 use recap_telemetry::{BatchFigures, EventOutcome, FlushOutcome, ProjectorMetrics, ResetReason};
+use sqlx::error::DatabaseError;
 use tracing::Instrument;
 
 use crate::backoff::Backoff;
@@ -130,36 +131,56 @@ impl Flusher {
         );
     }
 
-    /// Commits a batch, trying again for as long as the database is away.
+    /// Commits a batch, trying again for as long as the database is away; in halves, when it is too much for the time a statement has.
     async fn write(
         &self,
         generation: GenerationId,
         batch: &mut Batch,
-        events: u64,
+        mut events: u64,
     ) -> Result<(), Setback> {
-        if batch.is_empty() {
-            return Ok(());
+        let mut parts = vec![std::mem::take(batch)];
+        while let Some(mut part) = parts.pop() {
+            if let Some(half) = self.write_part(generation, &mut part, events).await? {
+                parts.extend([half, part]);
+            } else {
+                batch.conversations.append(&mut part.conversations);
+                // Counted with the first part.
+                events = 0;
+            }
         }
+        Ok(())
+    }
+
+    /// Commits a part of a batch, or takes half of it off.
+    async fn write_part(
+        &self,
+        generation: GenerationId,
+        part: &mut Batch,
+        events: u64,
+    ) -> Result<Option<Batch>, Setback> {
         let mut backoff = Backoff::new();
-        let conversations = batch.conversations.len() as u64;
-        loop {
+        let conversations = part.conversations.len();
+        while !part.is_empty() {
             let started = Instant::now();
-            let result = self.writer.flush(generation, batch).await;
+            let result = self.writer.flush(generation, part).await;
             let figures = result.as_ref().map_or_else(
                 |_| BatchFigures::default(),
-                |report| figures(report, events, conversations),
+                |report| figures(report, events, conversations as u64),
             );
             self.metrics
                 .flushed(outcome(&result), started.elapsed(), figures);
             match result {
                 Ok(_) => {
                     self.health.database(None);
-                    return Ok(());
+                    return Ok(None);
                 }
                 Err(FlushError::Unavailable(error)) => {
                     tracing::warn!(%error, events, "the database is unavailable; trying the same batch again");
                     self.health.database(Some(error.to_string()));
                     self.metrics.flush_retried();
+                    if timed_out(&error) && conversations > 1 {
+                        return Ok(Some(half(part)));
+                    }
                     backoff.wait().await;
                 }
                 Err(FlushError::GenerationChanged { live }) => {
@@ -169,6 +190,7 @@ impl Flusher {
                 Err(error) => return Err(Setback::Failed(error)),
             }
         }
+        Ok(None)
     }
 
     /// Folds the records of a refused batch again in ever smaller pieces, each based on what is stored, until what the database takes is
@@ -213,6 +235,21 @@ impl Flusher {
         self.publisher.publish(vec![letter]).await;
         chunk.dead.push(place);
         Ok(())
+    }
+}
+
+/// Whether the statement timeout, or an operator, cancelled it (SQLSTATE 57014).
+fn timed_out(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.as_deref() == Some("57014")
+}
+
+/// Takes half of the conversations off a batch. Each is whole in itself, so they need not be written together.
+fn half(batch: &mut Batch) -> Batch {
+    let middle = batch.conversations.len() / 2;
+    Batch {
+        conversations: batch.conversations.split_off(middle),
+        ..Batch::default()
     }
 }
 
