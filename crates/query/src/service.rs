@@ -58,8 +58,11 @@ impl Service {
             });
             Ok::<_, ServeError>(reader)
         };
+        // Nobody needs a token to wait here, so these must not be all the requests there can be.
+        let waiting_for_keys = (config.limits.requests / 4).max(1) as usize;
         Ok(Self {
-            verifier: Verifier::new(&config.clerk, metrics.clone()).map_err(ServeError::Clerk)?,
+            verifier: Verifier::new(&config.clerk, waiting_for_keys, metrics.clone())
+                .map_err(ServeError::Clerk)?,
             rate: RateLimit::new(config.limits),
             cache: AnswerCache::new(config.cache, Arc::clone(&feed), metrics.clone()),
             feed,

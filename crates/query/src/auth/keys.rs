@@ -17,8 +17,6 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const REFRESH_EVERY: Duration = Duration::from_mins(10);
 /// A JWKS of some RSA keys is a few KB.
 const MAX_JWKS_BYTES: usize = 256 * 1024;
-/// Requests that may wait for a fetch at one time: a flood of invented `kid`s gets its 401 at once beyond that.
-const MAX_WAITING: usize = 1024;
 /// Longer key ids are nobody's.
 const MAX_KID_BYTES: usize = 256;
 
@@ -81,10 +79,12 @@ struct RsaKey {
 }
 
 impl KeySet {
-    /// Prepares to fetch from `url`, no more often than every `cool_down`.
+    /// Prepares to fetch from `url`, no more often than every `cool_down`. At most `max_waiting` requests wait for a fetch at one time:
+    /// beyond that a flood of invented `kid`s gets its 401 at once, and the rest of the service stays free for others.
     pub(super) fn new(
         url: String,
         cool_down: Duration,
+        max_waiting: usize,
         metrics: QueryMetrics,
     ) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
@@ -97,7 +97,7 @@ impl KeySet {
             cool_down,
             state: RwLock::default(),
             flight: Mutex::default(),
-            waiting: Semaphore::new(MAX_WAITING),
+            waiting: Semaphore::new(max_waiting),
             metrics,
         })
     }

@@ -83,6 +83,13 @@ enum Keys {
     Fetched(Arc<KeySet>),
 }
 
+fn is_local(url: &str) -> bool {
+    let host = reqwest::Url::parse(url)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned));
+    host.is_some_and(|host| matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]"))
+}
+
 /// Checks session tokens of one Clerk instance.
 pub(crate) struct Verifier {
     keys: Keys,
@@ -93,14 +100,22 @@ pub(crate) struct Verifier {
 
 impl Verifier {
     /// A verifier as configured; no network is used yet.
-    pub(crate) fn new(config: &ClerkConfig, metrics: QueryMetrics) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(
+        config: &ClerkConfig,
+        max_waiting: usize,
+        metrics: QueryMetrics,
+    ) -> Result<Self, reqwest::Error> {
         let keys = match &config.keys {
             KeySource::Pem(key) => Keys::Fixed(key.clone()),
-            KeySource::Jwks(url) => Keys::Fetched(Arc::new(KeySet::new(
-                url.clone(),
-                config.cool_down,
-                metrics,
-            )?)),
+            KeySource::Jwks(url) => {
+                if url.starts_with("http://") && !is_local(url) {
+                    tracing::warn!(
+                        "CLERK_JWKS_URL is not https: whoever is in between decides whose tokens are accepted"
+                    );
+                }
+                let keys = KeySet::new(url.clone(), config.cool_down, max_waiting, metrics)?;
+                Keys::Fetched(Arc::new(keys))
+            }
         };
         let mut validation = Validation::new(Algorithm::RS256);
         validation.leeway = LEEWAY;

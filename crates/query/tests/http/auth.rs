@@ -353,6 +353,46 @@ async fn invented_key_ids_cost_no_more_than_a_fetch_a_cool_down() {
 }
 
 #[tokio::test]
+async fn a_flood_of_invented_key_ids_leaves_the_service_to_others() {
+    let world = World::start_with(|config| {
+        config.limits.requests = 8;
+        config.clerk.cool_down = Duration::from_secs(3);
+    })
+    .await;
+    let good = world.member(ORG, "ada");
+    assert_eq!(status(&world, &good).await, 200);
+    let key = world.clerk.key();
+    let invented = |n: usize| {
+        let header = Header {
+            kid: Some(format!("invented-{n}")),
+            ..Header::new(Algorithm::RS256)
+        };
+        key.sign_with(&header, &claims(&world, &json!({}))).unwrap()
+    };
+    let waiting = futures::future::join_all((0..2).map(|n| {
+        let (world, token) = (&world, invented(n));
+        async move { status(world, &token).await }
+    }));
+    let others = async {
+        // Two wait for the cool-down to end; everybody else is answered meanwhile.
+        let started = std::time::Instant::now();
+        let at_once = eventually(
+            async || {
+                let asked = std::time::Instant::now();
+                (status(&world, &invented(9)).await, asked.elapsed())
+            },
+            |(_, took)| {
+                *took < Duration::from_millis(500) || started.elapsed() > Duration::from_secs(10)
+            },
+        )
+        .await;
+        (at_once.0, status(&world, &good).await)
+    };
+    let (waited, others) = tokio::join!(waiting, others);
+    assert_eq!((waited, others), (vec![401, 401], (401, 200)));
+}
+
+#[tokio::test]
 async fn known_keys_serve_while_clerk_is_away_and_unknown_ones_are_not_guessed() {
     let world =
         World::start_with(|config| config.clerk.cool_down = Duration::from_millis(50)).await;
