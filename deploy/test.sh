@@ -44,7 +44,7 @@ dependencies() {
   if cargo deny --locked fetch db >"$log" 2>&1; then
     cargo deny --locked check advisories
   else
-    echo "NOT CHECKED: security advisories. The RustSec database could not be fetched:"
+    echo "NOT CHECKED: security advisories and yanked versions. The RustSec database could not be fetched:"
     tail -n 3 "$log"
   fi
 }
