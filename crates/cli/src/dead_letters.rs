@@ -5,6 +5,8 @@ mod letter;
 mod reader;
 mod replay;
 
+use std::io::Write as _;
+
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
@@ -129,11 +131,12 @@ fn run_list(list: &List) -> anyhow::Result<()> {
     )?;
     letters.sort_by_key(|letter| (letter.time, letter.place));
     let newest = letters.split_off(letters.len().saturating_sub(list.limit));
+    let mut out = std::io::stdout().lock();
     for letter in &newest {
         if list.json {
-            println!("{}", serde_json::to_string(letter)?);
+            writeln!(out, "{}", serde_json::to_string(letter)?)?;
         } else {
-            println!("{}", letter.line());
+            writeln!(out, "{}", letter.line())?;
         }
     }
     if !list.json {
@@ -152,12 +155,10 @@ fn run_list(list: &List) -> anyhow::Result<()> {
 fn run_show(show: &Show) -> anyhow::Result<()> {
     let letter = find(&show.topic, show.place)?;
     if show.value {
-        use std::io::Write as _;
         std::io::stdout().write_all(&letter.value.unwrap_or_default())?;
         return Ok(());
     }
-    print!("{}", letter.page());
-    Ok(())
+    Ok(write!(std::io::stdout(), "{}", letter.page())?)
 }
 
 fn find(topic: &Topic, place: Place) -> anyhow::Result<DeadLetter> {

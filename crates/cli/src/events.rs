@@ -162,7 +162,7 @@ impl Sink {
     }
 }
 
-/// Runs the command; a reader that closes the pipe ends it quietly.
+/// Runs the command.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut sink = match (&options.file, options.to) {
         (Some(path), _) => {
@@ -178,10 +178,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             options.kafka.client_config()?,
         )?)),
     };
-    match write(options, &mut sink).and_then(|()| sink.finish()) {
-        Err(error) if is_closed_pipe(&error) => Ok(()),
-        result => result,
-    }
+    write(options, &mut sink)?;
+    sink.finish()
 }
 
 fn write(options: &Options, sink: &mut Sink) -> anyhow::Result<()> {
@@ -202,10 +200,4 @@ fn write(options: &Options, sink: &mut Sink) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

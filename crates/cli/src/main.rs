@@ -53,7 +53,15 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+    match run(Cli::parse().command) {
+        // `recap events | head` has done what it should.
+        Err(error) if is_closed_pipe(&error) => Ok(()),
+        result => result,
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Dev(options) => wait_for(dev::run(options)),
         Command::Migrate(options) => wait_for(migrate::run(&options)),
         Command::Rebuild(options) => wait_for(rebuild::run(options)),
@@ -68,4 +76,10 @@ fn main() -> anyhow::Result<()> {
 
 fn wait_for(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(command)
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -63,13 +63,13 @@ impl Publisher {
         })
     }
 
-    /// Queues one event; waits for room and reports refusals of earlier records.
+    /// Queues one event; waits for room and reports refusals of earlier records. It is as young as its publication: brokers drop
+    /// records by age, and a sample may tell of last year.
     pub fn send(&mut self, record: &Record) -> anyhow::Result<()> {
         self.send_record(
             BaseRecord::to(record.topic.name())
                 .key(record.key.as_slice())
-                .payload(record.value.as_slice())
-                .timestamp(record.time / 1_000),
+                .payload(record.value.as_slice()),
         )
     }
 

@@ -85,7 +85,7 @@ async fn fill_slice(
          SELECT org_id, conversation_id, revision, 0, false, $1, $2, created_at, updated_at,
              -(extract(epoch FROM updated_at) * 1000)::bigint, NULL, user_id, 1000 + i % 4, parent_id,
              'gpt-5.1', 'stop', n / 2, n / 2, n, n * 20000, n * 900, n * 700, n * 200, i % 3, 1,
-             (i % 5 < 2)::int, (i % 5 = 0)::int, (i % 5 = 1)::int, substr($3, 1 + h % 60000, 40 + h % 500)
+             (i % 5 < 2)::int, (i % 5 = 0)::int, (i % 5 = 1)::int, substr($3, (1 + h % 60000)::int, (40 + h % 500)::int)
          FROM (
              SELECT i, h, 2 + h % 40 AS n, h::bigint + 1 AS revision, md5(i::text)::uuid::text AS conversation_id,
                  CASE WHEN i % 5 = 0 THEN 'org_stored_0' ELSE 'org_stored_' || (1 + i / 5 % 49) END AS org_id,
@@ -134,14 +134,14 @@ async fn fill_payloads(
     let calls = format!(
         "INSERT INTO {schema}.tool_call
          SELECT org_id, conversation_id, md5('call' || i)::uuid::text, true, true, 'search', NULL,
-             '{{\"query\":\"' || substr($1, 1 + h % 60000, (200 + h % 1000)::int) || '\"}}',
-             '{{\"items\":[\"' || substr($1, 1 + h % 50000, (200 + h * 7 % 2000)::int) || '\"]}}',
+             '{{\"query\":\"' || substr($1, (1 + h % 60000)::int, (200 + h % 1000)::int) || '\"}}',
+             '{{\"items\":[\"' || substr($1, (1 + h % 50000)::int, (200 + h * 7 % 2000)::int) || '\"]}}',
              NULL, md5('message' || i)::uuid::text, $4::timestamptz, $4::timestamptz, $4::timestamptz {of}"
     );
     let feedback = format!(
         "INSERT INTO {schema}.feedback
          SELECT org_id, conversation_id, md5('feedback' || i)::uuid::text, false, i % 5 = 0,
-             CASE WHEN h % 3 = 0 THEN substr($1, 1 + h % 60000, 80) END, NULL, NULL, $4::timestamptz {of}
+             CASE WHEN h % 3 = 0 THEN substr($1, (1 + h % 60000)::int, 80) END, NULL, NULL, $4::timestamptz {of}
          WHERE i % 5 < 2"
     );
     for statement in [calls, feedback] {

@@ -1,5 +1,7 @@
 //! Publishes dead letters as they once came.
 
+use std::io::Write as _;
+
 use anyhow::{Context as _, bail};
 use rdkafka::ClientConfig;
 use rdkafka::producer::BaseRecord;
@@ -40,8 +42,7 @@ impl Sender {
         })?;
         self.sent += 1;
         let Some(publisher) = &mut self.publisher else {
-            println!("{}", letter.line());
-            return Ok(());
+            return Ok(writeln!(std::io::stdout(), "{}", letter.line())?);
         };
         let value = if letter.value_omitted {
             Some(original_value(&self.kafka, topic, letter)?)
