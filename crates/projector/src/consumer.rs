@@ -54,6 +54,7 @@ pub(crate) struct ConsumerThread {
     full_since: Option<Instant>,
     paused: bool,
     logged: HashMap<&'static str, Instant>,
+    rejoined: Option<Instant>,
 }
 
 pub(crate) fn lock(router: &Mutex<Router>) -> MutexGuard<'_, Router> {
@@ -70,15 +71,8 @@ impl ConsumerThread {
         stop: CancellationToken,
     ) -> Result<Self, ConsumerError> {
         let router = Arc::new(Mutex::new(router));
-        let context = Context::new(settings, &router, metrics, health);
-        let consumer: BaseConsumer<Context> = settings
-            .consumer_config()
-            .create_with_context(context)
-            .map_err(ConsumerError::Start)?;
-        let topics: Vec<&str> = settings.topics.iter().map(AsRef::as_ref).collect();
-        consumer.subscribe(&topics).map_err(ConsumerError::Start)?;
         Ok(Self {
-            consumer,
+            consumer: subscribed(settings, &router, metrics, health)?,
             router,
             metrics: metrics.clone(),
             health: Arc::clone(health),
@@ -87,17 +81,54 @@ impl ConsumerThread {
             full_since: None,
             paused: false,
             logged: HashMap::new(),
+            rejoined: None,
+        })
+    }
+
+    /// A static member whose session ran out while the brokers were away comes back under another member id, and a commit of its former self that is
+    /// answered late fences it for good. Another process with the same static id looks just so, but does it again at once.
+    fn may_rejoin(&self, error: &ConsumerError) -> bool {
+        let fenced = matches!(
+            error,
+            ConsumerError::Fatal(KafkaError::MessageConsumptionFatal(
+                RDKafkaErrorCode::FencedInstanceId
+            ))
+        );
+        let patience = self.settings.session_timeout;
+        fenced && self.rejoined.is_none_or(|last| last.elapsed() > patience)
+    }
+
+    /// Gives the consumer up and joins with a new one. What is under way in the workers is written, and then read again.
+    fn rejoin(self) -> Result<Self, ConsumerError> {
+        tracing::warn!("fenced by the group; joining again");
+        // First, for it still calls back about its partitions.
+        drop(self.consumer);
+        lock(&self.router).revoke_all();
+        self.metrics.lags.clear();
+        self.metrics.paused.set(0);
+        Ok(Self {
+            consumer: subscribed(&self.settings, &self.router, &self.metrics, &self.health)?,
+            full_since: None,
+            paused: false,
+            rejoined: Some(Instant::now()),
+            ..self
         })
     }
 
     /// Works until told to stop, then drains. `drained` is called before the group is left, which may take a while with brokers away.
-    pub fn run(mut self, drained: impl FnOnce(Result<(), ConsumerError>)) {
+    pub fn run(self, drained: impl FnOnce(Result<(), ConsumerError>)) {
+        let mut thread = self;
         let result = loop {
-            if self.stop.is_cancelled() {
-                break self.drain();
+            if thread.stop.is_cancelled() {
+                break thread.drain();
             }
-            if let Err(error) = self.round() {
-                break Err(error);
+            match thread.round() {
+                Ok(()) => {}
+                Err(error) if thread.may_rejoin(&error) => match thread.rejoin() {
+                    Ok(rejoined) => thread = rejoined,
+                    Err(error) => return drained(Err(error)),
+                },
+                Err(error) => break Err(error),
             }
         };
         drained(result);
@@ -289,6 +320,22 @@ impl ConsumerThread {
             }
         }
     }
+}
+
+fn subscribed(
+    settings: &Arc<Settings>,
+    router: &Arc<Mutex<Router>>,
+    metrics: &ProjectorMetrics,
+    health: &Arc<Health>,
+) -> Result<BaseConsumer<Context>, ConsumerError> {
+    let context = Context::new(settings, router, metrics, health);
+    let consumer: BaseConsumer<Context> = settings
+        .consumer_config()
+        .create_with_context(context)
+        .map_err(ConsumerError::Start)?;
+    let topics: Vec<&str> = settings.topics.iter().map(AsRef::as_ref).collect();
+    consumer.subscribe(&topics).map_err(ConsumerError::Start)?;
+    Ok(consumer)
 }
 
 /// A stable name for metrics.

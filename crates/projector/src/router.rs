@@ -197,6 +197,16 @@ impl Router {
         assigned
     }
 
+    /// Forgets every assignment, and hands over what was begun: it may as well be written.
+    pub fn revoke_all(&mut self) {
+        self.dispatch_all();
+        let assigned: Vec<_> = self.offsets.assigned().collect();
+        for index in assigned {
+            self.offsets.revoke(index);
+        }
+        self.produced.clear();
+    }
+
     /// The numbers of these partitions.
     pub fn indexes(&self, list: &TopicPartitionList) -> Vec<PartitionIndex> {
         let number = |topic: &str, partition| {
@@ -246,7 +256,7 @@ impl Router {
 
     /// Positions that moved, as the list to commit; `None` when none did.
     pub fn take_commit(&mut self) -> Option<TopicPartitionList> {
-        let advanced: Vec<_> = self.offsets.advanced();
+        let advanced = self.offsets.advanced();
         let mut list = TopicPartitionList::with_capacity(advanced.len());
         for (index, position) in advanced {
             let (topic, partition) = self.name(index);
