@@ -4,7 +4,7 @@
 //! It is pure: the same [`Config`] gives the same bytes on every machine, with no clock and no other source of chance.
 //! Memory is bounded by the conversations in flight, however long the log. It publishes nothing; callers do.
 //!
-//! Start at [`Log`]; [`records`] decides what happens next, [`render`] writes it down.
+//! Start at [`Log`]; `records` decides what happens next, `render` writes it down.
 
 mod config;
 mod invalid;

@@ -66,8 +66,8 @@ pub struct KafkaConfig {
         default_value = "classic"
     )]
     pub group_protocol: String,
-    /// Static member id, unique in the group; empty for dynamic membership [default: `<hostname>:<admin port>` with `classic`, none with `consumer`,
-    /// whose brokers refuse a restarted member until its session has timed out].
+    /// Static member id, unique in the group; empty for dynamic membership (default: `<hostname>:<admin port>` with `classic`, none with `consumer`,
+    /// whose brokers refuse a restarted member until its session has timed out).
     #[arg(long, env = "RECAP_GROUP_INSTANCE_ID", value_name = "ID")]
     pub group_instance_id: Option<String>,
     /// After this silence the group gives the partitions to others; with `consumer` the broker's `group.consumer.session.timeout.ms` counts, and this
