@@ -75,8 +75,10 @@ pub struct CacheConfig {
 /// Time bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// Until a request's headers are in.
+    /// Until a request's headers are in, and again until its body is.
     pub headers: Duration,
+    /// Until a client that takes nothing of its answer is let go.
+    pub write: Duration,
     /// Until an answer's first byte.
     pub request: Duration,
     /// Until an unpaged answer's last byte.
@@ -112,6 +114,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             headers: Duration::from_secs(10),
+            write: Duration::from_secs(30),
             request: Duration::from_secs(15),
             stream: Duration::from_mins(2),
             queue: Duration::from_secs(2),

@@ -22,6 +22,7 @@ mod list;
 mod negotiation;
 mod openapi;
 mod parameters;
+mod patience;
 mod problem;
 mod render;
 mod request;

@@ -76,7 +76,7 @@ type Refusal = (
     Option<(&'static str, &'static str)>,
 );
 
-const REFUSALS: [Refusal; 10] = [
+const REFUSALS: [Refusal; 12] = [
     (
         "400",
         "A parameter is missing, unknown, repeated, empty, unreadable or contradictory; it is named.",
@@ -104,10 +104,16 @@ const REFUSALS: [Refusal; 10] = [
     ),
     ("408", "The request's body took too long to arrive.", None),
     ("413", "The request has a large body; none is read.", None),
+    ("414", "The path and query are longer than 16 KiB.", None),
     (
         "429",
         "This user makes too many requests.",
         Some(("Retry-After", "1")),
+    ),
+    (
+        "431",
+        "The headers are larger than 32 KiB. Beyond 128 KiB or 100 headers the answer has no body and ends the connection.",
+        None,
     ),
     (
         "500",

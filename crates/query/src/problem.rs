@@ -114,6 +114,16 @@ impl Problem {
         )
     }
 
+    /// 414.
+    pub(crate) fn target_too_long() -> Self {
+        Self::of_status(StatusCode::URI_TOO_LONG)
+    }
+
+    /// 431.
+    pub(crate) fn headers_too_large() -> Self {
+        Self::of_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    }
+
     /// 429 with `Retry-After`.
     pub(crate) fn too_many_requests(retry_after: Duration) -> Self {
         Self::with_header(
@@ -147,7 +157,16 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED => {
                 Self::new(status, "This path does not take this method.")
             }
+            StatusCode::REQUEST_TIMEOUT => {
+                Self::new(status, "The request's body took too long to arrive.")
+            }
             StatusCode::PAYLOAD_TOO_LARGE => Self::body_too_large(),
+            StatusCode::URI_TOO_LONG => {
+                Self::new(status, "The request's path and query are too long.")
+            }
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                Self::new(status, "The request's headers are too large.")
+            }
             StatusCode::SERVICE_UNAVAILABLE => {
                 Self::unavailable("The service can't answer now; try again.")
             }

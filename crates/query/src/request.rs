@@ -103,6 +103,9 @@ pub(crate) async fn handle(
                 "no-store"
             }),
         );
+    } else {
+        // Only for an origin on the list does an answer say so.
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
     }
     response.map(|body| {
         Body::new(MeasuredBody {

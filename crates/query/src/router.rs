@@ -14,6 +14,7 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -28,8 +29,10 @@ use crate::{docs, get_interactions, get_stats, health, openapi};
 
 /// A body is not wanted; one of this size is read and ignored.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a request's path and query may have; the longest that this API gives a meaning to is a fraction of it.
+const MAX_TARGET_BYTES: usize = 16 * 1024;
+/// What the names and values of a request's headers may have together: a session token, and whatever proxies and cookies add.
+const MAX_HEADERS_BYTES: usize = 32 * 1024;
 /// How long a browser may remember a preflight's answer.
 const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 
@@ -40,7 +43,7 @@ pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
         .route(get_interactions::PATH, get(get_interactions))
         .route(get_stats::PATH, get(get_stats))
         .layer(from_fn_with_state(Arc::clone(&service), limit_time))
-        .layer(from_fn(limit_body))
+        .layer(from_fn_with_state(Arc::clone(&service), limit_body))
         .layer(from_fn_with_state(
             (Arc::clone(&service), turns),
             limit_requests,
@@ -54,7 +57,8 @@ pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
         .route(docs::PATH, get(docs::page))
         .route(docs::SCRIPT, get(docs::script))
         .fallback(async || StatusCode::NOT_FOUND)
-        .layer(CatchPanicLayer::custom(panicked));
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(limit_head));
     if !config.cors_origins.is_empty() {
         router = router.layer(cors(config));
     }
@@ -98,8 +102,24 @@ async fn limit_requests(
     next.run(request).await
 }
 
+/// Beyond these bounds the server below refuses too, but in a way that no client can read.
+async fn limit_head(request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    if uri.path().len() + uri.query().unwrap_or_default().len() > MAX_TARGET_BYTES {
+        return Problem::target_too_long().into_response();
+    }
+    let headers = request.headers().iter();
+    let bytes: usize = headers
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if bytes > MAX_HEADERS_BYTES {
+        return Problem::headers_too_large().into_response();
+    }
+    next.run(request).await
+}
+
 /// These endpoints read no body. A small one is let go by, so that the connection can go on; a large one is refused.
-async fn limit_body(request: Request, next: Next) -> Response {
+async fn limit_body(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
@@ -107,9 +127,13 @@ async fn limit_body(request: Request, next: Next) -> Response {
         return Problem::body_too_large().into_response();
     }
     let (parts, body) = request.into_parts();
-    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
+    let body = Limited::new(body, MAX_BODY_BYTES).collect();
+    match tokio::time::timeout(service.timeouts.headers, body).await {
         Ok(Ok(_)) => next.run(Request::from_parts(parts, Body::empty())).await,
-        Ok(Err(_)) => Problem::body_too_large().into_response(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Problem::body_too_large().into_response()
+        }
+        Ok(Err(_)) => Problem::bad_request("The request's body can't be read.").into_response(),
         Err(_) => Problem::of_status(StatusCode::REQUEST_TIMEOUT).into_response(),
     }
 }

@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Timeouts};
+use crate::patience::Patience;
 use crate::router::router;
 use crate::service::Service;
 
@@ -28,6 +29,8 @@ const MAX_PING_INTERVAL: Duration = Duration::from_secs(1);
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// Requests on one HTTP/2 connection at a time.
 const MAX_STREAMS: u32 = 128;
+/// What hyper takes of a request's head. Far above what `router.rs` lets through, whose refusals can be read.
+const MAX_HEAD_BYTES: u32 = 128 * 1024;
 /// An idle HTTP/2 connection is asked for a sign of life this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -142,6 +145,7 @@ async fn accept(
                 Ok((stream, _)) => {
                     // Small answers should not wait for acknowledgements.
                     let _ = stream.set_nodelay(true);
+                    let stream = Patience::new(stream, timeouts.headers, timeouts.write);
                     let connection = serve_connection(builder.clone(), stream, router.clone(), graceful.watcher());
                     connections.spawn(connection);
                 }
@@ -160,7 +164,7 @@ async fn accept(
 
 async fn serve_connection(
     builder: Builder<TokioExecutor>,
-    stream: TcpStream,
+    stream: Patience<TcpStream>,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
@@ -182,12 +186,12 @@ fn builder(timeouts: Timeouts) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(timeouts.headers)
-        .max_buf_size(64 * 1024);
+        .max_buf_size(MAX_HEAD_BYTES as usize);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .keep_alive_interval(KEEP_ALIVE)
-        .max_header_list_size(64 * 1024);
+        .max_header_list_size(MAX_HEAD_BYTES);
     builder
 }

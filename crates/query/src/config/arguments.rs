@@ -60,9 +60,12 @@ struct HttpArgs {
     /// Comma list of origins that browsers may call from.
     #[arg(long, env = "RECAP_CORS_ORIGINS", default_value = "")]
     cors_origins: String,
-    /// How long a client may take to send a request's headers.
+    /// How long a client may take to send a request's headers, and again its body.
     #[arg(long, env = "RECAP_HEADER_TIMEOUT", default_value = "10s")]
     header_timeout: String,
+    /// How long a client may take nothing of its answer.
+    #[arg(long, env = "RECAP_WRITE_TIMEOUT", default_value = "30s")]
+    write_timeout: String,
     /// How long a request may take to its answer's first byte.
     #[arg(long, env = "RECAP_REQUEST_TIMEOUT", default_value = "15s")]
     request_timeout: String,
@@ -181,6 +184,7 @@ impl QueryArgs {
             },
             timeouts: Timeouts {
                 headers: found.duration("RECAP_HEADER_TIMEOUT", &http.header_timeout),
+                write: found.duration("RECAP_WRITE_TIMEOUT", &http.write_timeout),
                 request: found.duration("RECAP_REQUEST_TIMEOUT", &http.request_timeout),
                 stream: found.duration("RECAP_STREAM_TIMEOUT", &limits.stream_timeout),
                 queue: found.duration("RECAP_QUEUE_TIMEOUT", &limits.queue_timeout),
@@ -207,6 +211,7 @@ impl QueryArgs {
         };
         for (name, value) in [
             ("RECAP_HEADER_TIMEOUT", config.timeouts.headers),
+            ("RECAP_WRITE_TIMEOUT", config.timeouts.write),
             ("RECAP_REQUEST_TIMEOUT", config.timeouts.request),
             ("RECAP_STREAM_TIMEOUT", config.timeouts.stream),
             ("RECAP_STATEMENT_TIMEOUT", config.timeouts.statement),

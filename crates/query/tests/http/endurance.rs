@@ -7,7 +7,7 @@ use sqlx::{Postgres, Transaction};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::world::{LIST, ORG, RANGE, STATS, World, conversation, event, eventually, send};
+use crate::world::{LIST, ORG, RANGE, STATS, World, conversation, event, eventually};
 
 fn stats() -> String {
     format!("{STATS}?{RANGE}&allInOrg=true")
@@ -280,24 +280,6 @@ async fn open_requests_finish_at_shutdown() {
     let answer: serde_json::Value = serde_json::from_slice(&whole).unwrap();
     assert_eq!(answer.as_array().unwrap().len(), 3000);
     assert!(stopping.await.unwrap());
-}
-
-#[tokio::test]
-async fn a_client_that_never_finishes_its_headers_is_let_go() {
-    let world =
-        World::start_with(|config| config.timeouts.headers = Duration::from_millis(200)).await;
-    let mut client = TcpStream::connect(world.server.addr).await.unwrap();
-    client
-        .write_all(b"GET /livez HTTP/1.1\r\nHost: re")
-        .await
-        .unwrap();
-    let mut rest = Vec::new();
-    let ended = tokio::time::timeout(Duration::from_secs(10), client.read_to_end(&mut rest)).await;
-    assert!(ended.is_ok());
-    assert_eq!(
-        send(world.client.get(world.url("/livez"))).await.status,
-        200
-    );
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod endurance;
 mod formats;
 mod golden;
 mod isolation;
+mod limits;
 mod nesting;
 mod operations;
 mod parameters;

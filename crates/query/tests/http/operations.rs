@@ -6,19 +6,9 @@ use reqwest::Method;
 use reqwest::header::{ORIGIN, USER_AGENT};
 use serde_json::json;
 
-use crate::world::{LIST, ORG, RANGE, Reply, STATS, World, conversation, eventually, send};
-
-fn assert_problem(reply: &Reply, status: u16) {
-    assert_eq!(reply.status, status, "{}", reply.text());
-    assert_eq!(reply.header("content-type"), "application/problem+json");
-    let problem = reply.json();
-    assert_eq!(
-        (&problem["type"], &problem["status"]),
-        (&json!("about:blank"), &json!(status))
-    );
-    assert!(problem["title"].is_string() && problem["detail"] == problem["error"]);
-    assert_eq!(problem["requestId"], reply.header("x-request-id"));
-}
+use crate::world::{
+    LIST, ORG, RANGE, STATS, World, assert_problem, conversation, eventually, send,
+};
 
 #[tokio::test]
 async fn what_is_not_there_and_what_is_not_taken_are_problems_too() {
@@ -122,6 +112,18 @@ async fn head_is_get_without_the_body() {
         assert_eq!(head.header("etag"), got.header("etag"));
         assert_eq!(head.header("content-type"), "application/json");
     }
+    // A refusal's head is that of the same refusal.
+    for (path, status) in [
+        (format!("{LIST}?{RANGE}"), 401),
+        ("/nowhere".to_owned(), 404),
+    ] {
+        let got = world.plain(Method::GET, &path).await;
+        let head = world.plain(Method::HEAD, &path).await;
+        assert_eq!((head.status, head.body.len()), (status, 0));
+        for name in ["content-type", "content-length", "www-authenticate"] {
+            assert_eq!(head.header(name), got.header(name), "{name}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -219,7 +221,18 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
         (401, allowed)
     );
 
+    // What does not ask for a token may be kept by anybody on the way: it says whom it is for.
+    for path in ["/openapi.json", "/docs", "/livez"] {
+        let request = world.client.get(world.url(path)).header(ORIGIN, allowed);
+        assert_eq!(send(request).await.header("vary"), "Origin", "{path}");
+    }
+
     let closed = World::start().await;
+    let preflight = closed.client.request(Method::OPTIONS, closed.url(LIST));
+    let preflight = preflight
+        .header(ORIGIN, allowed)
+        .header("access-control-request-method", "GET");
+    assert_problem(&send(preflight).await, 405);
     let request = closed
         .request(&closed.boss(), &format!("{STATS}?{RANGE}"))
         .header(ORIGIN, allowed);

@@ -230,6 +230,19 @@ impl World {
     }
 }
 
+/// A refusal as the contract has them.
+pub fn assert_problem(reply: &Reply, status: u16) {
+    assert_eq!(reply.status, status, "{}", reply.text());
+    assert_eq!(reply.header("content-type"), "application/problem+json");
+    let problem = reply.json();
+    assert_eq!(
+        (&problem["type"], &problem["status"]),
+        (&json!("about:blank"), &json!(status))
+    );
+    assert!(problem["title"].is_string() && problem["detail"] == problem["error"]);
+    assert_eq!(problem["requestId"], reply.header("x-request-id"));
+}
+
 pub async fn send(request: RequestBuilder) -> Reply {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
