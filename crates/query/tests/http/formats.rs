@@ -165,6 +165,79 @@ async fn csv_is_quoted_and_starts_no_formula() {
 }
 
 #[tokio::test]
+async fn no_column_starts_a_formula() {
+    let world = World::start().await;
+    let starts = ['=', '+', '-', '@', '\t', '\r'];
+    let mut events = Vec::new();
+    for (n, start) in starts.iter().enumerate() {
+        let text = |column: &str| format!("{start}{column}");
+        let (id, user, agent) = (text("id"), text("user"), -1 - i64::try_from(n).unwrap());
+        let time = format!("2024-03-01T10:00:0{n}Z");
+        let upserted = json!({ "conversationId": id, "userId": user, "agentId": agent,
+            "upstreamConversationId": text("parent"), "createdAt": time });
+        let message = json!({ "conversationId": id, "messageId": "m", "role": "assistant", "createdAt": time,
+            "text": text("text"), "model": text("model"), "finishReason": text("reason") });
+        let profile = json!({ "userId": user, "email": text("mail"), "firstName": text("first"), "lastName": text("last"),
+            "publicMetadata": { text("key"): text("value") } });
+        let agent = json!({ "agentId": agent, "name": text("name"), "logoUrl": text("logo") });
+        let call = json!({ "conversationId": id, "toolCallId": text("call"), "toolName": text("tool"), "args": text("args") });
+        let feedback = json!({ "conversationId": id, "feedbackId": text("feedback"), "helpful": true, "comment": text("comment") });
+        for (kind, data) in [
+            ("conversation.upserted", upserted),
+            ("message.upserted", message),
+            ("user.upserted", profile),
+            ("agent.upserted", agent),
+            ("tool_call.started", call),
+            ("feedback.submitted", feedback),
+        ] {
+            events.push(event(kind, &time, data));
+        }
+    }
+    world.publish(&events).await;
+    for filter in ["", "&limit=10"] {
+        let text = accepting(&world, "text/csv", filter).await.text();
+        let rows = records(&text);
+        assert_eq!(rows.len(), starts.len() + 1);
+        for row in &rows {
+            assert_eq!(row.len(), FIELDS.len() - 1);
+            let formula = row.iter().find(|cell| cell.starts_with(starts));
+            assert_eq!(formula, None, "{row:?}");
+        }
+        // Behind the mark every value is as it was.
+        let last = &rows[1];
+        assert_eq!(
+            [&last[0], &last[1], &last[5], &last[9], &last[13]],
+            ["'\rid", "'-6", "'\rname", "'\rmail", "'\rtext"]
+        );
+        assert!(
+            last[22].starts_with("[{\"toolCallId\":\"\\rcall\""),
+            "{last:?}"
+        );
+    }
+}
+
+/// The records of a CSV text (RFC 4180).
+fn records(text: &str) -> Vec<Vec<String>> {
+    let (mut records, mut record, mut cell, mut quoted) = (vec![], vec![], String::new(), false);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.next_if_eq(&'"').is_some() => cell.push('"'),
+            '"' => quoted = !quoted,
+            ',' if !quoted => record.push(std::mem::take(&mut cell)),
+            '\r' if !quoted => {
+                assert_eq!(characters.next(), Some('\n'));
+                record.push(std::mem::take(&mut cell));
+                records.push(std::mem::take(&mut record));
+            }
+            other => cell.push(other),
+        }
+    }
+    assert!(record.is_empty() && cell.is_empty() && !quoted, "{text}");
+    records
+}
+
+#[tokio::test]
 async fn what_cannot_be_given_is_a_406() {
     let world = sample().await;
     for (path, accept) in [
@@ -226,7 +299,52 @@ async fn answers_are_compressed_as_asked_streamed_or_not() {
                 reply.body.len()
             );
             assert_eq!(decoded(coding, &reply.body), plain.body, "{coding}{filter}");
+            assert_validated(&client, &url, &world.boss(), coding, &reply).await;
         }
+    }
+}
+
+/// A client that has the coded answer is told so, and `HEAD` describes what `GET` sends.
+async fn assert_validated(
+    client: &reqwest::Client,
+    url: &str,
+    token: &str,
+    coding: &str,
+    reply: &Reply,
+) {
+    let ask = |method: reqwest::Method| {
+        client
+            .request(method, url)
+            .bearer_auth(token)
+            .header(ACCEPT_ENCODING, coding)
+    };
+    let head = send(ask(reqwest::Method::HEAD)).await;
+    for name in ["content-encoding", "content-type", "etag", "link", "vary"] {
+        assert_eq!(head.header(name), reply.header(name), "{name}");
+    }
+    assert!(head.body.is_empty());
+    let etag = reply.header("etag");
+    if etag.is_empty() {
+        return;
+    }
+    assert_eq!(
+        head.header("content-length"),
+        reply.header("content-length")
+    );
+    for method in [reqwest::Method::GET, reqwest::Method::HEAD] {
+        let known = send(ask(method).header(IF_NONE_MATCH, etag)).await;
+        assert_eq!((known.status, known.body.len()), (304, 0));
+        for name in ["etag", "cache-control", "vary", "link"] {
+            assert_eq!(known.header(name), reply.header(name), "{name}");
+        }
+        assert_eq!(
+            (
+                known.header("content-encoding"),
+                known.header("content-type")
+            ),
+            ("", "")
+        );
+        assert!(!known.header("x-request-id").is_empty());
     }
 }
 

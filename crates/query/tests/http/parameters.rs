@@ -103,6 +103,10 @@ async fn the_range_is_inclusive_at_both_ends_in_milliseconds_whatever_the_offset
             true,
         ),
         ("2024-03-01T10:00:00.124Z", "2024-03-02T00:00:00Z", false),
+        // The first and the last year that RFC 3339 can write, and a leap second.
+        ("0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", true),
+        ("2016-12-31T23:59:60Z", "9999-12-31T23:59:59-23:59", true),
+        ("0000-01-01T00:00:00%2B23:59", "1969-12-31T23:59:59Z", false),
         ("2024-02-01T00:00:00Z", "2024-03-01T10:00:00.122Z", false),
     ];
     for (from, to, found) in cases {
@@ -113,8 +117,8 @@ async fn the_range_is_inclusive_at_both_ends_in_milliseconds_whatever_the_offset
     }
 }
 
-#[tokio::test]
-async fn metadata_is_matched_by_key_path_and_value() {
+/// Three conversations: of a user with rich metadata, of one with little, and of one with none.
+async fn users_with_metadata() -> World {
     let world = World::start().await;
     let metadata = json!({
         "team": "core", "level": 3, "ratio": 0.5, "active": true, "boss": null, "empty": "",
@@ -135,10 +139,16 @@ async fn metadata_is_matched_by_key_path_and_value() {
             event(
                 "user.upserted",
                 "2024-03-01T00:00:00Z",
-                json!({ "userId": "lin", "publicMetadata": { "team": "ops" } }),
+                json!({ "userId": "lin", "publicMetadata": { "team": "ops", "code": "42", "answer": "true" } }),
             ),
         ])
         .await;
+    world
+}
+
+#[tokio::test]
+async fn metadata_is_matched_by_key_path_and_value() {
+    let world = users_with_metadata().await;
     let matching = [
         "metadataKey=office",
         "metadataKey=office.city&metadataValue=London",
@@ -159,8 +169,23 @@ async fn metadata_is_matched_by_key_path_and_value() {
         "metadataValue=London",
         "metadataValue=literal",
         "metadataValue=7",
+        "metadataValue=",
     ];
+    // The text of a number or of a word is a string too.
+    for filter in [
+        "metadataKey=code&metadataValue=42",
+        "metadataKey=answer&metadataValue=true",
+    ] {
+        assert_eq!(world.list(filter).await.ids(), ["c2"], "{filter}");
+    }
     let not_matching = [
+        "metadataKey=code&metadataValue=42.0",
+        "metadataKey=level&metadataValue=03",
+        "metadataKey=level&metadataValue=%2B3",
+        "metadataKey=level&metadataValue=%203",
+        "metadataKey=office.",
+        "metadataKey=.office",
+        "metadataKey=office..city",
         "metadataKey=Office",
         "metadataKey=city",
         "metadataKey=office.city&metadataValue=london",
@@ -182,17 +207,41 @@ async fn metadata_is_matched_by_key_path_and_value() {
             "{filter}"
         );
     }
-    let stats = world
-        .get(
-            &world.boss(),
-            &format!("{STATS}?{RANGE}&allInOrg=true&metadataKey=team"),
-        )
-        .await
-        .json();
-    assert_eq!(
-        (&stats["conversationCount"], &stats["uniqueUsers"]),
-        (&json!(2), &json!(2))
-    );
+}
+
+#[tokio::test]
+async fn metadata_narrows_statistics_as_it_narrows_lists() {
+    let world = users_with_metadata().await;
+    let (boss, ada) = (world.boss(), world.member(ORG, "ada"));
+    for (token, filter, found) in [
+        (&boss, "allInOrg=true&metadataKey=team", 2),
+        (
+            &boss,
+            "allInOrg=true&metadataKey=office.city&metadataValue=London",
+            1,
+        ),
+        (&boss, "allInOrg=true&metadataKey=team&userId=lin", 1),
+        (
+            &boss,
+            "allInOrg=true&metadataKey=team&metadataValue=core&userId=lin",
+            0,
+        ),
+        (&boss, "allInOrg=true&metadataKey=team&agentId=1", 0),
+        // Metadata narrows what a caller sees; it widens nothing.
+        (&boss, "metadataKey=team", 0),
+        (&ada, "metadataKey=team", 1),
+        (&ada, "metadataValue=ops", 0),
+    ] {
+        let stats = world
+            .get(token, &format!("{STATS}?{RANGE}&{filter}"))
+            .await
+            .json();
+        assert_eq!(
+            (&stats["conversationCount"], &stats["uniqueUsers"]),
+            (&json!(found), &json!(found)),
+            "{filter}"
+        );
+    }
 }
 
 #[tokio::test]
