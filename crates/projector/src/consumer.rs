@@ -11,6 +11,7 @@ use recap_telemetry::ProjectorMetrics;
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
+use crate::coverage::Turn;
 use crate::health::Health;
 use crate::rebalance::Context;
 use crate::router::Router;
@@ -136,6 +137,7 @@ impl ConsumerThread {
 
     fn round(&mut self) -> Result<(), ConsumerError> {
         self.health.polled();
+        self.join_again_when_called()?;
         if self.step_back() {
             return Ok(());
         }
@@ -163,6 +165,23 @@ impl ConsumerThread {
         self.report();
         self.store_offsets();
         Ok(())
+    }
+
+    /// Leaves the group and joins again when partitions go unread and it is this member's turn.
+    fn join_again_when_called(&self) -> Result<(), ConsumerError> {
+        let its_turn = match self.health.called_to_join_again() {
+            None => false,
+            Some(Turn::Everybody) => true,
+            Some(Turn::OwnerOf((topic, partition))) => {
+                lock(&self.router).is_assigned(&topic, partition)
+            }
+        };
+        if !its_turn {
+            return Ok(());
+        }
+        tracing::warn!("partitions that nobody reads; leaving the group and joining again");
+        self.consumer.unsubscribe();
+        subscribe(&self.consumer, &self.settings)
     }
 
     fn stopped_hard(&self) -> bool {
@@ -333,9 +352,13 @@ fn subscribed(
         .consumer_config()
         .create_with_context(context)
         .map_err(ConsumerError::Start)?;
-    let topics: Vec<&str> = settings.topics.iter().map(AsRef::as_ref).collect();
-    consumer.subscribe(&topics).map_err(ConsumerError::Start)?;
+    subscribe(&consumer, settings)?;
     Ok(consumer)
+}
+
+fn subscribe(consumer: &BaseConsumer<Context>, settings: &Settings) -> Result<(), ConsumerError> {
+    let topics: Vec<&str> = settings.topics.iter().map(AsRef::as_ref).collect();
+    consumer.subscribe(&topics).map_err(ConsumerError::Start)
 }
 
 /// A stable name for metrics.

@@ -5,6 +5,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::coverage::Turn;
+
 /// The state of a running projector; all of it may be read at any time.
 #[derive(Debug)]
 pub struct Health {
@@ -19,6 +21,7 @@ pub struct Health {
     /// Partitions were assigned since they were last paused.
     pub(crate) reassigned: AtomicBool,
     database: Mutex<Option<String>>,
+    join_again: Mutex<Option<Turn>>,
 }
 
 impl Health {
@@ -33,6 +36,7 @@ impl Health {
             partitions: AtomicUsize::new(0),
             reassigned: AtomicBool::new(false),
             database: Mutex::new(Some("not reached yet".to_owned())),
+            join_again: Mutex::new(None),
         }
     }
 
@@ -50,6 +54,22 @@ impl Health {
 
     pub(crate) fn stopping(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Partitions go unread: this member, if it is its turn, is to leave the group and join again.
+    pub(crate) fn call_to_join_again(&self, turn: Turn) {
+        *self
+            .join_again
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(turn);
+    }
+
+    /// The call, once.
+    pub(crate) fn called_to_join_again(&self) -> Option<Turn> {
+        self.join_again
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// `None` when the database answers, else why not.

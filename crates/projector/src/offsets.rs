@@ -108,6 +108,11 @@ impl Offsets {
         self.partitions.get(&partition)?.position()
     }
 
+    /// Whether a partition is assigned now.
+    pub fn is_assigned(&self, partition: PartitionIndex) -> bool {
+        self.partitions.contains_key(&partition)
+    }
+
     /// The partitions assigned now.
     pub fn assigned(&self) -> impl Iterator<Item = PartitionIndex> + '_ {
         self.partitions.keys().copied()

@@ -17,6 +17,7 @@ use crate::admin;
 use crate::backoff::Backoff;
 use crate::cache::StateCache;
 use crate::consumer::{ConsumerError, ConsumerThread};
+use crate::coverage::look_now_and_then;
 use crate::dead_letters::{Limit, Publisher, TooManyDeadLetters, Window};
 use crate::flush::{FlushFailure, Flusher};
 use crate::health::Health;
@@ -274,6 +275,15 @@ impl Supervisor {
         let settings = Arc::clone(&self.settings);
         workers.spawn(async move {
             settle_now_and_then(settings).await;
+            Ok(())
+        });
+        let looking = look_now_and_then(
+            Arc::clone(&self.settings),
+            self.metrics.clone(),
+            Arc::clone(&self.health),
+        );
+        workers.spawn(async {
+            looking.await;
             Ok(())
         });
         self.watch(workers, consumer).await

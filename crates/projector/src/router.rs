@@ -207,6 +207,14 @@ impl Router {
         self.produced.clear();
     }
 
+    /// Whether this partition is assigned now.
+    pub fn is_assigned(&self, topic: &str, partition: i32) -> bool {
+        let index = self
+            .topic_index(topic)
+            .and_then(|topic| self.index.get(&(topic, partition)));
+        index.is_some_and(|index| self.offsets.is_assigned(*index))
+    }
+
     /// The numbers of these partitions.
     pub fn indexes(&self, list: &TopicPartitionList) -> Vec<PartitionIndex> {
         let number = |topic: &str, partition| {

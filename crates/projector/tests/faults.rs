@@ -2,23 +2,29 @@
 //! table equals the fold in memory, and every invalid event is in the dead letters.
 //!
 //! `RECAP_FAULT_SEED`, `RECAP_FAULT_EVENTS`, `RECAP_FAULT_ROUNDS` (times every fault strikes), `RECAP_FAULTS` (comma list of the names in [`FAULTS`];
-//! default all, mixed) and `RECAP_FAULT_LONG` (seconds of a long outage) choose what happens; `deploy/soak.sh` repeats it with new seeds.
+//! default all, mixed), `RECAP_FAULT_LONG` (seconds of a long outage), `RECAP_FAULT_HOSTILE` (share of hostile events) and `RECAP_FAULT_PROTOCOL`
+//! (`classic` or `consumer`; default by the seed, odd or even) choose what happens; `deploy/soak.sh` repeats it with new seeds.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 #[expect(dead_code, reason = "the other tests use more of it")]
 mod support;
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "faults/sprinkle.rs"]
+mod sprinkle;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use recap_generator::{Config, Log, Record};
+use recap_servers::kafka::KafkaOptions;
 use recap_servers::{KafkaServer, PostgresServer};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
+use sprinkle::sprinkle;
 use support::{Place, Process, TOPICS, eventually};
 
 /// Longer than the projectors' session timeout.
@@ -49,10 +55,18 @@ enum Part {
     Broker,
 }
 
+/// With KIP-848 the broker knows the session timeout, not the member.
+const SESSIONS: [(&str, &str); 4] = [
+    ("group.consumer.session.timeout.ms", "6000"),
+    ("group.consumer.min.session.timeout.ms", "6000"),
+    ("group.consumer.heartbeat.interval.ms", "1000"),
+    ("group.consumer.min.heartbeat.interval.ms", "1000"),
+];
+
 fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
     std::env::var(name).ok().map_or(default, |text| {
         text.parse()
-            .unwrap_or_else(|_| panic!("{name} is not a number"))
+            .unwrap_or_else(|_| panic!("{name} cannot be read"))
     })
 }
 
@@ -61,7 +75,8 @@ struct Harness<'a> {
     kafka: &'a KafkaServer,
     postgres: &'a PostgresServer,
     long: Duration,
-    struck: AtomicUsize,
+    protocol: String,
+    struck: Mutex<BTreeMap<&'static str, usize>>,
     planned: usize,
 }
 
@@ -86,50 +101,71 @@ impl Harness<'_> {
         plan
     }
 
-    async fn strike_projectors(&self, plan: Vec<&str>, mut random: StdRng) -> Vec<Process> {
-        let mut serial = 0;
-        let mut start = || {
-            serial += 1;
-            self.place.projector(&[
-                &format!("--group-instance-id=member-{serial}"),
-                "--flush-max-events=2000",
-                "--dead-letter-max-ratio=1",
-            ])
-        };
-        let mut projectors = vec![start()];
+    fn struck(&self, fault: &'static str) {
+        let mut struck = self.struck.lock().unwrap_or_else(PoisonError::into_inner);
+        *struck.entry(fault).or_default() += 1;
+    }
+
+    fn strikes(&self) -> BTreeMap<&'static str, usize> {
+        self.struck
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// A member of the group; a static one with the classic protocol, as by default.
+    fn start(&self, serial: u32) -> (u32, Process) {
+        let protocol = format!("--group-protocol={}", self.protocol);
+        let member = format!("--group-instance-id=member-{serial}");
+        let mut arguments = vec![
+            protocol.as_str(),
+            "--flush-max-events=2000",
+            "--dead-letter-max-ratio=1",
+        ];
+        if self.protocol == "classic" {
+            arguments.push(&member);
+        }
+        (serial, self.place.projector(&arguments))
+    }
+
+    async fn strike_projectors(&self, plan: Vec<&'static str>, mut random: StdRng) -> Vec<Process> {
+        let mut serials = 2..;
+        let mut next = || self.start(serials.next().unwrap());
+        let mut projectors = vec![self.start(1)];
         for fault in plan {
             self.some_progress(&mut random).await;
             let chosen = random.random_range(0..projectors.len());
             println!("fault: {fault}");
             match fault {
                 "kill" => {
-                    projectors.swap_remove(chosen).kill().await;
-                    projectors.push(start());
+                    let (serial, mut killed) = projectors.swap_remove(chosen);
+                    killed.kill().await;
+                    projectors.push(self.start(serial));
                 }
-                "join" => projectors.push(start()),
+                "join" => projectors.push(next()),
                 "leave" => {
-                    let code = projectors.swap_remove(chosen).stop().await;
+                    let code = projectors.swap_remove(chosen).1.stop().await;
                     // None: told before it could listen to signals.
                     assert!(
                         matches!(code, None | Some(0 | 4)),
                         "a projector told to stop ended with {code:?}"
                     );
                     if projectors.is_empty() {
-                        projectors.push(start());
+                        projectors.push(next());
                     }
                 }
                 _ => {
-                    projectors[chosen].signal("STOP");
+                    projectors[chosen].1.signal("STOP");
                     tokio::time::sleep(FREEZE).await;
-                    projectors[chosen].signal("CONT");
+                    projectors[chosen].1.signal("CONT");
                 }
             }
-            self.struck.fetch_add(1, Ordering::Relaxed);
+            self.struck(fault);
         }
-        projectors
+        projectors.into_iter().map(|(_, process)| process).collect()
     }
 
-    async fn strike_database(&self, plan: Vec<&str>, mut random: StdRng) {
+    async fn strike_database(&self, plan: Vec<&'static str>, mut random: StdRng) {
         for fault in plan {
             self.some_progress(&mut random).await;
             println!("fault: {fault}");
@@ -155,7 +191,7 @@ impl Harness<'_> {
                     self.statements(&[writable, off, reload]).await;
                 }
             }
-            self.struck.fetch_add(1, Ordering::Relaxed);
+            self.struck(fault);
         }
     }
 
@@ -195,7 +231,7 @@ impl Harness<'_> {
         assert!(done, "never done: {statements:?}");
     }
 
-    async fn strike_broker(&self, plan: Vec<&str>, mut random: StdRng) {
+    async fn strike_broker(&self, plan: Vec<&'static str>, mut random: StdRng) {
         let mut partitions = 2;
         for fault in plan {
             self.some_progress(&mut random).await;
@@ -220,7 +256,7 @@ impl Harness<'_> {
                     }
                 }
             }
-            self.struck.fetch_add(1, Ordering::Relaxed);
+            self.struck(fault);
         }
     }
 
@@ -234,7 +270,7 @@ impl Harness<'_> {
         self.place.create_topics(2).await;
         let step = records.len().div_ceil(self.planned + 1).max(1);
         for (number, slice) in records.chunks(step).enumerate() {
-            let due = || async { self.struck.load(Ordering::Relaxed) >= number };
+            let due = || async { self.strikes().values().sum::<usize>() >= number };
             assert!(
                 eventually(Duration::from_mins(5), due).await,
                 "the faults do not go on"
@@ -252,16 +288,26 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
     let events = setting("RECAP_FAULT_EVENTS", 200_000_u64);
     let rounds = setting("RECAP_FAULT_ROUNDS", 1_usize);
     let long = Duration::from_secs(setting("RECAP_FAULT_LONG", 8_u64));
-    println!("seed {seed}, {events} events, {rounds} rounds");
-    let records: Vec<Record> = Log::new(Config {
+    let hostile_share = setting("RECAP_FAULT_HOSTILE", 0.01_f64);
+    let by_seed = if seed % 2 == 1 { "classic" } else { "consumer" };
+    let protocol = setting("RECAP_FAULT_PROTOCOL", by_seed.to_owned());
+    println!("seed {seed}, protocol {protocol}, {events} events, {rounds} rounds");
+    let mut records: Vec<Record> = Log::new(Config {
         in_flight: 2_000,
         invalid_share: 0.001,
         ..Config::small(seed, events)
     })
     .iter()
     .collect();
+    sprinkle(&mut records, hostile_share, seed);
+    let options = KafkaOptions {
+        settings: SESSIONS
+            .map(|(name, value)| (name.into(), value.into()))
+            .to_vec(),
+        ..KafkaOptions::default()
+    };
     let (kafka, postgres) = (
-        KafkaServer::start().await.unwrap(),
+        KafkaServer::start_with(options).await.unwrap(),
         PostgresServer::start().await.unwrap(),
     );
     let place = Place::new(
@@ -279,7 +325,8 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         kafka: &kafka,
         postgres: &postgres,
         long,
-        struck: AtomicUsize::new(0),
+        protocol,
+        struck: Mutex::default(),
         planned,
     };
     let random = |part: u64| StdRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(part));
@@ -318,7 +365,10 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         .count();
     assert_eq!(lost, 0, "of {} invalid events", invalid.len());
     println!(
-        "seed {seed}: {planned} faults, {events} events, {rows} rows equal, {} invalid events in {} dead letters, {:?}",
+        "seed {seed}: protocol {}, faults {:?}, {} events, {rows} rows equal, {} invalid events in {} dead letters, {:?}",
+        harness.protocol,
+        harness.strikes(),
+        records.len(),
         invalid.len(),
         letters.len(),
         started.elapsed()

@@ -19,6 +19,7 @@ use crate::error::{ServerError, tail};
 use crate::guard::{Guarded, Spec};
 use crate::kafka_home::{java, libraries};
 use crate::port::free_port;
+use crate::raw_record::RawRecord;
 use crate::record::Record;
 
 const NAME: &str = "Apache Kafka";
@@ -221,6 +222,13 @@ impl KafkaServer {
             acknowledged(delivery, || "publishing".to_owned()).await?;
         }
         Ok(())
+    }
+
+    /// Publishes one record that no client library would send, and returns once it is acknowledged.
+    pub async fn publish_raw(&self, record: &RawRecord<'_>) -> Result<(), ServerError> {
+        let doing = format!("publishing bytes to {}", record.topic);
+        let published = record.publish(&self.bootstrap).await;
+        published.map_err(ServerError::io(doing))
     }
 
     async fn end(&self, signal: &'static str) {

@@ -17,10 +17,12 @@ pub mod kafka_home;
 pub mod lag;
 pub mod port;
 pub mod postgres;
+pub mod raw_record;
 pub mod record;
 
 pub use clerk::ClerkError;
 pub use error::ServerError;
 pub use kafka::{KafkaOptions, KafkaServer};
 pub use postgres::{PostgresOptions, PostgresServer};
+pub use raw_record::RawRecord;
 pub use record::{Received, Record};

@@ -1,5 +1,7 @@
 //! Records as tests write and read them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
 
@@ -92,7 +94,7 @@ pub struct Received {
     pub key: Option<Vec<u8>>,
     /// The value.
     pub value: Option<Vec<u8>>,
-    /// Headers in their order.
+    /// Headers in their order; one whose name is not UTF-8 is only counted, under the name U+FFFD.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
@@ -108,9 +110,16 @@ impl Received {
 impl From<&BorrowedMessage<'_>> for Received {
     fn from(message: &BorrowedMessage<'_>) -> Self {
         let headers = message.headers().map_or_else(Vec::new, |headers| {
-            headers
-                .iter()
-                .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+            let read = |place| {
+                let header = headers.get(place);
+                (header.key.to_owned(), header.value.map(<[u8]>::to_vec))
+            };
+            // rdkafka panics on a name that is not UTF-8.
+            (0..headers.count())
+                .map(|place| {
+                    let read = catch_unwind(AssertUnwindSafe(|| read(place)));
+                    read.unwrap_or_else(|_| ("\u{fffd}".to_owned(), None))
+                })
                 .collect()
         });
         Self {

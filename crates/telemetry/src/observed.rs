@@ -5,7 +5,7 @@ use crate::names::attribute::{MESSAGING_DESTINATION_NAME, MESSAGING_DESTINATION_
 use crate::names::metric::{self, Metric};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -103,6 +103,29 @@ impl PartitionLags {
     /// Ends every series, when all partitions are lost.
     pub fn clear(&self) {
         lock(&self.0).clear();
+    }
+}
+
+/// Topics that should exist and do not. The series of one that was created ends.
+#[derive(Debug, Clone)]
+pub struct MissingTopics(Arc<Mutex<BTreeSet<Arc<str>>>>);
+
+impl MissingTopics {
+    pub(crate) fn new(meter: &Meter) -> Self {
+        let topics: Arc<Mutex<BTreeSet<Arc<str>>>> = Arc::default();
+        let read = Arc::clone(&topics);
+        observe_i64(meter, &metric::MISSING_TOPICS, move |gauge| {
+            for topic in lock(&read).iter() {
+                let topic = KeyValue::new(MESSAGING_DESTINATION_NAME, Arc::clone(topic));
+                gauge.observe(1, &[topic]);
+            }
+        });
+        Self(topics)
+    }
+
+    /// Sets all of them.
+    pub fn set(&self, topics: BTreeSet<Arc<str>>) {
+        *lock(&self.0) = topics;
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::database_metrics::DatabaseMetrics;
 use crate::instruments::{counter, histogram};
 use crate::names::{attribute as a, metric};
-use crate::observed::{Level, PartitionLags};
+use crate::observed::{Level, MissingTopics, PartitionLags};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use std::sync::Arc;
@@ -106,6 +106,10 @@ pub struct BatchFigures {
 pub struct ProjectorMetrics {
     /// Per partition: lag in records and seconds, committed offset.
     pub lags: PartitionLags,
+    /// Topics that do not exist.
+    pub missing_topics: MissingTopics,
+    /// Partitions that no member of the group is assigned.
+    pub unread: Level,
     /// Partitions paused.
     pub paused: Level,
     /// States held in memory.
@@ -145,6 +149,8 @@ impl ProjectorMetrics {
     pub fn new(meter: &Meter) -> Self {
         Self {
             lags: PartitionLags::new(meter),
+            missing_topics: MissingTopics::new(meter),
+            unread: Level::new(meter, &metric::UNREAD),
             paused: Level::new(meter, &metric::PAUSED),
             states_held: Level::new(meter, &metric::STATES_HELD),
             states_bytes: Level::new(meter, &metric::STATES_SIZE),

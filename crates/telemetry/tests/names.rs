@@ -32,6 +32,7 @@ fn everything_touched() -> MetricsRegistry {
         },
     );
     for level in [
+        &projector.unread,
         &projector.paused,
         &projector.states_held,
         &projector.states_bytes,
@@ -40,6 +41,7 @@ fn everything_touched() -> MetricsRegistry {
     ] {
         level.add(1);
     }
+    projector.missing_topics.set([topic.clone()].into());
     projector.consumed(&topic, &"recap-projector".into(), 1);
     projector.processed(second);
     projector.events("message.upserted", EventOutcome::Folded, 1);

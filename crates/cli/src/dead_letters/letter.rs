@@ -7,6 +7,7 @@ use std::str::FromStr;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _, OwnedHeaders};
 use recap_projector::dead_letters::format;
+use recap_projector::headers::readable;
 use serde::{Serialize, Serializer};
 
 /// Where in the dead-letter topic it lies.
@@ -82,8 +83,8 @@ fn as_text<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::O
 impl DeadLetter {
     pub fn from_message(message: &BorrowedMessage<'_>) -> Self {
         let header = |name: &str| -> Option<String> {
-            let headers = message.headers()?;
-            let found = headers.iter().find(|header| header.key == name)?;
+            let mut headers = readable(message.headers()?);
+            let found = headers.find(|header| header.key == name)?;
             Some(String::from_utf8_lossy(found.value?).into_owned())
         };
         let refused =
@@ -177,12 +178,19 @@ impl DeadLetter {
             &self.time.to_rfc3339_opts(SecondsFormat::Millis, true),
         );
         line("key", &text(self.key.as_deref()));
-        for header in self
-            .headers
+        let readable: Vec<_> = readable(&self.headers).collect();
+        for header in readable
             .iter()
             .filter(|header| !header.key.starts_with(format::PREFIX))
         {
             line("header", &format!("{}: {}", header.key, text(header.value)));
+        }
+        let unreadable = self.headers.count() - readable.len();
+        if unreadable > 0 {
+            line(
+                "header",
+                &format!("{unreadable} with names that are not UTF-8"),
+            );
         }
         if self.value_omitted {
             line(

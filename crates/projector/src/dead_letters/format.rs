@@ -16,6 +16,7 @@
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 
 use crate::chunk::{Chunk, Record};
+use crate::headers::readable;
 
 /// Prefix of the headers below.
 pub const PREFIX: &str = "recap-";
@@ -117,10 +118,9 @@ impl DeadLetter {
     }
 }
 
-/// The headers to replay a dead letter with.
+/// The headers to replay a dead letter with. One whose name is not UTF-8 stays behind: the record would only come back.
 pub fn replay_headers(dead_letter: &impl Headers) -> OwnedHeaders {
-    dead_letter
-        .iter()
+    readable(dead_letter)
         .filter(|header| !header.key.starts_with(PREFIX) || header.key == FIRST_FAILURE)
         .fold(OwnedHeaders::new(), |headers, header| {
             headers.insert(header)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use recap_events::Reason;
-use recap_servers::{KafkaServer, PostgresServer, Received, Record};
+use recap_servers::{KafkaServer, PostgresServer, RawRecord, Received, Record};
 use sqlx::Executor;
 
 use crate::support::{Place, eventually};
@@ -207,6 +207,54 @@ async fn an_event_that_the_database_refuses_is_found_and_dead_lettered_alone() {
     .await
     .unwrap();
     assert_eq!(sum, 299);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_name_that_is_not_utf_8_makes_a_dead_letter_and_stops_nothing_around_it() {
+    let (kafka, postgres) = (
+        KafkaServer::shared().await.unwrap(),
+        PostgresServer::shared().await.unwrap(),
+    );
+    let place = Place::new(
+        kafka,
+        "header",
+        postgres.create_database().await.unwrap(),
+        1,
+    )
+    .await;
+    let topic = place.topic("recap.messages");
+    let good = |id: &str| Record::new(&topic, id, message(id, id));
+    let mut projector = place.projector(&[]);
+    kafka.publish(&[good("before")]).await.unwrap();
+    let value = message("unreadable", "unreadable");
+    let record = RawRecord {
+        topic: &topic,
+        partition: 0,
+        key: b"unreadable",
+        value: value.as_bytes(),
+        headers: &[(b"tenant", b"t"), (b"caf\xe9", b"au lait")],
+        timestamp: 1_700_000_000_000,
+    };
+    kafka.publish_raw(&record).await.unwrap();
+    kafka.publish(&[good("after")]).await.unwrap();
+    place.caught_up(LIMIT).await;
+    assert_eq!(projector.stop().await, Some(0));
+    assert_eq!(place.count("conversation_summary").await, 2);
+    let letters = dead_letters(&place, 1).await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(
+        letters[0].header("recap-reason"),
+        Some("unreadable-headers")
+    );
+    assert_eq!(letters[0].header("tenant"), Some("t"));
+    assert_eq!(letters[0].key.as_deref(), Some(record.key));
+    assert_eq!(letters[0].value.as_deref(), Some(record.value));
+    assert_eq!(letters[0].timestamp, Some(record.timestamp));
+    let unreadable = letters[0]
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "\u{fffd}");
+    assert_eq!(unreadable.count(), 1, "the header itself is lost");
 }
 
 #[tokio::test(flavor = "multi_thread")]

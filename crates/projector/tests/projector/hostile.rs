@@ -3,62 +3,13 @@
 
 use std::time::Duration;
 
-use recap_generator::{Record, Topic};
+use recap_generator::Record;
 use recap_servers::{KafkaServer, PostgresServer};
 
 use crate::support::Place;
+use crate::support::hostile::{LOOK_ALIKES, TIMES, message, of_organization, tool_call};
 
 const LIMIT: Duration = Duration::from_mins(3);
-
-fn event(topic: Topic, kind: &str, id: &str, time: &str, conversation: &str, data: &str) -> Record {
-    let value = format!(
-        r#"{{"specversion":"1.0","id":"{id}","source":"test","type":"{kind}","time":"{time}","data":{{"orgId":"org","conversationId":"{conversation}",{data}}}}}"#
-    );
-    Record {
-        topic,
-        key: conversation.into(),
-        value: value.into_bytes(),
-        ..Record::default()
-    }
-}
-
-fn message(id: &str, time: &str, conversation: &str, text: &str) -> Record {
-    let data = format!(
-        r#""messageId":"{id}","role":"user","createdAt":"{time}","text":"{text}","usage":{{"inputTokens":2147483647}}"#
-    );
-    event(
-        Topic::Messages,
-        "message.upserted",
-        &format!("e-{id}"),
-        time,
-        conversation,
-        &data,
-    )
-}
-
-fn tool_call(id: usize, args: &str) -> [Record; 2] {
-    let time = "2026-01-01T00:00:00Z";
-    let started = format!(r#""toolCallId":"t-{id}","toolName":"search","args":{args}"#);
-    let finished = format!(r#""toolCallId":"t-{id}","result":{args}"#);
-    [
-        event(
-            Topic::ToolCalls,
-            "tool_call.started",
-            &format!("s-{id}"),
-            time,
-            "tools",
-            &started,
-        ),
-        event(
-            Topic::ToolCalls,
-            "tool_call.finished",
-            &format!("f-{id}"),
-            time,
-            "tools",
-            &finished,
-        ),
-    ]
-}
 
 async fn ends_as_its_fold(test: &str, records: &[Record]) {
     let (kafka, postgres) = (
@@ -101,19 +52,7 @@ async fn one_conversation_of_100_000_messages_is_exact_and_bounded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn huge_texts_deep_json_many_tool_calls_and_look_alike_ids_are_exact() {
     let mut records = Vec::new();
-    for (number, id) in [
-        "same",
-        "Same",
-        "SAME",
-        "same ",
-        " same",
-        "same\u{a0}",
-        "sa\u{301}me",
-        "s\u{e1}me",
-    ]
-    .iter()
-    .enumerate()
-    {
+    for (number, id) in LOOK_ALIKES.iter().enumerate() {
         records.push(message(
             &format!("look-{number}"),
             "2026-01-01T00:00:00Z",
@@ -121,14 +60,7 @@ async fn huge_texts_deep_json_many_tool_calls_and_look_alike_ids_are_exact() {
             "alike",
         ));
     }
-    for (number, time) in [
-        "1970-01-01T00:00:00Z",
-        "9999-12-31T23:59:59.999999Z",
-        "2026-02-28T23:59:60Z",
-    ]
-    .iter()
-    .enumerate()
-    {
+    for (number, time) in TIMES.iter().enumerate() {
         records.push(message(&format!("time-{number}"), time, "times", "when"));
     }
     for number in 0..4 {
@@ -146,16 +78,7 @@ async fn huge_texts_deep_json_many_tool_calls_and_look_alike_ids_are_exact() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_organizations_of_one_conversation_are_exact() {
-    let records: Vec<Record> = (0..20_000)
-        .map(|number| {
-            let mut record = message(&format!("m-{number}"), "2026-01-01T00:00:00Z", "c", "hello");
-            record.value = String::from_utf8(record.value)
-                .unwrap()
-                .replace("\"org\"", &format!("\"org-{number}\""))
-                .into_bytes();
-            record
-        })
-        .collect();
+async fn a_hundred_thousand_organizations_of_one_conversation_are_exact() {
+    let records: Vec<Record> = (0..100_000).map(of_organization).collect();
     ends_as_its_fold("organizations", &records).await;
 }

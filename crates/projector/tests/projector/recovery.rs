@@ -162,6 +162,31 @@ async fn two_projectors_share_the_partitions_with_either_protocol_and_leave_in_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_static_member_that_comes_back_reads_what_was_added_while_it_was_away() {
+    let (kafka, postgres) = (
+        KafkaServer::shared().await.unwrap(),
+        PostgresServer::shared().await.unwrap(),
+    );
+    let place = Place::new(kafka, "added", postgres.create_database().await.unwrap(), 1).await;
+    let records = log(7, 6_000);
+    let member = ["--group-instance-id=one"];
+    let mut projector = place.projector(&member);
+    place.publish(&records[..2_000]).await;
+    place.caught_up(LIMIT).await;
+    assert_eq!(projector.stop().await, Some(0));
+    for topic in crate::support::TOPICS {
+        kafka.add_partitions(&place.topic(topic), 3).await.unwrap();
+    }
+    let mut again = place.projector(&member);
+    place.publish(&records[2_000..]).await;
+    place.caught_up(LIMIT).await;
+    assert_eq!(again.stop().await, Some(0));
+    place
+        .assert_equals_fold(&records, &postgres.create_database().await.unwrap())
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_generation_that_goes_live_meanwhile_gets_what_comes_after_the_switch() {
     let (kafka, postgres) = (
         KafkaServer::shared().await.unwrap(),

@@ -1,10 +1,13 @@
 //! What the tests stand on: real servers, the projector as a real process, and the fold in memory to compare with.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+pub mod hostile;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use recap_events::{Body, Decoded, decode};
@@ -87,15 +90,15 @@ impl<'k> Place<'k> {
         self.topic("recap.dead-letters")
     }
 
+    /// Publishes them, those with an empty key without one.
     pub async fn publish(&self, records: &[recap_generator::Record]) {
         let records: Vec<Record> = records
             .iter()
             .map(|record| {
-                Record::new(
-                    self.topic(record.topic.name()),
-                    record.key.clone(),
-                    record.value.clone(),
-                )
+                let topic = self.topic(record.topic.name());
+                let mut sent = Record::keyless(topic, record.value.clone());
+                sent.key = (!record.key.is_empty()).then(|| record.key.clone());
+                sent
             })
             .collect();
         self.kafka.publish(&records).await.unwrap();
@@ -200,6 +203,7 @@ impl<'k> Place<'k> {
 /// A projector process; killed when dropped.
 pub struct Process {
     child: Child,
+    output: Option<JoinHandle<()>>,
 }
 
 impl Process {
@@ -207,13 +211,16 @@ impl Process {
         let mut child = command.spawn().unwrap();
         let mut stdout = child.stdout.take().unwrap();
         // Shown with the output of a failed test; a full pipe would stop the projector.
-        std::thread::spawn(move || {
+        let output = std::thread::spawn(move || {
             let mut text = String::new();
             let _ended = stdout.read_to_string(&mut text);
             let end = text.len().saturating_sub(20_000);
             println!("{}", text.get(end..).unwrap_or(&text));
         });
-        Self { child }
+        Self {
+            child,
+            output: Some(output),
+        }
     }
 
     pub fn signal(&self, name: &str) {
@@ -269,6 +276,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
+        if let Some(output) = self.output.take() {
+            let _shown = output.join();
+        }
     }
 }
 

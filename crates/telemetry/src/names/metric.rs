@@ -165,6 +165,8 @@ metrics! {
     LAG_TIME = Gauge "recap.projector.lag.time", "s", "Age of the oldest record not yet committed, 0 when there is none.", [PARTITION[0], PARTITION[1]];
     COMMITTED_OFFSET = Gauge "recap.projector.committed_offset", "{record}", "Committed offset of the partition.", [PARTITION[0], PARTITION[1]];
     ASSIGNED = Gauge "recap.projector.partitions.assigned", "{partition}", "Partitions assigned to this instance.", [];
+    MISSING_TOPICS = Gauge "recap.projector.topics.missing", "{topic}", "1 for each topic to be read that does not exist.", [a::MESSAGING_DESTINATION_NAME];
+    UNREAD = Gauge "recap.projector.partitions.unread", "{partition}", "Partitions that no instance of the consumer group is assigned.", [];
     PAUSED = Gauge "recap.projector.partitions.paused", "{partition}", "Partitions paused because too much is in flight.", [];
     // Projector: freshness.
     FRESHNESS_EVENT_TIME = Histogram "recap.projector.freshness.event_time", "s", "From the time of a flush's oldest event to the commit that made it visible.", [], AGE;
