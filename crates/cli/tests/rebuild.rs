@@ -160,6 +160,31 @@ async fn a_truncated_log_is_refused_unless_an_archive_has_the_rest() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_compacted_topic_is_refused_unless_something_stands_in_for_it() -> Result<()> {
+    let mut world = World::new("compacted").await?;
+    let records = log(19, 1_000);
+    world.publish(&records).await?;
+    world.start_projector("a").await?;
+    world.level().await?;
+    // Nothing has been removed yet, and every first offset is still 0.
+    world
+        .configure("recap.feedback", "cleanup.policy", "compact,delete")
+        .await?;
+    let refused = world.rebuild(&[]).await?;
+    let said = world::said(&refused);
+    ensure!(
+        !refused.status.success() && said.contains("compacts"),
+        "{said}"
+    );
+    ensure!(said.contains(&world.topic("recap.feedback")), "{said}");
+    ensure!(!said.contains(&world.topic("recap.messages")), "{said}");
+    ensure!(world.rows_of(2).await.is_err(), "a generation was begun");
+    let rebuilt = world.rebuild(&["--onto-current"]).await?;
+    ensure!(rebuilt.status.success(), "{}", world::said(&rebuilt));
+    world.assert_is_fold_of(&records).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_archive_alone_is_enough() -> Result<()> {
     let mut world = World::new("archive").await?;
     let records = log(17, 3_000);

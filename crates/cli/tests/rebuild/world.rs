@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -236,6 +236,17 @@ impl World {
             .elements()
         {
             result.error()?;
+        }
+        Ok(())
+    }
+
+    /// Changes a topic's configuration.
+    pub async fn configure(&self, topic: &str, name: &str, value: &str) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.kafka.client().create()?;
+        let topic = self.topic(topic);
+        let change = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set(name, value);
+        for result in admin.alter_configs([&change], &AdminOptions::new()).await? {
+            result.map_err(|(_, code)| code)?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! Replaying from anywhere before such an offset is harmless, since merging is idempotent.
 
 mod builder;
+mod compaction;
 mod coverage;
 
 use std::sync::Arc;
@@ -137,6 +138,9 @@ pub enum RebuildError {
     /// Records are gone from the log and nothing replaces them.
     #[error("the log no longer holds everything:\n{}", coverage::listed(.0))]
     LogIncomplete(Vec<Uncovered>),
+    /// Topics keep the newest record of a key, and the newest need not be the greatest.
+    #[error("Kafka compacts the log, so it may no longer hold everything:\n{}", compaction::listed(.0))]
+    Compacted(Vec<String>),
     /// The live group does not follow.
     #[error(
         "consumer group `{group}` made no progress for {seconds} s and is {missing} offsets behind: \
@@ -202,6 +206,7 @@ pub async fn rebuild(
         *id
     } else {
         coverage::check(log, options).await?;
+        compaction::check(log, options).await?;
         recap_store::create_generation(pool).await?
     };
     let fresh = checkpoint.is_none() && !options.onto_current;
