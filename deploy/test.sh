@@ -67,6 +67,7 @@ stage "Rust tools" rust_tools
 stage "format" cargo fmt --all --check
 stage "dependencies" dependencies
 stage "deployment" deploy/check.sh
+stage "bill of materials" deploy/sbom.sh
 stage "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 stage "tests" tests
 stage "API description" description
