@@ -309,6 +309,7 @@ impl ConsumerThread {
 
     /// Stops intake, waits for the workers, commits.
     fn drain(&mut self) -> Result<(), ConsumerError> {
+        self.health.stopping();
         let deadline = Instant::now() + self.settings.drain_timeout;
         let mut router = lock(&self.router);
         let assignment = router.assignment();
@@ -330,7 +331,6 @@ impl ConsumerThread {
             drop(router);
             if settled || Instant::now() >= deadline || self.stopped_hard() {
                 self.commit_now();
-                self.health.stopping();
                 return if settled {
                     Ok(())
                 } else {

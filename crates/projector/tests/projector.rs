@@ -2,6 +2,9 @@
 
 mod support;
 
+#[path = "projector/backpressure.rs"]
+mod backpressure;
+
 #[path = "projector/recovery.rs"]
 mod recovery;
 
@@ -10,3 +13,6 @@ mod dead_letters;
 
 #[path = "projector/hostile.rs"]
 mod hostile;
+
+#[path = "projector/shutdown.rs"]
+mod shutdown;

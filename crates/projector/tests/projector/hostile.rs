@@ -1,10 +1,11 @@
 //! Data that a well-meaning producer would not send, and some do.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use recap_generator::Record;
+use recap_generator::{Config, Log, Record};
 use recap_servers::{KafkaServer, PostgresServer};
+use serde_json::Value;
 
 use crate::support::Place;
 use crate::support::hostile::{LOOK_ALIKES, TIMES, message, of_organization, tool_call};
@@ -22,8 +23,16 @@ async fn ends_as_its_fold(test: &str, records: &[Record]) {
         "--intake-bytes=16MiB",
         "--state-cache-bytes=16MiB",
     ]);
+    place.publish(&records[..1]).await;
+    place.caught_up(LIMIT).await;
+    let started = Instant::now();
     place.publish(records).await;
     place.caught_up(LIMIT).await;
+    println!(
+        "{test}: {} events, {:?} each",
+        records.len(),
+        started.elapsed() / u32::try_from(records.len()).unwrap()
+    );
     let resident = projector.resident() >> 20;
     assert!(resident < 512, "{resident} MiB resident");
     assert_eq!(projector.stop().await, Some(0));
@@ -81,4 +90,18 @@ async fn huge_texts_deep_json_many_tool_calls_and_look_alike_ids_are_exact() {
 async fn a_hundred_thousand_organizations_of_one_conversation_are_exact() {
     let records: Vec<Record> = (0..100_000).map(of_organization).collect();
     ends_as_its_fold("organizations", &records).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_one_conversation_id_is_as_exact_as_any() {
+    let mut records: Vec<Record> = Log::new(Config::small(10, 20_000)).iter().collect();
+    ends_as_its_fold("any", &records).await;
+    for record in &mut records {
+        let mut event: Value = serde_json::from_slice(&record.value).unwrap();
+        if let Some(id) = event["data"].get_mut("conversationId") {
+            *id = "one".into();
+        }
+        record.value = serde_json::to_vec(&event).unwrap();
+    }
+    ends_as_its_fold("one", &records).await;
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use recap_events::{Body, Decoded, decode};
 use recap_servers::kafka::unique_prefix;
+use recap_servers::port::free_port;
 use recap_servers::{KafkaServer, Record};
 use recap_store::{AgentWrite, Batch, ConversationKey, Entry, UserWrite, Writer, WriterOptions};
 use recap_summary::Delta;
@@ -104,11 +105,19 @@ impl<'k> Place<'k> {
         self.kafka.publish(&records).await.unwrap();
     }
 
-    /// Starts a projector as a process.
+    /// Starts a projector as a process, a dynamic member of its group unless told otherwise.
     pub fn projector(&self, more: &[&str]) -> Process {
         let topics: Vec<String> = TOPICS.iter().map(|topic| self.topic(topic)).collect();
+        let admin = format!("127.0.0.1:{}", free_port().unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_recap-projector"));
+        if !more
+            .iter()
+            .any(|argument| argument.starts_with("--group-instance-id"))
+        {
+            command.arg("--group-instance-id=");
+        }
         command
+            .arg(format!("--admin-addr={admin}"))
             .arg(format!("--database-url={}", self.database_url))
             .arg(format!(
                 "--kafka-bootstrap-servers={}",
@@ -118,7 +127,6 @@ impl<'k> Place<'k> {
             .arg(format!("--consumer-group={}", self.prefix))
             .arg(format!("--dead-letter-topic={}", self.dead_letter_topic()))
             .args([
-                "--admin-addr=127.0.0.1:0",
                 "--topic-refresh=500ms",
                 "--session-timeout=6s",
                 "--drain-timeout=4s",
@@ -130,7 +138,7 @@ impl<'k> Place<'k> {
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
-        Process::start(command)
+        Process::start(command, admin)
     }
 
     pub async fn lag(&self) -> i64 {
@@ -203,11 +211,12 @@ impl<'k> Place<'k> {
 /// A projector process; killed when dropped.
 pub struct Process {
     child: Child,
-    output: Option<JoinHandle<()>>,
+    output: Option<JoinHandle<String>>,
+    admin: String,
 }
 
 impl Process {
-    fn start(mut command: Command) -> Self {
+    fn start(mut command: Command, admin: String) -> Self {
         let mut child = command.spawn().unwrap();
         let mut stdout = child.stdout.take().unwrap();
         // Shown with the output of a failed test; a full pipe would stop the projector.
@@ -216,10 +225,12 @@ impl Process {
             let _ended = stdout.read_to_string(&mut text);
             let end = text.len().saturating_sub(20_000);
             println!("{}", text.get(end..).unwrap_or(&text));
+            text
         });
         Self {
             child,
             output: Some(output),
+            admin,
         }
     }
 
@@ -248,6 +259,33 @@ impl Process {
     pub async fn stop(&mut self) -> Option<i32> {
         self.signal("TERM");
         self.ended(Duration::from_secs(30)).await.code()
+    }
+
+    /// What it wrote to standard output, once it has ended.
+    pub fn output(&mut self) -> String {
+        self.output.take().unwrap().join().unwrap()
+    }
+
+    /// What `/readyz` says against it, if anything.
+    pub async fn not_ready(&self) -> Option<String> {
+        let answer = reqwest::get(format!("http://{}/readyz", self.admin))
+            .await
+            .ok()?;
+        let ready = answer.status().is_success();
+        let text = answer.text().await.ok()?;
+        (!ready).then_some(text)
+    }
+
+    /// The sum of a metric's series; `None` before it answers, or without one.
+    pub async fn metric(&self, name: &str) -> Option<i64> {
+        let answer = reqwest::get(format!("http://{}/metrics", self.admin)).await;
+        let text = answer.ok()?.text().await.ok()?;
+        let series = text.lines().filter(|line| {
+            let rest = line.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with([' ', '{']))
+        });
+        let values = series.filter_map(|line| line.rsplit_once(' ')?.1.parse::<i64>().ok());
+        values.reduce(|sum, value| sum + value)
     }
 
     /// SIGKILL.
