@@ -28,11 +28,16 @@ need_java() {
   version=$("$java" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' || true)
   [ "${version:-0}" -ge 17 ] && return
   programs+=("java (17 or newer)")
-  if apt-cache show openjdk-17-jre-headless >/dev/null 2>&1; then
-    packages+=(openjdk-17-jre-headless)
-  else
-    packages+=(default-jre-headless)
-  fi
+  packages+=(openjdk-17-jre-headless)
+}
+
+# Newer releases than those with Java 17 have a newer one; only up-to-date lists of packages tell.
+java_of_this_release() {
+  local index
+  apt-cache show openjdk-17-jre-headless >/dev/null 2>&1 && return
+  for index in "${!packages[@]}"; do
+    [ "${packages[index]}" != openjdk-17-jre-headless ] || packages[index]=default-jre-headless
+  done
 }
 
 need_rust() {
@@ -62,7 +67,8 @@ install_missing() {
     fi
     as_root=(sudo)
   fi
-  echo "installing with apt-get: ${packages[*]}"
   "${as_root[@]}" apt-get update -qq
+  java_of_this_release
+  echo "installing with apt-get: ${packages[*]}"
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 }
