@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::process::Command;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -15,16 +15,16 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::error::{ServerError, tail};
-use crate::guard::{Guarded, Spec};
+use crate::error::ServerError;
+use crate::guard::Spec;
 use crate::kafka_home::{java, libraries};
 use crate::port::free_port;
+use crate::process::{ServerProcess, run};
 use crate::raw_record::RawRecord;
 use crate::record::Record;
 
 const NAME: &str = "Apache Kafka";
 const READY: Duration = Duration::from_mins(2);
-const PATIENCE: Duration = Duration::from_secs(30);
 const REQUEST: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(30);
 const PORT_TRIES: usize = 5;
@@ -54,8 +54,7 @@ impl Default for KafkaOptions {
 
 /// A running broker, stopped and removed on drop.
 pub struct KafkaServer {
-    process: Mutex<Option<Guarded>>,
-    spec: Spec,
+    process: ServerProcess,
     bootstrap: String,
     producer: OnceLock<FutureProducer>,
     _dir: TempDir,
@@ -109,42 +108,27 @@ impl KafkaServer {
 
     /// The process id of the broker.
     pub fn pid(&self) -> Result<u32, ServerError> {
-        let process = self.process();
-        let running = process
-            .as_ref()
-            .ok_or(ServerError::Stopped { server: NAME })?;
-        Ok(running.pid())
+        self.process.pid()
     }
 
     /// Sends a signal (`STOP`, `CONT`, …) to the broker.
     pub fn signal(&self, name: &str) -> Result<(), ServerError> {
-        let mut process = self.process();
-        let running = process
-            .as_mut()
-            .ok_or(ServerError::Stopped { server: NAME })?;
-        running
-            .signal(name)
-            .map_err(ServerError::io(format!("sending {name} to {NAME}")))
+        self.process.signal(name)
     }
 
     /// Shuts the broker down in order; its data stay.
     pub async fn stop(&self) {
-        self.end("TERM").await;
+        self.process.end("TERM").await;
     }
 
     /// Kills the broker by SIGKILL; its data stay.
     pub async fn kill(&self) {
-        self.end("KILL").await;
+        self.process.end("KILL").await;
     }
 
     /// Starts again after a stop, on the same port with the same data, and waits until it answers.
     pub async fn start_again(&self) -> Result<(), ServerError> {
-        {
-            let mut process = self.process();
-            if process.is_none() {
-                *process = Some(Guarded::start(self.spec.clone())?);
-            }
-        }
+        self.process.start_again()?;
         self.ready().await
     }
 
@@ -231,18 +215,6 @@ impl KafkaServer {
         published.map_err(ServerError::io(doing))
     }
 
-    async fn end(&self, signal: &'static str) {
-        let running = self.process().take();
-        if let Some(running) = running {
-            // A panic in there is a bug of the guard that the next start would report.
-            let _ = tokio::task::spawn_blocking(move || running.end(signal, PATIENCE)).await;
-        }
-    }
-
-    fn process(&self) -> MutexGuard<'_, Option<Guarded>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>, ServerError> {
         self.client()
             .create()
@@ -297,30 +269,12 @@ impl KafkaServer {
 
     /// Waits until the broker answers a request for metadata with itself.
     async fn ready(&self) -> Result<(), ServerError> {
-        let start = Instant::now();
-        loop {
+        let answers = async || {
             // librdkafka complains aloud about refused connections: knock first.
             let knock = tokio::net::TcpStream::connect(&self.bootstrap).await;
-            if knock.is_ok() && self.answers().await? {
-                return Ok(());
-            }
-            let log = {
-                let mut process = self.process();
-                let running = process
-                    .as_mut()
-                    .ok_or(ServerError::Stopped { server: NAME })?;
-                running.check()?;
-                running.log()
-            };
-            if start.elapsed() > READY {
-                return Err(ServerError::NotReady {
-                    server: NAME,
-                    after: READY,
-                    log,
-                });
-            }
-            tokio::time::sleep(POLL).await;
-        }
+            Ok(knock.is_ok() && self.answers().await?)
+        };
+        self.process.until(answers, READY).await
     }
 
     async fn answers(&self) -> Result<bool, ServerError> {
@@ -369,8 +323,7 @@ impl KafkaServer {
             user: None,
         };
         Ok(Self {
-            process: Mutex::new(Some(Guarded::start(spec.clone())?)),
-            spec,
+            process: ServerProcess::start(NAME, spec)?,
             bootstrap: format!("127.0.0.1:{port}"),
             producer: OnceLock::new(),
             _dir: dir,
@@ -382,9 +335,6 @@ impl Drop for KafkaServer {
     fn drop(&mut self) {
         if let Some(producer) = self.producer.get() {
             let _ = producer.flush(Duration::ZERO);
-        }
-        if let Some(running) = self.process().take() {
-            running.end("KILL", PATIENCE);
         }
     }
 }
@@ -431,27 +381,17 @@ fn format_storage(
     properties: &Path,
     dir: &Path,
 ) -> Result<(), ServerError> {
-    let doing = || "formatting the storage of Apache Kafka";
-    let log = dir.join("format.log");
-    let output = fs::File::create(&log).map_err(ServerError::io(doing()))?;
-    let errors = output.try_clone().map_err(ServerError::io(doing()))?;
-    let status = Command::new(java)
+    let mut command = Command::new(java);
+    command
         .args(arguments)
         .args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"])
-        .arg(properties)
-        .stdin(Stdio::null())
-        .stdout(output)
-        .stderr(errors)
-        .status()
-        .map_err(ServerError::io(doing()))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(ServerError::Exited {
-        program: "kafka.tools.StorageTool".to_owned(),
-        status,
-        log: tail(&log),
-    })
+        .arg(properties);
+    run(
+        command,
+        "kafka.tools.StorageTool",
+        "formatting the storage of Apache Kafka",
+        &dir.join("format.log"),
+    )
 }
 
 const LOG4J: &str = "\

@@ -17,6 +17,7 @@ pub mod kafka_home;
 pub mod lag;
 pub mod port;
 pub mod postgres;
+mod process;
 pub mod raw_record;
 pub mod record;
 

@@ -5,7 +5,6 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -13,15 +12,15 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::error::{ServerError, tail};
-use crate::guard::{Guarded, Spec, User};
+use crate::error::ServerError;
+use crate::guard::{Spec, User};
 use crate::port::free_port;
+use crate::process::{ServerProcess, run};
 
 const NAME: &str = "PostgreSQL";
 const INSTALL: &str = "install PostgreSQL 15 or newer (Debian and Ubuntu: apt-get install postgresql), or put the \
                        directory of its `initdb` and `postgres` on PATH";
 const READY: Duration = Duration::from_mins(1);
-const PATIENCE: Duration = Duration::from_secs(20);
 const PORT_TRIES: usize = 5;
 
 /// How a cluster is set up.
@@ -37,8 +36,7 @@ pub struct PostgresOptions {
 /// A running cluster, stopped and removed on drop.
 #[derive(Debug)]
 pub struct PostgresServer {
-    process: Mutex<Option<Guarded>>,
-    spec: Spec,
+    process: ServerProcess,
     port: u16,
     password: String,
     _dir: TempDir,
@@ -111,55 +109,28 @@ impl PostgresServer {
 
     /// The process id of the postmaster.
     pub fn pid(&self) -> Result<u32, ServerError> {
-        let process = self.process();
-        let running = process
-            .as_ref()
-            .ok_or(ServerError::Stopped { server: NAME })?;
-        Ok(running.pid())
+        self.process.pid()
     }
 
     /// Sends a signal (`HUP`, `STOP`, `CONT`, …) to the postmaster.
     pub fn signal(&self, name: &str) -> Result<(), ServerError> {
-        let mut process = self.process();
-        let running = process
-            .as_mut()
-            .ok_or(ServerError::Stopped { server: NAME })?;
-        running
-            .signal(name)
-            .map_err(ServerError::io(format!("sending {name} to {NAME}")))
+        self.process.signal(name)
     }
 
     /// Stops as `pg_ctl stop -m immediate` does: every session is cut, nothing is written, the next start recovers.
     pub async fn stop_immediate(&self) {
-        self.stop("QUIT").await;
+        self.process.end("QUIT").await;
     }
 
     /// Stops as `pg_ctl stop -m fast` does: sessions are ended, a checkpoint is written.
     pub async fn stop_fast(&self) {
-        self.stop("INT").await;
+        self.process.end("INT").await;
     }
 
     /// Starts again after a stop, on the same port with the same data, and waits until it answers.
     pub async fn start_again(&self) -> Result<(), ServerError> {
-        {
-            let mut process = self.process();
-            if process.is_none() {
-                *process = Some(Guarded::start(self.spec.clone())?);
-            }
-        }
+        self.process.start_again()?;
         self.ready().await
-    }
-
-    async fn stop(&self, signal: &'static str) {
-        let running = self.process().take();
-        if let Some(running) = running {
-            // A panic in there is a bug of the guard that the next start would report.
-            let _ = tokio::task::spawn_blocking(move || running.end(signal, PATIENCE)).await;
-        }
-    }
-
-    fn process(&self) -> MutexGuard<'_, Option<Guarded>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
@@ -167,29 +138,14 @@ impl PostgresServer {
     }
 
     async fn ready(&self) -> Result<(), ServerError> {
-        let start = Instant::now();
-        loop {
-            if let Ok(connection) = self.connect().await {
-                let _ = connection.close().await;
-                return Ok(());
-            }
-            let log = {
-                let mut process = self.process();
-                let running = process
-                    .as_mut()
-                    .ok_or(ServerError::Stopped { server: NAME })?;
-                running.check()?;
-                running.log()
+        let answers = async || {
+            let Ok(connection) = self.connect().await else {
+                return Ok(false);
             };
-            if start.elapsed() > READY {
-                return Err(ServerError::NotReady {
-                    server: NAME,
-                    after: READY,
-                    log,
-                });
-            }
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
+            let _ = connection.close().await;
+            Ok(true)
+        };
+        self.process.until(answers, READY).await
     }
 
     fn launch(options: &PostgresOptions) -> Result<Self, ServerError> {
@@ -218,12 +174,11 @@ impl PostgresServer {
                 stop: "QUIT",
                 user,
             };
-            let mut process = Guarded::start(spec.clone())?;
-            match wait_for_pid_file(&mut process, &data) {
+            let process = ServerProcess::start(NAME, spec)?;
+            match wait_for_pid_file(&process, &data) {
                 Ok(()) => {
                     return Ok(Self {
-                        process: Mutex::new(Some(process)),
-                        spec,
+                        process,
                         port,
                         password,
                         _dir: dir,
@@ -237,30 +192,18 @@ impl PostgresServer {
     }
 }
 
-impl Drop for PostgresServer {
-    fn drop(&mut self) {
-        if let Some(running) = self.process().take() {
-            running.end("QUIT", PATIENCE);
-        }
-    }
-}
-
 /// The postmaster writes `ready` or `starting` as the last line of its pid file once it listens.
-fn wait_for_pid_file(process: &mut Guarded, data: &Path) -> Result<(), ServerError> {
+fn wait_for_pid_file(process: &ServerProcess, data: &Path) -> Result<(), ServerError> {
     let start = Instant::now();
-    while start.elapsed() < READY {
+    loop {
         process.check()?;
         let lines = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
         if lines.lines().nth(7).is_some() {
             return Ok(());
         }
+        process.not_after(start, READY)?;
         std::thread::sleep(Duration::from_millis(20));
     }
-    Err(ServerError::NotReady {
-        server: NAME,
-        after: READY,
-        log: process.log(),
-    })
 }
 
 fn arguments(data: &Path, sockets: &Path, port: u16, options: &PostgresOptions) -> Vec<OsString> {
@@ -306,9 +249,6 @@ fn initdb(
     fs::write(&secret, password).map_err(ServerError::io(doing()))?;
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))
         .map_err(ServerError::io(doing()))?;
-    let log = dir.join("log");
-    let output = fs::File::create(&log).map_err(ServerError::io(doing()))?;
-    let errors = output.try_clone().map_err(ServerError::io(doing()))?;
     let mut command = Command::new(bin.join("initdb"));
     command
         .arg("-D")
@@ -317,24 +257,14 @@ fn initdb(
         .arg(&secret)
         .args(["--username", "recap", "--auth", "scram-sha-256"])
         .args(["--encoding", "UTF8", "--no-locale", "--no-sync"])
-        .current_dir(dir)
-        .stdin(std::process::Stdio::null())
-        .stdout(output)
-        .stderr(errors);
+        .current_dir(dir);
     if let Some(user) = user {
         chown(&secret, Some(user.uid), Some(user.gid)).map_err(ServerError::io(doing()))?;
         command.uid(user.uid).gid(user.gid);
     }
-    let status = command.status().map_err(ServerError::io(doing()))?;
+    let made = run(command, "initdb", &doing(), &dir.join("log"));
     fs::remove_file(&secret).map_err(ServerError::io(doing()))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(ServerError::Exited {
-        program: "initdb".to_owned(),
-        status,
-        log: tail(&log),
-    })
+    made
 }
 
 /// The directory of `initdb` and `postgres`: on PATH, where `pg_config` says, or where Debian puts them (the newest).
