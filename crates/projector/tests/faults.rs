@@ -33,7 +33,7 @@ const FREEZE: Duration = Duration::from_secs(8);
 const SQLSTATES: [&str; 6] = ["40P01", "40001", "53100", "53200", "57014", "57P01"];
 
 /// Every fault and the part it strikes.
-const FAULTS: [(&str, Part); 12] = [
+const FAULTS: [(&str, Part); 14] = [
     ("kill", Part::Projector),
     ("join", Part::Projector),
     ("leave", Part::Projector),
@@ -43,8 +43,10 @@ const FAULTS: [(&str, Part); 12] = [
     ("cut", Part::Database),
     ("sqlstate", Part::Database),
     ("read-only", Part::Database),
+    ("locked", Part::Database),
     ("broker-restart", Part::Broker),
     ("broker-away", Part::Broker),
+    ("broker-freeze", Part::Broker),
     ("partitions", Part::Broker),
 ];
 
@@ -180,6 +182,7 @@ impl Harness<'_> {
                     self.postgres.start_again().await.unwrap();
                 }
                 "cut" => self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'recap-projector'").await,
+                "locked" => self.hold_the_table().await,
                 "sqlstate" => self.raise(SQLSTATES[random.random_range(0..SQLSTATES.len())]).await,
                 _ => {
                     let writable = "SET default_transaction_read_only = off";
@@ -193,6 +196,15 @@ impl Harness<'_> {
             }
             self.struck(fault);
         }
+    }
+
+    /// No flush gets on for longer than the session timeout.
+    async fn hold_the_table(&self) {
+        let seconds = FREEZE.as_secs();
+        self.sql(&format!(
+            "BEGIN; LOCK TABLE recap_g1.conversation_summary; SELECT pg_sleep({seconds}); COMMIT"
+        ))
+        .await;
     }
 
     /// For a while one write in some hundred fails in the middle of its transaction.
@@ -240,6 +252,11 @@ impl Harness<'_> {
                 "broker-restart" => {
                     self.kafka.kill().await;
                     self.kafka.start_again().await.unwrap();
+                }
+                "broker-freeze" => {
+                    self.kafka.signal("STOP").unwrap();
+                    tokio::time::sleep(FREEZE).await;
+                    self.kafka.signal("CONT").unwrap();
                 }
                 "broker-away" => {
                     self.kafka.stop().await;
