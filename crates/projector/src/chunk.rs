@@ -11,6 +11,9 @@ use crate::offsets::ChunkId;
 
 type Span = Range<usize>;
 
+/// What unreadable headers count for: their size cannot be asked for, and by default no record is larger.
+const UNREADABLE_BYTES: usize = 1 << 20;
+
 /// Where one record came from and where its pieces are.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -38,6 +41,7 @@ pub(crate) struct Chunk {
     pub dead: Vec<usize>,
     headers: Vec<(Span, Option<Span>)>,
     buffer: Vec<u8>,
+    unreadable: usize,
 }
 
 impl Chunk {
@@ -49,6 +53,7 @@ impl Chunk {
             dead: Vec::new(),
             headers: Vec::new(),
             buffer: Vec::new(),
+            unreadable: 0,
         }
     }
 
@@ -63,8 +68,10 @@ impl Chunk {
             None
         } else {
             self.headers.truncate(first_header);
+            self.unreadable += 1;
             message.headers().map(BorrowedHeaders::detach)
         };
+        let unreadable = usize::from(unreadable_headers.is_some()) * UNREADABLE_BYTES;
         self.records.push(Record {
             topic,
             partition: message.partition(),
@@ -79,6 +86,7 @@ impl Chunk {
         self.buffer.len() - before
             + size_of::<Record>()
             + headers * size_of::<(Span, Option<Span>)>()
+            + unreadable
     }
 
     fn copy_headers(&mut self, message: &BorrowedMessage<'_>) {
@@ -132,6 +140,7 @@ impl Chunk {
         self.buffer.capacity()
             + self.records.capacity() * size_of::<Record>()
             + self.headers.capacity() * size_of::<(Span, Option<Span>)>()
+            + self.unreadable * UNREADABLE_BYTES
     }
 
     /// The least timestamp of the records in Unix milliseconds.

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Start with [`Projector::start`]; then `consumer` for how records are taken, `worker` and `pending` for how batches grow, `flush` for how
-//! they end, `offsets` for when an offset moves, and [`dead_letters`] for what cannot be folded.
+//! they end, `offsets` for when an offset moves, [`dead_letters`] for what cannot be folded, and `coverage` for partitions that nobody would read.
 
 mod admin;
 mod backoff;
