@@ -108,7 +108,6 @@ struct Replay {
 
 /// Runs the subcommand.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    recap_projector::headers::hush();
     match &options.command {
         Command::List(list) => run_list(list),
         Command::Show(show) => run_show(show),

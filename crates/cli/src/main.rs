@@ -53,6 +53,7 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
+    recap_projector::headers::hush();
     match run(Cli::parse().command) {
         // `recap events | head` has done what it should.
         Err(error) if is_closed_pipe(&error) => Ok(()),
