@@ -162,28 +162,47 @@ async fn two_projectors_share_the_partitions_with_either_protocol_and_leave_in_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_static_member_that_comes_back_reads_what_was_added_while_it_was_away() {
+async fn static_members_that_come_back_read_what_was_added_while_they_were_away() {
     let (kafka, postgres) = (
         KafkaServer::shared().await.unwrap(),
         PostgresServer::shared().await.unwrap(),
     );
-    let place = Place::new(kafka, "added", postgres.create_database().await.unwrap(), 1).await;
-    let records = log(7, 6_000);
-    let member = ["--group-instance-id=one"];
-    let mut projector = place.projector(&member);
-    place.publish(&records[..2_000]).await;
-    place.caught_up(LIMIT).await;
-    assert_eq!(projector.stop().await, Some(0));
-    for topic in crate::support::TOPICS {
-        kafka.add_partitions(&place.topic(topic), 3).await.unwrap();
+    for members in [1, 2] {
+        let place = Place::new(kafka, "added", postgres.create_database().await.unwrap(), 1).await;
+        let records = log(7, 6_000);
+        let start = || -> Vec<_> {
+            (0..members)
+                .map(|member| place.projector(&[&format!("--group-instance-id={member}")]))
+                .collect()
+        };
+        let projectors = start();
+        for projector in &projectors {
+            let ready = || async {
+                projector
+                    .metric("recap_projector_partitions_assigned")
+                    .await
+                    > Some(0)
+            };
+            assert!(eventually(LIMIT, ready).await, "a member got nothing");
+        }
+        place.publish(&records[..2_000]).await;
+        place.caught_up(LIMIT).await;
+        for mut projector in projectors {
+            assert_eq!(projector.stop().await, Some(0));
+        }
+        for topic in crate::support::TOPICS {
+            kafka.add_partitions(&place.topic(topic), 3).await.unwrap();
+        }
+        let again = start();
+        place.publish(&records[2_000..]).await;
+        place.caught_up(LIMIT).await;
+        for mut projector in again {
+            assert_eq!(projector.stop().await, Some(0));
+        }
+        place
+            .assert_equals_fold(&records, &postgres.create_database().await.unwrap())
+            .await;
     }
-    let mut again = place.projector(&member);
-    place.publish(&records[2_000..]).await;
-    place.caught_up(LIMIT).await;
-    assert_eq!(again.stop().await, Some(0));
-    place
-        .assert_equals_fold(&records, &postgres.create_database().await.unwrap())
-        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
