@@ -12,13 +12,15 @@ if [ -z "$work" ]; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
 fi
+# One commit for both, however long they take.
+[ -f "$work/commit" ] || git -C "$top" rev-parse HEAD > "$work/commit"
 
 # The flags of deploy/Dockerfile, for directories that are elsewhere.
 build() {
   local sources=$1/sources target=$1/target-directory cargo=${CARGO_HOME:-$HOME/.cargo} arguments=() package
   if [ ! -d "$sources" ]; then
     mkdir -p "$sources.new"
-    git -C "$top" archive HEAD | tar -x -C "$sources.new"
+    git -C "$top" archive "$(cat "$work/commit")" | tar -x -C "$sources.new"
     mv "$sources.new" "$sources"
   fi
   for package in "${packages[@]}"; do arguments+=(-p "$package"); done
@@ -26,7 +28,7 @@ build() {
     cd "$sources"
     RUSTFLAGS="--remap-path-prefix=$sources=recap --remap-path-prefix=$cargo=cargo --remap-path-prefix=$target=target" \
       CFLAGS="-ffile-prefix-map=$cargo=cargo -ffile-prefix-map=$target=target" CXXFLAGS="-ffile-prefix-map=$cargo=cargo -ffile-prefix-map=$target=target" \
-      SOURCE_DATE_EPOCH=0 CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=$target \
+      SOURCE_DATE_EPOCH=0 CARGO_INCREMENTAL=0 AWS_LC_SYS_USE_SYSTEM=0 CARGO_TARGET_DIR=$target \
       cargo build --locked --quiet --bins --profile "$profile" "${arguments[@]}"
   )
 }
