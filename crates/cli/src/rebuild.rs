@@ -2,7 +2,6 @@
 
 mod progress;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,8 +61,8 @@ pub struct Options {
     onto_current: bool,
 
     /// Replay this archive before what Kafka holds
-    #[arg(long, value_name = "DIR")]
-    archive: Option<PathBuf>,
+    #[arg(long, value_name = "DIR|URL")]
+    archive: Option<String>,
 
     /// Recompute only one organization's rows, in place
     #[arg(long, value_name = "ID", conflicts_with = "mode")]
