@@ -66,6 +66,10 @@ impl Context {
         {
             self.commit_failed(&to_commit, &error);
         }
+        // librdkafka keeps a partition paused until it is resumed, whoever had it meanwhile: one that comes back would never be read.
+        if let Err(error) = consumer.resume(list) {
+            tracing::warn!(%error, "revoked partitions not resumed");
+        }
         let mut router = lock(&self.router);
         for &partition in &partitions {
             router.offsets.revoke(partition);

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use recap_generator::{Config, Log};
 use recap_servers::{KafkaServer, PostgresServer};
+use sqlx::Executor;
 
 use crate::support::{Place, Process, eventually};
 
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(1);
 const PAUSED: &str = "recap_projector_partitions_paused";
 
 async fn becomes(projector: &Process, metric: &str, wanted: impl Fn(i64) -> bool) {
@@ -48,6 +49,45 @@ async fn partitions_are_paused_in_their_group_while_nothing_can_be_written_and_r
     let output = projector.output();
     let revoked = output.matches("partitions revoked").count();
     assert_eq!(revoked, 1, "it lost its place in the group before it left");
+    place
+        .assert_equals_fold(&records, &postgres.create_database().await.unwrap())
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_that_were_paused_when_they_went_are_read_when_they_come_back() {
+    let (kafka, postgres) = (
+        KafkaServer::shared().await.unwrap(),
+        PostgresServer::shared().await.unwrap(),
+    );
+    let database = postgres.create_database().await.unwrap();
+    let place = Place::new(kafka, "came", database, 2).await;
+    let records: Vec<_> = Log::new(Config::small(11, 30_000)).iter().collect();
+    let bounded = ["--intake-bytes=1MiB", "--kafka-queue-bytes=1MiB"];
+    let mut stays = place.projector(&bounded);
+    place.publish(&records[..1_000]).await;
+    place.caught_up(LIMIT).await;
+
+    let pool = place.pool().await;
+    let mut lock = pool.begin().await.unwrap();
+    lock.execute("LOCK TABLE recap_g1.conversation_summary")
+        .await
+        .unwrap();
+    place.publish(&records[1_000..25_000]).await;
+    becomes(&stays, PAUSED, |paused| paused >= 12).await;
+    let mut goes = place.projector(&bounded);
+    becomes(&goes, "recap_projector_partitions_assigned", |count| {
+        count > 0
+    })
+    .await;
+    lock.rollback().await.unwrap();
+    place.caught_up(LIMIT).await;
+    becomes(&stays, PAUSED, |paused| paused == 0).await;
+
+    assert_eq!(goes.stop().await, Some(0));
+    place.publish(&records[25_000..]).await;
+    place.caught_up(LIMIT).await;
+    assert_eq!(stays.stop().await, Some(0));
     place
         .assert_equals_fold(&records, &postgres.create_database().await.unwrap())
         .await;

@@ -74,12 +74,15 @@ impl<'k> Place<'k> {
         place
     }
 
+    /// Creates every topic, also while brokers come and go.
     pub async fn create_topics(&self, partitions: i32) {
         for topic in TOPICS {
-            self.kafka
-                .topic(&self.topic(topic), partitions)
-                .await
-                .unwrap();
+            let topic = self.topic(topic);
+            let created = || async { self.kafka.topic(&topic, partitions).await.is_ok() };
+            assert!(
+                eventually(Duration::from_mins(1), created).await,
+                "{topic} cannot be created"
+            );
         }
     }
 
