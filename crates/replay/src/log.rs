@@ -51,18 +51,12 @@ pub enum LogError {
     },
 }
 
-/// The first and the next offset that a partition holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Watermarks {
-    /// The oldest record still there.
-    pub low: i64,
-    /// One past the newest record.
-    pub high: i64,
-}
-
 /// A reader of chosen partitions from chosen offsets.
 pub struct KafkaLog {
     consumer: BaseConsumer,
+    /// Asks brokers for offsets. It never fetches: a broker answers a connection's requests in order, so behind
+    /// `consumer`'s fetches each question would wait up to `fetch.wait.max.ms`.
+    lookup: BaseConsumer,
     client: ClientConfig,
     topics: Vec<Arc<str>>,
     position: Offsets,
@@ -76,8 +70,9 @@ impl KafkaLog {
             .set("group.id", &config.group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", "true")
-            .set("auto.offset.reset", "error");
+            .set("auto.offset.reset", "error")
+            // A full queue is the normal state here; the default of one second would let it run empty.
+            .set("fetch.queue.backoff.ms", "20");
         for absent in [
             "group.instance.id",
             "group.protocol",
@@ -87,9 +82,9 @@ impl KafkaLog {
         ] {
             client.remove(absent);
         }
-        let consumer = client.create().map_err(kafka("create a consumer"))?;
         Ok(Self {
-            consumer,
+            consumer: client.create().map_err(kafka("create a consumer"))?,
+            lookup: client.create().map_err(kafka("create a consumer"))?,
             client,
             topics: config
                 .topics
@@ -103,7 +98,7 @@ impl KafkaLog {
     /// Every partition that the topics have now; a topic that does not exist has none.
     pub fn partitions(&self) -> Result<Vec<Partition>, LogError> {
         let metadata = self
-            .consumer
+            .lookup
             .fetch_metadata(None, METADATA_TIMEOUT)
             .map_err(kafka("read the cluster's metadata"))?;
         let mut partitions = Vec::new();
@@ -117,51 +112,51 @@ impl KafkaLog {
         Ok(partitions)
     }
 
-    /// The first and next offset of a partition, as the broker says now.
-    pub fn watermarks(&self, partition: &Partition) -> Result<Watermarks, LogError> {
-        let (low, high) = self
-            .consumer
-            .fetch_watermarks(&partition.topic, partition.number, METADATA_TIMEOUT)
-            .map_err(kafka("read a partition's watermarks"))?;
-        Ok(Watermarks { low, high })
+    /// The oldest record of every partition, as the brokers say now.
+    pub fn oldest_offsets(&self) -> Result<Offsets, LogError> {
+        self.offsets_of(Offset::Beginning)
     }
 
-    /// One past the newest record of every partition, as the broker says now.
+    /// One past the newest record of every partition, as the brokers say now.
     pub fn end_offsets(&self) -> Result<Offsets, LogError> {
-        self.partitions()?
-            .into_iter()
-            .map(|partition| {
-                let high = self.watermarks(&partition)?.high;
-                Ok((partition, high))
-            })
-            .collect()
+        self.offsets_of(Offset::End)
     }
 
     /// The offsets of the first records produced at a time or later; partitions without one are at
     /// their end.
     pub fn offsets_at(&self, time: DateTime<Utc>) -> Result<Offsets, LogError> {
+        let mut found = self.end_offsets()?;
+        for (partition, next) in self
+            .offsets_of(Offset::Offset(time.timestamp_millis()))?
+            .iter()
+        {
+            found.set(partition.clone(), next);
+        }
+        Ok(found)
+    }
+
+    /// One `ListOffsets` request a broker, whatever the number of partitions; those without an answer are left out.
+    fn offsets_of(&self, at: Offset) -> Result<Offsets, LogError> {
         let mut list = TopicPartitionList::new();
         for partition in self.partitions()? {
-            let at = Offset::Offset(time.timestamp_millis());
             list.add_partition_offset(&partition.topic, partition.number, at)
-                .map_err(kafka("look up offsets by time"))?;
+                .map_err(kafka("look up offsets"))?;
+        }
+        if list.count() == 0 {
+            return Ok(Offsets::default());
         }
         let found = self
-            .consumer
+            .lookup
             .offsets_for_times(list, METADATA_TIMEOUT)
-            .map_err(kafka("look up offsets by time"))?;
-        found
-            .elements()
-            .iter()
-            .map(|element| {
-                let partition = Partition::new(element.topic(), element.partition());
-                let next = match element.offset() {
-                    Offset::Offset(next) => next,
-                    _ => self.watermarks(&partition)?.high,
-                };
-                Ok((partition, next))
-            })
-            .collect()
+            .map_err(kafka("look up offsets"))?;
+        let mut offsets = Offsets::default();
+        for element in found.elements() {
+            element.error().map_err(kafka("look up offsets"))?;
+            if let Offset::Offset(next) = element.offset() {
+                offsets.set(Partition::new(element.topic(), element.partition()), next);
+            }
+        }
+        Ok(offsets)
     }
 
     /// The offsets that the live consumer group has committed; partitions without one are left out.
@@ -171,7 +166,7 @@ impl KafkaLog {
             list.add_partition(&partition.topic, partition.number);
         }
         let committed = self
-            .consumer
+            .lookup
             .committed_offsets(list, METADATA_TIMEOUT)
             .map_err(kafka("read the group's committed offsets"))?;
         Ok(committed
@@ -224,7 +219,6 @@ impl KafkaLog {
         while left > 0 {
             let message = match self.consumer.poll(POLL_TIMEOUT) {
                 Some(Ok(message)) => message,
-                Some(Err(KafkaError::PartitionEOF(_))) => continue,
                 Some(Err(error)) if is_transient(&error) => {
                     tracing::warn!(%error, "the log cannot be read now, trying on");
                     continue;
@@ -272,15 +266,20 @@ impl KafkaLog {
     }
 
     fn include(&mut self, target: &Offsets) -> Result<(), LogError> {
+        if target
+            .iter()
+            .all(|(partition, _)| self.position.contains(partition))
+        {
+            return Ok(());
+        }
+        let oldest = self.oldest_offsets()?;
         let mut position = self.position.clone();
-        let mut grown = false;
         for (partition, _) in target.iter() {
             if !position.contains(partition) {
-                position.set(partition.clone(), self.watermarks(partition)?.low);
-                grown = true;
+                position.set(partition.clone(), oldest.get(partition));
             }
         }
-        if grown { self.seek(position) } else { Ok(()) }
+        self.seek(position)
     }
 
     fn left(&self, target: &Offsets, at_end: &BTreeSet<Partition>) -> usize {
@@ -293,7 +292,7 @@ impl KafkaLog {
     }
 
     /// Asks the broker, partition by partition, whether what is left holds any record. rust-rdkafka's
-    /// end-of-partition event names no topic, so each question has a consumer of its own.
+    /// end-of-partition event names no topic (and it logs each as an error), so each question has a consumer of its own.
     fn probe_ends(
         &self,
         target: &Offsets,
@@ -304,7 +303,11 @@ impl KafkaLog {
             if position >= next || at_end.contains(partition) {
                 continue;
             }
-            let probe: BaseConsumer = self.client.create().map_err(kafka("create a consumer"))?;
+            let mut client = self.client.clone();
+            let probe: BaseConsumer = client
+                .set("enable.partition.eof", "true")
+                .create()
+                .map_err(kafka("create a consumer"))?;
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(position))
                 .map_err(kafka("choose partitions"))?;

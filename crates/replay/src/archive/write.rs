@@ -97,14 +97,11 @@ fn cut(
     sender: &mpsc::Sender<Finished>,
 ) -> Result<(), ArchiveError> {
     let mut log = KafkaLog::open(config)?;
-    let target = log.end_offsets()?;
+    let (oldest, target) = (log.oldest_offsets()?, log.end_offsets()?);
     let mut start = Offsets::default();
     for (partition, _) in target.iter() {
         let archived = manifest.coverage(partition).map_or(0, |(_, next)| next);
-        start.set(
-            partition.clone(),
-            archived.max(log.watermarks(partition)?.low),
-        );
+        start.set(partition.clone(), archived.max(oldest.get(partition)));
     }
     log.seek(start.clone())?;
     let mut open: BTreeMap<Partition, OpenSegment> = BTreeMap::new();

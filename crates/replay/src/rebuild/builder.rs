@@ -91,12 +91,11 @@ impl Builder {
     pub(super) async fn seek(&mut self, from: Offsets) -> Result<(), RebuildError> {
         let position = self
             .with_log(move |log| {
-                let mut position = Offsets::default();
-                for partition in log.partitions()? {
-                    let low = log.watermarks(&partition)?.low;
-                    let next = from.get(&partition).max(low);
-                    position.set(partition, next);
-                }
+                let position: Offsets = log
+                    .oldest_offsets()?
+                    .iter()
+                    .map(|(partition, oldest)| (partition.clone(), oldest.max(from.get(partition))))
+                    .collect();
                 log.seek(position.clone())?;
                 Ok(position)
             })

@@ -2,7 +2,7 @@
 
 use crate::Partition;
 use crate::archive::ArchiveReader;
-use crate::log::{KafkaLog, LogConfig, Watermarks};
+use crate::log::{KafkaLog, LogConfig};
 
 use super::{RebuildError, RebuildOptions};
 
@@ -23,29 +23,20 @@ pub(super) async fn check(log: &LogConfig, options: &RebuildOptions) -> Result<(
         return Ok(());
     }
     let config = log.clone();
-    let watermarks = tokio::task::spawn_blocking(move || {
-        let log = KafkaLog::open(&config)?;
-        log.partitions()?
-            .into_iter()
-            .map(|partition| {
-                let watermarks = log.watermarks(&partition)?;
-                Ok((partition, watermarks))
-            })
-            .collect::<Result<Vec<_>, crate::log::LogError>>()
-    })
-    .await??;
+    let oldest =
+        tokio::task::spawn_blocking(move || KafkaLog::open(&config)?.oldest_offsets()).await??;
     let archive = match &options.archive {
         Some(store) => Some(ArchiveReader::open(store.clone()).await?),
         None => None,
     };
-    let uncovered: Vec<Uncovered> = watermarks
-        .into_iter()
-        .filter_map(|(partition, watermarks)| {
+    let uncovered: Vec<Uncovered> = oldest
+        .iter()
+        .filter_map(|(partition, oldest)| {
             let archived = archive
                 .as_ref()
-                .and_then(|archive| archive.manifest().coverage(&partition));
-            gap(watermarks, archived).map(|(from, to)| Uncovered {
-                partition,
+                .and_then(|archive| archive.manifest().coverage(partition));
+            gap(oldest, archived).map(|(from, to)| Uncovered {
+                partition: partition.clone(),
                 from,
                 to,
             })
@@ -59,14 +50,14 @@ pub(super) async fn check(log: &LogConfig, options: &RebuildOptions) -> Result<(
 }
 
 /// The first run of offsets that neither the log nor the archive holds.
-fn gap(log: Watermarks, archived: Option<(i64, i64)>) -> Option<(i64, i64)> {
-    if log.low == 0 {
+fn gap(oldest: i64, archived: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    if oldest == 0 {
         return None;
     }
     match archived {
-        None => Some((0, log.low)),
+        None => Some((0, oldest)),
         Some((first, _)) if first > 0 => Some((0, first)),
-        Some((_, next)) if next < log.low => Some((next, log.low)),
+        Some((_, next)) if next < oldest => Some((next, oldest)),
         Some(_) => None,
     }
 }
@@ -97,12 +88,11 @@ mod tests {
 
     #[test]
     fn a_gap_is_what_neither_log_nor_archive_holds() {
-        let log = |low| Watermarks { low, high: 100 };
-        assert_eq!(gap(log(0), None), None);
-        assert_eq!(gap(log(10), None), Some((0, 10)));
-        assert_eq!(gap(log(10), Some((0, 10))), None);
-        assert_eq!(gap(log(10), Some((0, 50))), None);
-        assert_eq!(gap(log(10), Some((0, 9))), Some((9, 10)));
-        assert_eq!(gap(log(10), Some((4, 50))), Some((0, 4)));
+        assert_eq!(gap(0, None), None);
+        assert_eq!(gap(10, None), Some((0, 10)));
+        assert_eq!(gap(10, Some((0, 10))), None);
+        assert_eq!(gap(10, Some((0, 50))), None);
+        assert_eq!(gap(10, Some((0, 9))), Some((9, 10)));
+        assert_eq!(gap(10, Some((4, 50))), Some((0, 4)));
     }
 }
