@@ -44,15 +44,45 @@ pub(crate) struct Chunk {
     unreadable: usize,
 }
 
+/// The memory of a chunk that is done with, for the next one: pages fresh from the system would be cleared first.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    records: Vec<Record>,
+    headers: Vec<(Span, Option<Span>)>,
+    bytes: Vec<u8>,
+}
+
+impl From<Chunk> for Buffers {
+    fn from(mut chunk: Chunk) -> Self {
+        chunk.records.clear();
+        chunk.headers.clear();
+        chunk.buffer.clear();
+        Self {
+            records: chunk.records,
+            headers: chunk.headers,
+            bytes: chunk.buffer,
+        }
+    }
+}
+
+impl Buffers {
+    /// What they take, in bytes.
+    pub fn size(&self) -> usize {
+        self.bytes.capacity()
+            + self.records.capacity() * size_of::<Record>()
+            + self.headers.capacity() * size_of::<(Span, Option<Span>)>()
+    }
+}
+
 impl Chunk {
-    pub fn new(id: ChunkId, topics: Arc<[Arc<str>]>) -> Self {
+    pub fn new(id: ChunkId, topics: Arc<[Arc<str>]>, buffers: Buffers) -> Self {
         Self {
             id,
             topics,
-            records: Vec::new(),
+            records: buffers.records,
             dead: Vec::new(),
-            headers: Vec::new(),
-            buffer: Vec::new(),
+            headers: buffers.headers,
+            buffer: buffers.bytes,
             unreadable: 0,
         }
     }
@@ -141,6 +171,15 @@ impl Chunk {
             + self.records.capacity() * size_of::<Record>()
             + self.headers.capacity() * size_of::<(Span, Option<Span>)>()
             + self.unreadable * UNREADABLE_BYTES
+    }
+
+    /// Gives back what a chunk that stayed small does not need.
+    pub fn fit(&mut self) {
+        if self.buffer.len() < self.buffer.capacity() / 2 {
+            self.buffer.shrink_to_fit();
+            self.records.shrink_to_fit();
+            self.headers.shrink_to_fit();
+        }
     }
 
     /// The least timestamp of the records in Unix milliseconds.

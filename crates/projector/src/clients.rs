@@ -10,6 +10,9 @@ use crate::settings::GroupProtocol;
 /// Larger than any record a broker takes by default, so that a dead letter with its headers fits as far as the broker lets it.
 const PRODUCER_MESSAGE_MAX: &str = "104857600";
 
+/// Bytes of one fetch, as compressed by the producers.
+const FETCH_BYTES: &str = "4194304";
+
 impl Settings {
     fn client_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
@@ -50,6 +53,10 @@ impl Settings {
                     .clamp(1, 2_097_151)
                     .to_string(),
             )
+            // With a backlog a fetch is a long run of one partition, not a little of each: it holds many events of few conversations, which
+            // become few rows. (A record larger than this is fetched all the same, KIP-74.)
+            .set("fetch.max.bytes", FETCH_BYTES)
+            .set("fetch.message.max.bytes", FETCH_BYTES)
             // A full queue is the normal state of a backlog; the default of one second would let it run empty.
             .set("fetch.queue.backoff.ms", "20")
             .set("fetch.error.backoff.ms", "200");

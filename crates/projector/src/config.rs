@@ -125,7 +125,7 @@ pub struct BatchingConfig {
         long,
         env = "RECAP_FLUSH_MAX_AGE",
         value_name = "DURATION",
-        default_value = "100ms"
+        default_value = "1s"
     )]
     pub flush_max_age: String,
     /// The most events in one batch.
@@ -133,7 +133,7 @@ pub struct BatchingConfig {
         long,
         env = "RECAP_FLUSH_MAX_EVENTS",
         value_name = "COUNT",
-        default_value = "20000"
+        default_value = "30000"
     )]
     pub flush_max_events: String,
 }

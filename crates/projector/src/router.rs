@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::chunk::Chunk;
+use crate::chunk::{Buffers, Chunk};
 use crate::offsets::{ChunkId, Offsets, PartitionIndex};
 
 /// A chunk of this size goes to its worker at once; smaller ones go when there is nothing more to take.
@@ -20,9 +20,12 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// How late a hard stop is noticed while waiting for the workers.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Chunks of which everything is durable, with the bytes they held.
+/// The most memory kept for the chunks to come.
+const SPARE_BYTES: usize = 16 << 20;
+
+/// Chunks of which everything is durable, with what they counted for and the memory they held.
 #[derive(Debug, Default)]
-pub(crate) struct Finished(pub Vec<(ChunkId, usize)>);
+pub(crate) struct Finished(pub Vec<(ChunkId, usize, Buffers)>);
 
 /// The consumer's bookkeeping. Only the consumer thread uses it; the lock around it is for the callbacks that run inside `poll`.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub(crate) struct Router {
     pub produced: HashMap<PartitionIndex, i64>,
     building: Vec<Option<Chunk>>,
     building_bytes: Vec<usize>,
+    spare: Vec<Buffers>,
+    spare_bytes: usize,
     workers: Vec<UnboundedSender<Chunk>>,
     finished: mpsc::Receiver<Finished>,
     dispatched_bytes: usize,
@@ -60,6 +65,8 @@ impl Router {
             produced: HashMap::new(),
             building: workers.iter().map(|_| None).collect(),
             building_bytes: vec![0; workers.len()],
+            spare: Vec::new(),
+            spare_bytes: 0,
             finished,
             dispatched_bytes: 0,
             next_chunk: 0,
@@ -77,11 +84,13 @@ impl Router {
             return false;
         };
         let worker = self.worker_of(message);
-        let next_chunk = &mut self.next_chunk;
-        let topics = &self.topics;
+        let (next_chunk, topics) = (&mut self.next_chunk, &self.topics);
+        let (spare, spare_bytes) = (&mut self.spare, &mut self.spare_bytes);
         let chunk = self.building[worker].get_or_insert_with(|| {
             *next_chunk += 1;
-            Chunk::new(ChunkId(*next_chunk), Arc::clone(topics))
+            let buffers = spare.pop().unwrap_or_default();
+            *spare_bytes -= buffers.size();
+            Chunk::new(ChunkId(*next_chunk), Arc::clone(topics), buffers)
         });
         self.offsets.take(chunk.id, partition, message.offset());
         if let Some(produced) = message.timestamp().to_millis() {
@@ -125,7 +134,8 @@ impl Router {
 
     fn dispatch(&mut self, worker: usize) {
         self.building_bytes[worker] = 0;
-        if let Some(chunk) = self.building[worker].take() {
+        if let Some(mut chunk) = self.building[worker].take() {
+            chunk.fit();
             self.dispatched_bytes += chunk.bytes();
             // A worker that is gone has failed, which ends the projector; what it was sent stays uncommitted.
             let _unsent = self.workers[worker].send(chunk);
@@ -172,9 +182,14 @@ impl Router {
     }
 
     fn finish(&mut self, finished: Finished) {
-        for (chunk, bytes) in finished.0 {
+        for (chunk, bytes, buffers) in finished.0 {
             self.dispatched_bytes = self.dispatched_bytes.saturating_sub(bytes);
             self.offsets.finish(chunk);
+            let spare = self.spare_bytes + buffers.size();
+            if spare <= SPARE_BYTES {
+                self.spare_bytes = spare;
+                self.spare.push(buffers);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::Settings;
 use crate::cache::StateCache;
-use crate::chunk::Chunk;
+use crate::chunk::{Buffers, Chunk};
 use crate::flush::{FlushFailure, Flushed, Flusher};
 use crate::pending::Pending;
 use crate::router::Finished;
@@ -143,8 +143,8 @@ impl Worker {
                 self.pending.written(entries, &mut self.cache);
                 self.cache.report();
                 let finished = chunks
-                    .iter()
-                    .map(|chunk| (chunk.id, chunk.bytes()))
+                    .into_iter()
+                    .map(|chunk| (chunk.id, chunk.bytes(), Buffers::from(chunk)))
                     .collect();
                 // The consumer thread is gone only when nobody commits any more.
                 let _unheard = self.finished.send(Finished(finished));
