@@ -37,8 +37,6 @@ CREATE TABLE conversation_summary (
     first_message_text      text        COLLATE "C",
     PRIMARY KEY (org_id, conversation_id)
 ) WITH (toast_tuple_target = 128);
-ALTER TABLE conversation_summary ALTER COLUMN state SET STORAGE EXTERNAL;
-
 -- A packed state does not compress, and parts are replaced whole.
 ALTER TABLE conversation_summary ALTER COLUMN state SET STORAGE EXTERNAL;
 
@@ -50,8 +48,6 @@ CREATE TABLE conversation_state_part (
     state           bytea    NOT NULL,
     PRIMARY KEY (org_id, conversation_id, part)
 ) WITH (toast_tuple_target = 128);
-ALTER TABLE conversation_state_part ALTER COLUMN state SET STORAGE EXTERNAL;
-
 ALTER TABLE conversation_state_part ALTER COLUMN state SET STORAGE EXTERNAL;
 
 -- JSON is kept as text: it comes back as it was sent, and json would refuse deep nesting.
@@ -85,6 +81,16 @@ CREATE TABLE feedback (
     created_at      timestamptz,
     PRIMARY KEY (org_id, conversation_id, feedback_id)
 );
+
+-- lz4 compresses many times faster than PostgreSQL's own method; a server built without it keeps its own.
+DO $$ BEGIN
+    ALTER TABLE conversation_summary ALTER COLUMN first_message_text SET COMPRESSION lz4;
+    ALTER TABLE tool_call
+        ALTER COLUMN args SET COMPRESSION lz4,
+        ALTER COLUMN result SET COMPRESSION lz4,
+        ALTER COLUMN error SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN NULL;
+END $$;
 
 -- event_time (µs), event_id and content are the order key: the greatest wins. A deleted profile
 -- stays as a tombstone, so that a late older one does not come back.

@@ -10,9 +10,9 @@ use sqlx::PgConnection;
 use crate::{ConversationKey, Entry, select::sql, upsert::moment};
 
 /// Rows of one statement.
-const ROWS: usize = 5_000;
+const ROWS: usize = 1_000;
 /// Bytes of one statement, about.
-const BYTES: usize = 16 << 20;
+const BYTES: usize = 2 << 20;
 
 /// Writes the payloads of these entries. Returns how many rows.
 pub(crate) async fn write(

@@ -34,9 +34,9 @@ use crate::{
 };
 
 /// Rows of one statement; beyond this they gain nothing.
-const CHUNK_ROWS: usize = 5_000;
+const CHUNK_ROWS: usize = 1_000;
 /// Bytes of one statement, about: a few conversations with huge texts are a chunk too.
-const CHUNK_BYTES: usize = 16 << 20;
+const CHUNK_BYTES: usize = 2 << 20;
 /// States read at a time.
 const LOAD_ROWS: usize = 2_000;
 
