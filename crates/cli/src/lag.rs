@@ -68,10 +68,13 @@ impl Lag {
         }
         let committed = self.consumer.committed_offsets(list, PATIENCE)?;
         let mut lag = 0;
-        for (topic, partition) in &self.partitions {
-            let (low, high) = self
-                .consumer
-                .fetch_watermarks(topic, *partition, PATIENCE)?;
+        for (at, (topic, partition)) in self.partitions.iter().enumerate() {
+            let (low, high) = match &self.finished {
+                Some(ends) => ends[at],
+                None => self
+                    .consumer
+                    .fetch_watermarks(topic, *partition, PATIENCE)?,
+            };
             let done = committed
                 .find_partition(topic, *partition)
                 .map(|entry| entry.offset());

@@ -30,6 +30,6 @@ impl Pace {
         let due = Duration::try_from_secs_f64(self.sent as f64 / self.rate).ok()?;
         // Waits shorter than this cost more than they are worth.
         due.checked_sub(self.begun.elapsed())
-            .filter(|wait| *wait > Duration::from_micros(500))
+            .filter(|wait| *wait > Duration::from_millis(2))
     }
 }

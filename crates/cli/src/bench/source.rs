@@ -29,6 +29,7 @@ impl Source {
             .set("queued.max.messages.kbytes", "65536")
             .set("queued.min.messages", "1000000")
             .set("fetch.message.max.bytes", "4194304")
+            .set("fetch.queue.backoff.ms", "10")
             .set("check.crcs", "false");
         let consumer: BaseConsumer = config.create().context("the Kafka consumer can't start")?;
         let mut partitions = TopicPartitionList::new();

@@ -56,7 +56,7 @@ impl Plan {
                 rounds: 3,
                 baseline_budget: Duration::from_secs(20),
                 batches: &[500, 2_000, 5_000, 20_000],
-                freshness: Duration::from_mins(1),
+                freshness: Duration::from_secs(30),
                 stored: (100_000, 10_000_000),
             }
         }
@@ -369,32 +369,35 @@ impl Bench<'_> {
         Ok(rate)
     }
 
+    /// At a quarter of what the projector can take, which is the goal's, and at a tenth.
     async fn freshness(&mut self, backlog: f64) -> anyhow::Result<()> {
-        let rate = backlog / 4.0;
-        let samples = freshness::run(
-            &self.broker,
-            &self.databases,
-            self.log(),
-            rate,
-            self.plan.freshness,
-        )
-        .await?;
-        let (median, slow) = (samples.median(), samples.percentile(99));
-        let text = format!(
-            "p50 {median:.0} ms, p99 {slow:.0} ms of {} probes at {} events/s",
-            samples.len(),
-            whole(rate),
-        );
-        let met = median <= 100.0 && slow <= 500.0;
-        let row = Row::new(
-            "freshness",
-            text,
-            "p50 ≤ 100 ms, p99 ≤ 500 ms",
-            Verdict::of(met),
-        )
-        .with("p50_ms", median)
-        .with("p99_ms", slow);
-        self.report.add(row);
+        for part in [4.0, 10.0] {
+            let rate = backlog / part;
+            let samples = freshness::run(
+                &self.broker,
+                &self.databases,
+                self.log(),
+                rate,
+                self.plan.freshness,
+            )
+            .await?;
+            let (median, slow) = (samples.median(), samples.percentile(99));
+            let text = format!(
+                "p50 {median:.0} ms, p99 {slow:.0} ms of {} probes at {} events/s",
+                samples.len(),
+                whole(rate),
+            );
+            let row = if part < 5.0 {
+                let met = median <= 100.0 && slow <= 500.0;
+                let goal = "p50 ≤ 100 ms, p99 ≤ 500 ms";
+                Row::new("freshness", text, goal, Verdict::of(met))
+            } else {
+                let name = "freshness at 1/10";
+                Row::new(name, text, "reported", Verdict::Reported)
+            };
+            self.report
+                .add(row.with("p50_ms", median).with("p99_ms", slow));
+        }
         Ok(())
     }
 

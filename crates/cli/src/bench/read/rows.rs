@@ -264,8 +264,10 @@ impl Bench {
             "{reached:.0} readings for 256 requests; slowest answer {:.0} ms",
             latency.percentile(100)
         );
-        let row = Row::new("stampede", text, "1 statement", Verdict::of(reached <= 1.0))
-            .with("readings", reached);
+        // None at all would mean that something else was counted.
+        let met = (reached - 1.0).abs() < 0.5;
+        let row =
+            Row::new("stampede", text, "1 statement", Verdict::of(met)).with("readings", reached);
         self.report.add(row);
         Ok(())
     }
@@ -275,12 +277,14 @@ impl Bench {
         let mut client = Client::connect(&self.target().host, &self.target().token).await?;
         client.get_ok("/metrics").await?;
         let text = String::from_utf8_lossy(&client.body);
-        let line = text
+        let readings = text
             .lines()
-            .filter(|line| line.starts_with("recap_cache_requests_total") && line.contains("miss"))
+            .filter(|line| {
+                line.starts_with("recap_query_cache_lookups_total") && line.contains("\"miss\"")
+            })
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum();
-        Ok(line)
+        Ok(readings)
     }
 }
 
