@@ -6,9 +6,11 @@ CREATE INDEX IF NOT EXISTS conversation_summary_by_update
     ON conversation_summary (org_id, recency, conversation_id) INCLUDE (created_at)
     WHERE deleted_at IS NULL;
 
--- Narrow ranges, and the statistics.
+-- Ranges that are not the newest, and the statistics: both of them without a look at the rows, which are twenty times as wide.
 CREATE INDEX IF NOT EXISTS conversation_summary_by_creation
     ON conversation_summary (org_id, created_at)
+    INCLUDE (recency, conversation_id, user_id, agent_id, total_message_count, tool_call_count, total_tokens, input_tokens,
+        output_tokens, total_feedback, total_helpful, total_not_helpful)
     WHERE deleted_at IS NULL;
 
 -- A member's own list, and the users a metadata filter found.

@@ -12,6 +12,7 @@ mod error;
 mod filter;
 mod generation;
 mod generation_offsets;
+mod items;
 mod json;
 mod key;
 mod load;
@@ -42,6 +43,7 @@ pub use generation::{
 pub use generation_offsets::{
     GenerationOffset, generation_offsets, save_offsets, settle_generation,
 };
+pub use items::{Feedback, ToolCall};
 pub use key::ConversationKey;
 pub use page::{Node, Page};
 pub use reader::{Reader, ReaderOptions, Snapshot};

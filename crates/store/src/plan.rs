@@ -5,9 +5,9 @@
 //!
 //! 1. **Window**: the first few hundred conversations from the page's place on, newest first. Ranges
 //!    that end now, and every page once the walk is inside its range, are answered by this alone.
-//! 2. A **probe** counts how many rows the window left unseen and how many the range holds, both
-//!    up to a bound. Nothing unseen: the answer is complete. A narrow range (≤ [`NARROW`]): read it
-//!    all by creation and sort.
+//! 2. A **probe** asks whether the window left rows unseen, and then how many the range holds, up to a
+//!    bound. Nothing unseen: the answer is complete. A narrow range (≤ [`NARROW`]): read it all by
+//!    creation and sort.
 //! 3. A **wide window** of [`WIDE_WINDOW`] conversations; the rest as for 2, but a range that is
 //!    neither narrow nor dense here is read by creation and sorted whatever it holds.
 
@@ -27,9 +27,9 @@ pub(crate) fn first_window(limit: u32) -> i64 {
 /// What the probe counted, each up to its bound plus one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Probe {
-    /// Conversations from the page's place on.
+    /// Conversations from the page's place on; the bound is the window.
     pub(crate) ahead: i64,
-    /// Conversations in the range.
+    /// Conversations in the range; the bound is [`NARROW`]. Not counted when no others are ahead.
     pub(crate) in_range: i64,
 }
 

@@ -12,7 +12,7 @@ use sqlx::{
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
-    Filter, GenerationId, Include, Page, Position, ReadError, Row, SchemaError, Stats,
+    Filter, GenerationId, Include, Page, Position, ReadError, Row, SchemaError, Stats, items,
     plan::{self, Next, Probe},
     schema,
     select::{Scope, Source},
@@ -55,12 +55,18 @@ impl Reader {
                 ),
                 // A client that hangs up closes the connection; the server notices within this time.
                 ("client_connection_check_interval", "500ms"),
-                // Plans depend on the parameters, and are for one of many concurrent requests.
-                ("plan_cache_mode", "force_custom_plan"),
+                // A statement says itself how it is to be done (`select.rs`), whatever its parameters: it is
+                // planned once a connection. Lists are walked in their index's order; where there is no
+                // such order the sort stays.
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_seqscan", "off"),
+                ("enable_bitmapscan", "off"),
+                ("enable_sort", "off"),
+                // One of many concurrent requests.
                 ("max_parallel_workers_per_gather", "0"),
                 ("jit", "off"),
-                // Lists are walked in their index's order. Where there is no such order the sort stays.
-                ("enable_sort", "off"),
+                // The users of a large organization are counted, and large ranges sorted, in memory.
+                ("work_mem", "16MB"),
             ]);
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
@@ -157,22 +163,26 @@ impl Snapshot {
         limit: u32,
     ) -> Result<Page, ReadError> {
         let span = debug_span!("store.page", db.system.name = "postgresql", limit);
-        let found = self
-            .list(Shape::Page, filter, include, after, limit)
-            .instrument(span)
-            .await?;
-        let Some(first) = found.first() else {
-            return Ok(Page::EMPTY);
-        };
-        let more = first.try_get(1)?;
-        let mut top = Vec::new();
-        let mut below = Vec::new();
-        for row in &found {
-            let at_top: bool = row.try_get(0)?;
-            let place = if at_top { &mut top } else { &mut below };
-            place.push(Row::read(row, 2)?);
+        async {
+            let found = self
+                .list(Shape::Page, filter, include, after, limit)
+                .await?;
+            let Some(first) = found.first() else {
+                return Ok(Page::EMPTY);
+            };
+            let more = first.try_get(1)?;
+            let rows = self.with_items(&found, 2, include).await?;
+            let mut top = Vec::new();
+            let mut below = Vec::new();
+            for (row, found) in rows.into_iter().zip(&found) {
+                let at_top: bool = found.try_get(0)?;
+                let place = if at_top { &mut top } else { &mut below };
+                place.push(row);
+            }
+            Ok(Page::build(top, below, more))
         }
-        Ok(Page::build(top, below, more))
+        .instrument(span)
+        .await
     }
 
     /// Up to `limit` conversations after a place, whatever their parents. Fewer than `limit` are the last.
@@ -184,14 +194,14 @@ impl Snapshot {
         limit: u32,
     ) -> Result<Vec<Row>, ReadError> {
         let span = debug_span!("store.rows", db.system.name = "postgresql", limit);
-        let found = self
-            .list(Shape::Rows, filter, include, after, limit)
-            .instrument(span)
-            .await?;
-        Ok(found
-            .iter()
-            .map(|row| Row::read(row, 0))
-            .collect::<Result<_, _>>()?)
+        async {
+            let found = self
+                .list(Shape::Rows, filter, include, after, limit)
+                .await?;
+            self.with_items(&found, 0, include).await
+        }
+        .instrument(span)
+        .await
     }
 
     /// Sums over everything that matches.
@@ -281,6 +291,22 @@ impl Snapshot {
         }
     }
 
+    /// Rows from column `first` on, with the tool calls and the feedback that are asked for.
+    async fn with_items(
+        &mut self,
+        found: &[PgRow],
+        first: usize,
+        include: Include,
+    ) -> Result<Vec<Row>, ReadError> {
+        let mut rows: Vec<Row> = found
+            .iter()
+            .map(|row| Row::read(row, first))
+            .collect::<Result<_, _>>()?;
+        let connection = self.connection.get()?;
+        items::attach(connection, &self.schema, &self.org_id, include, &mut rows).await?;
+        Ok(rows)
+    }
+
     async fn users(&mut self, filter: &Filter) -> Result<Users, ReadError> {
         if let Some((resolved, users)) = &self.resolved
             && resolved == filter
@@ -303,9 +329,10 @@ enum Shape {
 
 impl Shape {
     fn statement(self, scope: &Scope<'_>, source: Source, include: Include) -> String {
+        let text = include.first_message_text;
         match self {
-            Self::Page => scope.page(source, include),
-            Self::Rows => scope.rows(source, include),
+            Self::Page => scope.page(source, text),
+            Self::Rows => scope.rows(source, text),
         }
     }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{Row as _, postgres::PgRow};
 
-use crate::{Include, Position};
+use crate::{Feedback, Position, ToolCall};
 
 /// Every field of the answer but `subConversations`. Times are whole milliseconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +52,10 @@ pub struct Row {
     pub output_tokens: i64,
     /// Attachments.
     pub attachment_count: i64,
-    /// `toolCalls` as the text of a JSON array; `None` when it was left out.
-    pub tool_calls: Option<String>,
+    /// How many tool calls there are; [`Self::tool_calls`] are these.
+    pub tool_call_count: i64,
+    /// In their order; empty when they were left out.
+    pub tool_calls: Vec<ToolCall>,
     /// Why the last message that says so ended.
     pub last_finish_reason: Option<String>,
     /// Feedback not withdrawn.
@@ -62,8 +64,8 @@ pub struct Row {
     pub total_helpful: i64,
     /// Of it, not helpful.
     pub total_not_helpful: i64,
-    /// `feedbackData` as the text of a JSON array; `None` when it was left out.
-    pub feedback_data: Option<String>,
+    /// In its order; empty when it was left out.
+    pub feedback: Vec<Feedback>,
 }
 
 impl Row {
@@ -101,50 +103,67 @@ impl Row {
             input_tokens: row.try_get(first + 19)?,
             output_tokens: row.try_get(first + 20)?,
             attachment_count: row.try_get(first + 21)?,
-            tool_calls: row.try_get(first + 22)?,
+            tool_call_count: row.try_get(first + 22)?,
+            tool_calls: Vec::new(),
             last_finish_reason: row.try_get(first + 23)?,
             total_feedback: row.try_get(first + 24)?,
             total_helpful: row.try_get(first + 25)?,
             total_not_helpful: row.try_get(first + 26)?,
-            feedback_data: row.try_get(first + 27)?,
+            feedback: Vec::new(),
         })
     }
 }
 
-/// The select list of a row: `c` is the conversation, `u` and `a` its profiles, `$1` the organization.
-/// JSON is put together here so that arguments and results are never parsed on their way out.
-pub(crate) fn columns(schema: &str, include: Include) -> String {
-    let text = if include.first_message_text {
+/// The columns of a conversation that reading needs, in no order that matters.
+const STORED: [&str; 22] = [
+    "conversation_id",
+    "recency",
+    "agent_id",
+    "upstream_conversation_id",
+    "created_at",
+    "updated_at",
+    "agent_model",
+    "user_id",
+    "first_message_text",
+    "user_message_count",
+    "assistant_message_count",
+    "total_message_count",
+    "duration_ms",
+    "total_tokens",
+    "input_tokens",
+    "output_tokens",
+    "attachment_count",
+    "tool_call_count",
+    "last_finish_reason",
+    "total_feedback",
+    "total_helpful",
+    "total_not_helpful",
+];
+
+/// [`STORED`] of the conversation `alias`.
+pub(crate) fn stored(alias: &str) -> String {
+    STORED.map(|column| format!("{alias}.{column}")).join(", ")
+}
+
+/// [`STORED`] without a qualifier.
+pub(crate) fn stored_names() -> String {
+    STORED.join(", ")
+}
+
+/// The select list of a row, from [`stored`] columns of `c` and its profiles `u` and `a`.
+pub(crate) fn columns(first_message_text: bool) -> String {
+    let text = if first_message_text {
         "c.first_message_text"
     } else {
         "NULL::text"
     };
-    let tool_calls = array(
-        include.tool_calls,
-        "c.tool_call_count",
-        TOOL_CALL,
-        &format!(
-            "{schema}.tool_call t WHERE t.org_id = $1 AND t.conversation_id = c.conversation_id"
-        ),
-        "coalesce(t.started_at, t.finished_event_time), t.tool_call_id",
-    );
-    let feedback = array(
-        include.feedback,
-        "c.total_feedback",
-        FEEDBACK,
-        &format!(
-            "{schema}.feedback f WHERE f.org_id = $1 AND f.conversation_id = c.conversation_id \
-             AND NOT f.withdrawn"
-        ),
-        "f.created_at, f.feedback_id",
-    );
     format!(
         "c.conversation_id, c.agent_id, c.upstream_conversation_id, c.created_at, c.updated_at, \
          a.name, coalesce(c.agent_model, a.model), a.logo_url, c.user_id, u.email, u.first_name, \
          u.last_name, coalesce(u.public_metadata, '{{}}'), {text}, c.user_message_count, \
          c.assistant_message_count, c.total_message_count, c.duration_ms, c.total_tokens, \
-         c.input_tokens, c.output_tokens, c.attachment_count, {tool_calls}, c.last_finish_reason, \
-         c.total_feedback, c.total_helpful, c.total_not_helpful, {feedback}"
+         c.input_tokens, c.output_tokens, c.attachment_count, c.tool_call_count, \
+         c.last_finish_reason, c.total_feedback, c.total_helpful, c.total_not_helpful"
     )
 }
 
@@ -158,50 +177,3 @@ pub(crate) fn joins(schema: &str) -> String {
          WHERE p.org_id = $1 AND p.agent_id = c.agent_id LIMIT 1) a ON true"
     )
 }
-
-/// A JSON array of a conversation's items as text; the counter spares the lookup of what is empty.
-fn array(included: bool, counter: &str, item: &str, source: &str, order: &str) -> String {
-    if included {
-        format!(
-            "CASE WHEN {counter} = 0 THEN '[]' ELSE \
-             '[' || coalesce((SELECT string_agg({item}, ',' ORDER BY {order}) FROM {source}), '') || ']' END"
-        )
-    } else {
-        "NULL::text".to_owned()
-    }
-}
-
-macro_rules! time {
-    ($moment:literal) => {
-        concat!(
-            "coalesce(to_char(",
-            $moment,
-            " AT TIME ZONE 'UTC', '\\\"YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"\\\"'), 'null')"
-        )
-    };
-}
-
-const TOOL_CALL: &str = concat!(
-    "'{\"toolCallId\":' || to_json(t.tool_call_id)::text",
-    " || ',\"toolName\":' || coalesce(to_json(coalesce(t.started_tool_name, t.finished_tool_name))::text, 'null')",
-    " || ',\"args\":' || coalesce(t.args, 'null')",
-    " || ',\"result\":' || coalesce(t.result, 'null')",
-    " || ',\"error\":' || coalesce(t.error, 'null')",
-    " || ',\"messageId\":' || coalesce(to_json(t.message_id)::text, 'null')",
-    " || ',\"startedAt\":' || ",
-    time!("coalesce(t.started_at, t.finished_event_time)"),
-    " || ',\"finishedAt\":' || ",
-    time!("t.finished_at"),
-    " || '}'"
-);
-
-const FEEDBACK: &str = concat!(
-    "'{\"feedbackId\":' || to_json(f.feedback_id)::text",
-    " || ',\"helpful\":' || CASE WHEN f.helpful THEN 'true' ELSE 'false' END",
-    " || ',\"comment\":' || coalesce(to_json(f.comment)::text, 'null')",
-    " || ',\"messageId\":' || coalesce(to_json(f.message_id)::text, 'null')",
-    " || ',\"userId\":' || coalesce(to_json(f.user_id)::text, 'null')",
-    " || ',\"createdAt\":' || ",
-    time!("f.created_at"),
-    " || '}'"
-);

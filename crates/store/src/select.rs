@@ -6,12 +6,7 @@
 
 use sqlx::{AssertSqlSafe, Postgres, postgres::PgArguments, query::Query};
 
-use crate::{
-    Filter, Include, Position,
-    plan::{NARROW, WIDE_WINDOW},
-    row,
-    users::Users,
-};
+use crate::{Filter, Position, plan::NARROW, row, users::Users};
 
 /// Ancestors up to which a conversation is shown inside its parent.
 pub(crate) const MAX_LINKS: u32 = 32;
@@ -56,85 +51,84 @@ impl Scope<'_> {
 
     /// A page of top-level conversations with their descendants. Columns: `top`, `more`, then those of
     /// [`row::columns`]. Unordered.
-    pub(crate) fn page(&self, source: Source, include: Include) -> String {
-        let schema = self.schema;
-        let columns = row::columns(schema, include);
-        let joins = row::joins(schema);
-        let source = self.source(source);
-        let links = self.links();
+    pub(crate) fn page(&self, source: Source, first_message_text: bool) -> String {
+        let columns = row::columns(first_message_text);
+        let joins = row::joins(self.schema);
+        let (of_c, of_t, names) = (row::stored("c"), row::stored("t"), row::stored_names());
+        let (candidates, links) = (self.candidates(source), self.links());
         let matches = self.matches("c", Range::Checked);
+        let schema = self.schema;
         // A cycle or an endless chain has no end to hang from: such rows start at the last depth.
         format!(
             "WITH RECURSIVE pick AS MATERIALIZED ( \
-               SELECT c.conversation_id, c.recency, links.n FROM ({source}) c \
+               SELECT {of_c}, links.n FROM {candidates} \
                CROSS JOIN LATERAL (SELECT CASE WHEN c.upstream_conversation_id IS NULL THEN 0 \
                  ELSE ({links}) END AS n OFFSET 0) links \
                WHERE links.n = 0 OR links.n > {MAX_LINKS} \
-               ORDER BY c.recency, c.conversation_id LIMIT $9 + 1), \
-             top AS (SELECT conversation_id, CASE WHEN n = 0 THEN 0 ELSE {MAX_LINKS} END AS depth \
-               FROM pick ORDER BY recency, conversation_id LIMIT $9), \
-             shown(conversation_id, depth, top) AS ( \
-               SELECT conversation_id, depth, true FROM top \
+               ORDER BY k.recency, k.conversation_id LIMIT $9 + 1), \
+             shown(top, depth, {names}) AS ( \
+               SELECT true, CASE WHEN t.n = 0 THEN 0 ELSE {MAX_LINKS} END, {of_t} \
+               FROM (SELECT * FROM pick ORDER BY recency, conversation_id LIMIT $9) t \
                UNION ALL \
-               SELECT c.conversation_id, s.depth + 1, false FROM shown s CROSS JOIN LATERAL ( \
-                 SELECT c.conversation_id FROM {schema}.conversation_summary c \
+               SELECT false, s.depth + 1, {of_c} FROM shown s CROSS JOIN LATERAL ( \
+                 SELECT {of_c} FROM {schema}.conversation_summary c \
                  WHERE {matches} AND c.upstream_conversation_id = s.conversation_id OFFSET 0) c \
                WHERE s.depth < {MAX_LINKS}) \
-             SELECT shown.top, (SELECT count(*) FROM pick) > $9, {columns} FROM shown \
-             CROSS JOIN LATERAL (SELECT * FROM {schema}.conversation_summary c \
-               WHERE c.org_id = $1 AND c.conversation_id = shown.conversation_id LIMIT 1) c {joins}"
+             SELECT c.top, (SELECT count(*) FROM pick) > $9, {columns} FROM shown c {joins}"
         )
     }
 
     /// Conversations one by one, whatever their parents. Columns as in [`row::columns`], in order.
-    pub(crate) fn rows(&self, source: Source, include: Include) -> String {
-        let schema = self.schema;
-        let columns = row::columns(schema, include);
-        let joins = row::joins(schema);
-        let source = self.source(source);
+    pub(crate) fn rows(&self, source: Source, first_message_text: bool) -> String {
+        let columns = row::columns(first_message_text);
+        let joins = row::joins(self.schema);
+        let of_c = row::stored("c");
+        let candidates = self.candidates(source);
         format!(
-            "WITH pick AS MATERIALIZED (SELECT c.conversation_id, c.recency FROM ({source}) c \
-               ORDER BY c.recency, c.conversation_id LIMIT $9) \
-             SELECT {columns} FROM pick \
-             CROSS JOIN LATERAL (SELECT * FROM {schema}.conversation_summary c \
-               WHERE c.org_id = $1 AND c.conversation_id = pick.conversation_id LIMIT 1) c {joins} \
-             ORDER BY pick.recency, pick.conversation_id"
+            "WITH pick AS MATERIALIZED (SELECT {of_c} FROM {candidates} \
+               ORDER BY k.recency, k.conversation_id LIMIT $9) \
+             SELECT {columns} FROM pick c {joins} ORDER BY c.recency, c.conversation_id"
         )
     }
 
-    /// How many conversations are ahead and how many the range holds; see [`crate::plan`].
+    /// How many conversations are ahead, up to one more than the walk saw, and when there are so many, how
+    /// many the range holds; see [`crate::plan`].
     pub(crate) fn probe(&self) -> String {
         let schema = self.schema;
         let user = self.one_user("c");
         format!(
-            "WITH in_range AS MATERIALIZED (SELECT count(*) AS n FROM ( \
+            "SELECT ahead.n, CASE WHEN ahead.n > $10 THEN (SELECT count(*) FROM ( \
                SELECT FROM {schema}.conversation_summary c WHERE c.org_id = $1 \
-               AND c.deleted_at IS NULL AND c.created_at BETWEEN $2 AND $3 LIMIT {NARROW} + 1) s) \
-             SELECT (SELECT count(*) FROM (SELECT FROM {schema}.conversation_summary c \
+               AND c.deleted_at IS NULL AND c.created_at BETWEEN $2 AND $3 LIMIT {NARROW} + 1) s) ELSE 0 END \
+             FROM (SELECT count(*) AS n FROM (SELECT FROM {schema}.conversation_summary c \
                WHERE c.org_id = $1 AND c.deleted_at IS NULL{user} \
                AND (c.recency, c.conversation_id) > ($7, $8) \
-               ORDER BY c.recency, c.conversation_id \
-               LIMIT CASE WHEN in_range.n > {NARROW} THEN {WIDE_WINDOW} ELSE $10 END + 1) s), \
-             in_range.n FROM in_range"
+               ORDER BY c.recency, c.conversation_id LIMIT $10 + 1) s OFFSET 0) ahead"
         )
     }
 
     /// One row of sums over everything that matches.
     pub(crate) fn stats(&self) -> String {
         let schema = self.schema;
-        let matches = self.matches("c", Range::Indexed);
-        // Grouped first: hashing a few thousand users beats sorting a few hundred thousand rows.
+        let range = match self.users {
+            Users::Listed(_) => Range::Checked,
+            Users::Any | Users::ByToken(_) => Range::Indexed,
+        };
+        let matches = self.matches("c", range);
+        // Agents are few, so that grouping by them costs little; users are not, and are only counted.
         format!(
-            "WITH part AS (SELECT c.user_id, c.agent_id, count(*) AS conversations, \
+            "WITH part AS (SELECT c.agent_id, count(*) AS conversations, \
                sum(c.total_message_count) AS messages, sum(c.tool_call_count) AS tool_calls, \
                sum(c.total_tokens) AS total, sum(c.input_tokens) AS input, \
                sum(c.output_tokens) AS output, sum(c.total_feedback) AS feedback, \
                sum(c.total_helpful) AS helpful, sum(c.total_not_helpful) AS not_helpful \
-               FROM {schema}.conversation_summary c WHERE {matches} GROUP BY c.user_id, c.agent_id) \
+               FROM {schema}.conversation_summary c WHERE {matches} GROUP BY c.agent_id) \
              SELECT coalesce(sum(conversations), 0)::bigint, coalesce(sum(messages), 0)::bigint, \
              coalesce(sum(tool_calls), 0)::bigint, coalesce(sum(total), 0)::bigint, \
              coalesce(sum(input), 0)::bigint, coalesce(sum(output), 0)::bigint, \
-             count(DISTINCT user_id), count(DISTINCT agent_id), coalesce(sum(feedback), 0)::bigint, \
+             (SELECT count(u.user_id) FROM (SELECT c.user_id FROM {schema}.conversation_summary c \
+               WHERE {matches} GROUP BY c.user_id) u), \
+             count(agent_id), coalesce(sum(feedback), 0)::bigint, \
              coalesce(sum(helpful), 0)::bigint, coalesce(sum(not_helpful), 0)::bigint FROM part"
         )
     }
@@ -168,42 +162,43 @@ impl Scope<'_> {
             .bind(window)
     }
 
-    /// Matching conversations after the place, in the order of the list.
-    fn source(&self, source: Source) -> String {
+    /// Matching conversations `c` after the place, and `k`, their places in the list, in its order.
+    /// The places come out of an index alone; rows are fetched for those only that the page gets to.
+    fn candidates(&self, source: Source) -> String {
         let schema = self.schema;
-        let wanted = "c.conversation_id, c.recency, c.upstream_conversation_id";
+        let (of_c, places) = (row::stored("c"), self.places(source));
+        let matches = self.matches("c", Range::Checked);
+        format!(
+            "({places}) k CROSS JOIN LATERAL (SELECT {of_c} FROM {schema}.conversation_summary c \
+             WHERE {matches} AND c.conversation_id = k.conversation_id OFFSET 0) c"
+        )
+    }
+
+    /// Where conversations of the range stand, after the place, in the order of the list.
+    fn places(&self, source: Source) -> String {
+        let schema = self.schema;
+        let place = "c.conversation_id, c.recency";
         let after = "(c.recency, c.conversation_id) > ($7, $8)";
         let order = "ORDER BY c.recency, c.conversation_id";
+        let user = self.one_user("c");
         match source {
-            Source::Window(_) => {
-                let user = self.one_user("c");
-                let others = self.conditions("c", Range::Checked);
-                format!(
-                    "SELECT {wanted} FROM (SELECT {wanted}, c.created_at, c.user_id, c.agent_id \
-                     FROM {schema}.conversation_summary c WHERE c.org_id = $1 \
-                     AND c.deleted_at IS NULL{user} AND {after} {order} LIMIT $10) c \
-                     WHERE {others} {order}"
-                )
-            }
-            Source::Range => {
-                let others = self.conditions("c", Range::Checked);
-                // The fence keeps the range's rows from being reached by walking.
-                format!(
-                    "SELECT {wanted} FROM (WITH near AS MATERIALIZED (SELECT {wanted}, c.created_at, \
-                     c.user_id, c.agent_id FROM {schema}.conversation_summary c WHERE c.org_id = $1 \
-                     AND c.deleted_at IS NULL AND c.created_at BETWEEN $2 AND $3) \
-                     SELECT {wanted} FROM near c WHERE {after} AND {others} {order} OFFSET 0) c"
-                )
-            }
-            Source::EachUser => {
-                let others = self.conditions_of_listed("c");
-                format!(
-                    "SELECT {wanted} FROM UNNEST($4::text[]) AS u(user_id) CROSS JOIN LATERAL ( \
-                     SELECT {wanted} FROM {schema}.conversation_summary c WHERE c.org_id = $1 \
-                     AND c.deleted_at IS NULL AND c.user_id = u.user_id AND {after} AND {others} \
-                     {order}) c {order} OFFSET 0"
-                )
-            }
+            Source::Window(_) => format!(
+                "SELECT {place} FROM (SELECT {place}, c.created_at FROM {schema}.conversation_summary c \
+                 WHERE c.org_id = $1 AND c.deleted_at IS NULL{user} AND {after} {order} LIMIT $10) c \
+                 WHERE c.created_at BETWEEN $2 AND $3 {order}"
+            ),
+            // The fence keeps the range's rows from being reached by walking.
+            Source::Range => format!(
+                "SELECT {place} FROM (SELECT {place} FROM {schema}.conversation_summary c \
+                 WHERE c.org_id = $1 AND c.deleted_at IS NULL{user} AND c.created_at BETWEEN $2 AND $3 \
+                 OFFSET 0) c WHERE {after} {order} OFFSET 0"
+            ),
+            Source::EachUser => format!(
+                "SELECT {place} FROM UNNEST($4::text[]) AS u(user_id) CROSS JOIN LATERAL ( \
+                 SELECT {place} FROM {schema}.conversation_summary c WHERE c.org_id = $1 \
+                 AND c.deleted_at IS NULL AND c.user_id = u.user_id AND {after} \
+                 AND (c.created_at BETWEEN $2 AND $3) IS TRUE {order}) c {order} OFFSET 0"
+            ),
         }
     }
 
@@ -242,23 +237,15 @@ impl Scope<'_> {
                  AND m.user_id = {alias}.user_id AND m.token = ANY($5::uuid[]))"
             ),
         };
-        let rest = self.range_and_agent(alias, range);
-        format!("{rest}{users}")
-    }
-
-    fn conditions_of_listed(&self, alias: &str) -> String {
-        self.range_and_agent(alias, Range::Checked)
-    }
-
-    fn range_and_agent(&self, alias: &str, range: Range) -> String {
         let agent = match self.filter.agent_id {
             Some(_) => format!(" AND {alias}.agent_id = $6"),
             None => String::new(),
         };
-        match range {
-            Range::Indexed => format!("{alias}.created_at BETWEEN $2 AND $3{agent}"),
-            Range::Checked => format!("({alias}.created_at BETWEEN $2 AND $3) IS TRUE{agent}"),
-        }
+        let range = match range {
+            Range::Indexed => format!("{alias}.created_at BETWEEN $2 AND $3"),
+            Range::Checked => format!("({alias}.created_at BETWEEN $2 AND $3) IS TRUE"),
+        };
+        format!("{range}{agent}{users}")
     }
 
     /// Lets a walk follow the one listed user's own index.

@@ -7,6 +7,10 @@ use recap_query::QueryArgs;
 use recap_telemetry::{LogOutput, Service, Telemetry, TelemetryConfig, observe_process};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Answers are made in one thread and freed in another; the C library's allocator takes a lock for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Serves recap's conversations to dashboards over HTTP.
 #[derive(Parser)]
 #[command(version)]

@@ -2,6 +2,7 @@
 
 use recap_store::Row;
 
+use super::json::{json_feedback, json_tool_calls};
 use super::scalars::{integer, seconds, time};
 use crate::parameters::Exclude;
 
@@ -80,14 +81,14 @@ pub(crate) fn csv_row(out: &mut Vec<u8>, row: &Row, exclude: Exclude) {
         line.number(Some(count));
     }
     if !exclude.tool_calls {
-        line.text(Some(row.tool_calls.as_deref().unwrap_or("[]")));
+        line.json(|cell| json_tool_calls(cell, &row.tool_calls));
     }
     line.text(row.last_finish_reason.as_deref());
     for count in [row.total_feedback, row.total_helpful, row.total_not_helpful] {
         line.number(Some(count));
     }
     if !exclude.feedback_data {
-        line.text(Some(row.feedback_data.as_deref().unwrap_or("[]")));
+        line.json(|cell| json_feedback(cell, &row.feedback));
     }
     line.end();
 }
@@ -135,6 +136,13 @@ impl<'a> Line<'a> {
             Some(number) => self.written(|cell| integer(cell, number)),
             None => self.separate(),
         }
+    }
+
+    /// A cell of JSON.
+    fn json(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut json = Vec::new();
+        write(&mut json);
+        self.text(Some(&String::from_utf8_lossy(&json)));
     }
 
     /// A cell that needs no quoting.

@@ -1,6 +1,6 @@
 //! JSON objects of conversations and statistics.
 
-use recap_store::{Node, Row, Stats};
+use recap_store::{Feedback, Node, Row, Stats, ToolCall};
 
 use super::scalars::{integer, seconds, string, time};
 use crate::parameters::Exclude;
@@ -8,15 +8,12 @@ use crate::parameters::Exclude;
 /// One conversation with its `subConversations`.
 pub(crate) fn json_conversation(out: &mut Vec<u8>, node: &Node, exclude: Exclude) {
     fields(out, &node.row, exclude);
-    out.extend_from_slice(b",\"subConversations\":[");
-    for (index, child) in node.children.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        // Nesting ends after 32 links.
+    key(out, "subConversations");
+    // Nesting ends after 32 links.
+    array(out, &node.children, |out, child| {
         json_conversation(out, child, exclude);
-    }
-    out.extend_from_slice(b"]}");
+    });
+    out.push(b'}');
 }
 
 /// One conversation as a flat object.
@@ -62,19 +59,70 @@ fn fields(out: &mut Vec<u8>, row: &Row, exclude: Exclude) {
     count(out, "outputTokens", row.output_tokens);
     count(out, "attachmentCount", row.attachment_count);
     if !exclude.tool_calls {
-        raw(out, "toolCalls", row.tool_calls.as_deref().unwrap_or("[]"));
+        key(out, "toolCalls");
+        json_tool_calls(out, &row.tool_calls);
     }
     text(out, "lastFinishReason", row.last_finish_reason.as_deref());
     count(out, "totalFeedback", row.total_feedback);
     count(out, "totalHelpful", row.total_helpful);
     count(out, "totalNotHelpful", row.total_not_helpful);
     if !exclude.feedback_data {
+        key(out, "feedbackData");
+        json_feedback(out, &row.feedback);
+    }
+}
+
+/// The value of `toolCalls`.
+pub(super) fn json_tool_calls(out: &mut Vec<u8>, calls: &[ToolCall]) {
+    array(out, calls, |out, call| {
+        out.extend_from_slice(b"{\"toolCallId\":");
+        string(out, &call.id);
+        text(out, "toolName", call.name.as_deref());
+        for (name, json) in [
+            ("args", &call.args),
+            ("result", &call.result),
+            ("error", &call.error),
+        ] {
+            raw(out, name, json.as_deref().unwrap_or("null"));
+        }
+        text(out, "messageId", call.message_id.as_deref());
+        for (name, time) in [
+            ("startedAt", call.started_at),
+            ("finishedAt", call.finished_at),
+        ] {
+            maybe_moment(out, name, time);
+        }
+        out.push(b'}');
+    });
+}
+
+/// The value of `feedbackData`.
+pub(super) fn json_feedback(out: &mut Vec<u8>, feedback: &[Feedback]) {
+    array(out, feedback, |out, feedback| {
+        out.extend_from_slice(b"{\"feedbackId\":");
+        string(out, &feedback.id);
         raw(
             out,
-            "feedbackData",
-            row.feedback_data.as_deref().unwrap_or("[]"),
+            "helpful",
+            if feedback.helpful { "true" } else { "false" },
         );
+        text(out, "comment", feedback.comment.as_deref());
+        text(out, "messageId", feedback.message_id.as_deref());
+        text(out, "userId", feedback.user_id.as_deref());
+        maybe_moment(out, "createdAt", feedback.created_at);
+        out.push(b'}');
+    });
+}
+
+fn array<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    out.push(b'[');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write(out, item);
     }
+    out.push(b']');
 }
 
 /// The statistics, flat.
@@ -129,6 +177,13 @@ fn moment(out: &mut Vec<u8>, name: &str, value: chrono::DateTime<chrono::Utc>) {
     out.push(b'"');
     time(out, value);
     out.push(b'"');
+}
+
+fn maybe_moment(out: &mut Vec<u8>, name: &str, value: Option<chrono::DateTime<chrono::Utc>>) {
+    match value {
+        Some(value) => moment(out, name, value),
+        None => raw(out, name, "null"),
+    }
 }
 
 /// The store keeps JSON as the producer sent it; it is checked on arrival and copied on the way out.

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, PgPool, Row as _};
 
 use super::{Reader, ReaderOptions, Snapshot};
 use crate::{
-    Filter, Include, MetadataFilter, Position,
+    Filter, MetadataFilter, Position,
     metadata::tokens_of,
     migrate,
     select::{Scope, Source},
@@ -103,13 +103,26 @@ impl Plans {
             Source::Window(window) => window,
             Source::Range | Source::EachUser => 0,
         };
-        let text = format!(
-            "EXPLAIN (ANALYZE, FORMAT JSON) {}",
+        let connection = connection.get().unwrap();
+        // As the reader runs it: planned for any parameters at all.
+        let prepare = format!(
+            "PREPARE asked ({TYPES}) AS {}",
             question.statement(&scope, source)
         );
-        let row = scope
-            .bind(text, after, 50, window)
-            .fetch_one(connection.get().unwrap())
+        sqlx::raw_sql(AssertSqlSafe(prepare))
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        let explain = format!(
+            "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({})",
+            literals(&scope, after, window)
+        );
+        let row = sqlx::raw_sql(AssertSqlSafe(explain))
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        sqlx::raw_sql("DEALLOCATE asked")
+            .execute(connection)
             .await
             .unwrap();
         let plan = Plan::new(row.get(0));
@@ -127,6 +140,34 @@ impl Plans {
     }
 }
 
+/// The types of every statement's parameters.
+const TYPES: &str =
+    "text, timestamptz, timestamptz, text[], uuid[], bigint, bigint, text, bigint, bigint";
+
+/// The values that [`Scope::bind`] binds, for a page of 50.
+fn literals(scope: &Scope<'_>, after: Option<&Position>, window: i64) -> String {
+    let array = |items: Vec<String>| {
+        let items: Vec<String> = items.iter().map(|item| format!("'{item}'")).collect();
+        format!("ARRAY[{}]", items.join(", "))
+    };
+    let (listed, tokens) = match scope.users {
+        Users::Any => (Vec::new(), Vec::new()),
+        Users::Listed(users) => (users.clone(), Vec::new()),
+        Users::ByToken(tokens) => (Vec::new(), tokens.iter().map(ToString::to_string).collect()),
+    };
+    let (recency, id) = after.map_or((i64::MIN + 1, ""), |position| {
+        (-position.updated_at_ms, position.conversation_id.as_str())
+    });
+    format!(
+        "'{}', '{}', '{}', {}::text[], {}::uuid[], NULL, {recency}, '{id}', 50, {window}",
+        scope.org_id,
+        scope.filter.from.to_rfc3339(),
+        scope.filter.to.to_rfc3339(),
+        array(listed),
+        array(tokens),
+    )
+}
+
 /// Which statement.
 #[derive(Clone, Copy)]
 enum Question {
@@ -139,8 +180,8 @@ enum Question {
 impl Question {
     fn statement(self, scope: &Scope<'_>, source: Source) -> String {
         match self {
-            Self::Page => scope.page(source, Include::ALL),
-            Self::Rows => scope.rows(source, Include::ALL),
+            Self::Page => scope.page(source, true),
+            Self::Rows => scope.rows(source, true),
             Self::Probe => scope.probe(),
             Self::Stats => scope.stats(),
         }
