@@ -42,6 +42,9 @@ enum Command {
     Write(write::Options),
     /// The API under load: pages cached and not, filters, statistics, whole ranges, a stampede
     Read(read::Options),
+    /// What `read` measures its limit with
+    #[command(hide = true)]
+    MemoryServer,
 }
 
 /// What both have in common.
@@ -79,6 +82,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     match options.command {
         Command::Write(write) => write::run(&write).await,
         Command::Read(read) => read::run(&read).await,
+        Command::MemoryServer => memory_server::serve().await,
     }
 }
 

@@ -13,7 +13,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY, X_CONTENT_
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use http_body::{Frame, SizeHint};
 use recap_telemetry::names::span;
-use recap_telemetry::{QueryMetrics, Request as Measured, propagation};
+use recap_telemetry::{Request as Measured, propagation};
 use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -50,7 +50,7 @@ pub(crate) async fn handle(
     let route = route(&request);
     let method = method(request.method());
     let of_dashboard = request.uri().path().starts_with("/api/");
-    let measurement = Measurement::start(service.metrics.clone(), method, route);
+    let measurement = Measurement::start(service, method, route);
 
     let span = tracing::info_span!(
         "http.request",
@@ -175,7 +175,7 @@ fn with_problem_body(mut response: Response, request_id: &str) -> Response {
 
 /// What is measured of one request, recorded when its last byte is out or nobody waits for it any more.
 struct Measurement {
-    metrics: QueryMetrics,
+    service: Arc<Service>,
     method: &'static str,
     route: &'static str,
     status: u16,
@@ -184,10 +184,10 @@ struct Measurement {
 }
 
 impl Measurement {
-    fn start(metrics: QueryMetrics, method: &'static str, route: &'static str) -> Self {
-        metrics.request_started(method);
+    fn start(service: Arc<Service>, method: &'static str, route: &'static str) -> Self {
+        service.metrics.request_started(method);
         Self {
-            metrics,
+            service,
             method,
             route,
             status: CLIENT_GONE,
@@ -203,7 +203,9 @@ impl Measurement {
 
     fn sent(&mut self, bytes: usize) {
         if self.body_bytes == 0 && bytes > 0 {
-            self.metrics.first_byte(self.route, self.started.elapsed());
+            self.service
+                .metrics
+                .first_byte(self.route, self.started.elapsed());
         }
         self.body_bytes += bytes as u64;
     }
@@ -216,7 +218,8 @@ impl Drop for Measurement {
             route: self.route,
             status: self.status,
         };
-        self.metrics
+        self.service
+            .metrics
             .request_finished(request, self.started.elapsed(), self.body_bytes);
     }
 }

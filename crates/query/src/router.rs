@@ -42,8 +42,6 @@ pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
     let dashboard = Router::new()
         .route(get_interactions::PATH, get(get_interactions))
         .route(get_stats::PATH, get(get_stats))
-        .layer(from_fn_with_state(Arc::clone(&service), limit_time))
-        .layer(from_fn_with_state(Arc::clone(&service), limit_body))
         .layer(from_fn_with_state(
             (Arc::clone(&service), turns),
             limit_requests,
@@ -78,17 +76,8 @@ fn cors(config: &Config) -> CorsLayer {
         .vary([])
 }
 
-/// The time to an answer's first byte; a stream's rest has its own limit.
-async fn limit_time(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
-    let answered = tokio::time::timeout(service.timeouts.request, next.run(request)).await;
-    answered.unwrap_or_else(|_| {
-        service.metrics.limited("time");
-        Problem::unavailable("The answer took too long; ask for less, or try again.")
-            .into_response()
-    })
-}
-
-/// Requests in progress: beyond the bound it is better to say so at once than to queue.
+/// Requests in progress: beyond the bound it is better to say so at once than to queue. Each has its body dealt with, and a limit on
+/// the time to its answer's first byte; a stream's rest has its own.
 async fn limit_requests(
     State((service, turns)): State<(Arc<Service>, Arc<Semaphore>)>,
     request: Request,
@@ -99,7 +88,16 @@ async fn limit_requests(
         return Problem::unavailable("Too many requests are in progress; try again.")
             .into_response();
     };
-    next.run(request).await
+    let request = match without_body(&service, request).await {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
+    };
+    let answered = tokio::time::timeout(service.timeouts.request, next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        service.metrics.limited("time");
+        Problem::unavailable("The answer took too long; ask for less, or try again.")
+            .into_response()
+    })
 }
 
 /// Beyond these bounds the server below refuses too, but in a way that no client can read.
@@ -119,22 +117,20 @@ async fn limit_head(request: Request, next: Next) -> Response {
 }
 
 /// These endpoints read no body. A small one is let go by, so that the connection can go on; a large one is refused.
-async fn limit_body(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+async fn without_body(service: &Service, request: Request) -> Result<Request, Problem> {
     if request.body().is_end_stream() {
-        return next.run(request).await;
+        return Ok(request);
     }
     if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
-        return Problem::body_too_large().into_response();
+        return Err(Problem::body_too_large());
     }
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, MAX_BODY_BYTES).collect();
     match tokio::time::timeout(service.timeouts.headers, body).await {
-        Ok(Ok(_)) => next.run(Request::from_parts(parts, Body::empty())).await,
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Problem::body_too_large().into_response()
-        }
-        Ok(Err(_)) => Problem::bad_request("The request's body can't be read.").into_response(),
-        Err(_) => Problem::of_status(StatusCode::REQUEST_TIMEOUT).into_response(),
+        Ok(Ok(_)) => Ok(Request::from_parts(parts, Body::empty())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::body_too_large()),
+        Ok(Err(_)) => Err(Problem::bad_request("The request's body can't be read.")),
+        Err(_) => Err(Problem::of_status(StatusCode::REQUEST_TIMEOUT)),
     }
 }
 

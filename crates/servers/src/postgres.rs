@@ -267,6 +267,17 @@ fn initdb(
     made
 }
 
+/// A program of the PostgreSQL that is installed here, `pgbench` for one.
+pub fn program(name: &str) -> Result<PathBuf, ServerError> {
+    let bin = find_binaries()?;
+    // On PATH there may be links to some of the programs only.
+    let linked = fs::canonicalize(bin.join("postgres")).ok();
+    let beside = linked.map(|postgres| postgres.with_file_name(name));
+    Ok(beside
+        .filter(|program| program.is_file())
+        .unwrap_or_else(|| bin.join(name)))
+}
+
 /// The directory of `initdb` and `postgres`: on PATH, where `pg_config` says, or where Debian puts them (the newest).
 fn find_binaries() -> Result<PathBuf, ServerError> {
     let complete = |dir: &Path| dir.join("initdb").is_file() && dir.join("postgres").is_file();

@@ -46,7 +46,7 @@ pub use generation_offsets::{
 pub use items::{Feedback, ToolCall};
 pub use key::ConversationKey;
 pub use page::{Node, Page};
-pub use reader::{Reader, ReaderOptions, Snapshot};
+pub use reader::{PageStatements, READER_SETTINGS, Reader, ReaderOptions, Snapshot};
 pub use row::Row;
 pub use schema::{SchemaError, check_schema, migrate};
 pub use stats::Stats;

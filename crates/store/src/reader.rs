@@ -32,6 +32,61 @@ pub struct ReaderOptions {
     pub statement_timeout: Duration,
 }
 
+/// What the planner is told on every connection of a [`Reader`], for whoever wants to see its plans or to time its
+/// statements elsewhere.
+pub const READER_SETTINGS: [(&str, &str); 7] = [
+    // A statement says itself how it is to be done (`select.rs`), whatever its parameters: it is planned once
+    // a connection. Lists are walked in their index's order; where there is no such order the sort stays.
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_sort", "off"),
+    // One of many concurrent requests.
+    ("max_parallel_workers_per_gather", "0"),
+    ("jit", "off"),
+    // The users of a large organization are counted, and large ranges sorted, in memory.
+    ("work_mem", "16MB"),
+];
+
+/// The statements that read a page of a range that ends now, for whoever wants to see their plans or to time them elsewhere.
+#[derive(Clone, Debug)]
+pub struct PageStatements {
+    /// Its parameters: `$1` the organization, `$2` and `$3` the range, `$4` `'{}'::text[]`, `$5` `'{}'::uuid[]`,
+    /// `$6` `NULL::bigint`, `$7` and `$8` the place to begin after (`-9223372036854775807` and `''`), `$9` the limit,
+    /// `$10` four times the limit and 200.
+    pub page: String,
+    /// `$1` the organization, `$2` the conversations found.
+    pub tool_calls: String,
+    /// As for the tool calls.
+    pub feedback: String,
+}
+
+impl PageStatements {
+    /// In that generation.
+    #[must_use]
+    pub fn of(generation: GenerationId) -> Self {
+        let schema = generation.schema();
+        let filter = Filter {
+            from: chrono::DateTime::UNIX_EPOCH,
+            to: chrono::DateTime::UNIX_EPOCH,
+            user_id: None,
+            agent_id: None,
+            metadata: None,
+        };
+        let scope = Scope {
+            schema: &schema,
+            org_id: "",
+            filter: &filter,
+            users: &Users::Any,
+        };
+        Self {
+            page: scope.page(Source::Window(0), true),
+            tool_calls: items::tool_calls(&schema),
+            feedback: items::feedback(&schema),
+        }
+    }
+}
+
 /// A pool of connections that can read and nothing else: each takes on the role `recap_query`.
 #[derive(Clone, Debug)]
 pub struct Reader {
@@ -55,19 +110,8 @@ impl Reader {
                 ),
                 // A client that hangs up closes the connection; the server notices within this time.
                 ("client_connection_check_interval", "500ms"),
-                // A statement says itself how it is to be done (`select.rs`), whatever its parameters: it is
-                // planned once a connection. Lists are walked in their index's order; where there is no
-                // such order the sort stays.
-                ("plan_cache_mode", "force_generic_plan"),
-                ("enable_seqscan", "off"),
-                ("enable_bitmapscan", "off"),
-                ("enable_sort", "off"),
-                // One of many concurrent requests.
-                ("max_parallel_workers_per_gather", "0"),
-                ("jit", "off"),
-                // The users of a large organization are counted, and large ranges sorted, in memory.
-                ("work_mem", "16MB"),
-            ]);
+            ])
+            .options(READER_SETTINGS);
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
             .acquire_timeout(options.acquire_timeout)

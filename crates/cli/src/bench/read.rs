@@ -1,6 +1,7 @@
 //! `recap bench read`: the second table of PERFORMANCE.md.
 
 mod paths;
+mod pgbench;
 mod rows;
 
 use std::time::Duration;
@@ -18,7 +19,7 @@ use paths::Paths;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Rows for --only: cached (with the limit), uncached, old-range, depth, growth, metadata, whole, stats, stampede."
+    after_help = "Rows for --only: cached (with the limit), uncached, pgbench, old-range, depth, growth, metadata, whole, stats, stampede."
 )]
 pub struct Options {
     #[command(flatten)]
@@ -100,6 +101,9 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     }
     if wants("uncached") {
         bench.uncached_page().await?;
+    }
+    if wants("pgbench") {
+        bench.against_pgbench().await?;
     }
     if wants("old-range") {
         bench.old_range().await?;

@@ -34,10 +34,15 @@ impl Paths {
         format!("{LIST}{}&limit=50", self.recent(0))
     }
 
+    /// A page of a range that ends now.
+    pub fn newest(&self, number: u64) -> String {
+        format!("{LIST}{}&limit=50", self.recent(number + 1))
+    }
+
     /// A page of a range that ends now, of one user, or of a narrow range, in turn.
     pub fn uncached(&self, number: u64) -> String {
         match number % 3 {
-            0 => format!("{LIST}{}&limit=50", self.recent(number + 1)),
+            0 => self.newest(number),
             1 => {
                 let user = user_id(small(number.wrapping_mul(7_919)) % self.users);
                 format!("{LIST}{}&limit=50&userId={user}", self.recent(number + 1))

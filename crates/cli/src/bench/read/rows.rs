@@ -7,7 +7,7 @@ use chrono::Utc;
 use tokio::task::JoinSet;
 
 use super::paths::Paths;
-use super::{Bench, filled};
+use super::{Bench, filled, pgbench};
 use crate::bench::freshness::start_query;
 use crate::bench::http::Client;
 use crate::bench::load::{self, Load, Target, count};
@@ -36,7 +36,7 @@ impl Bench {
         let path = self.paths.page();
         let mut client = Client::connect(&self.target().host, &self.target().token).await?;
         client.get_ok(&path).await?;
-        let memory = MemoryServer::start(client.body.clone()).await?;
+        let memory = MemoryServer::start(&client.body)?;
         let (mut limits, mut cached) = (Vec::new(), Vec::new());
         for connections in CONNECTIONS {
             let same = path.clone();
@@ -121,6 +121,33 @@ impl Bench {
         )
         .with("p99_ms_16", slow)
         .with("requests_per_second_16", loads[1].requests_per_second);
+        self.report.add(row);
+        Ok(())
+    }
+
+    /// The page of a range that ends now, against its own statements without a service.
+    pub async fn against_pgbench(&mut self) -> anyhow::Result<()> {
+        let alone = pgbench::run(&self.database, 16, self.plan.time).await?;
+        let paths = self.paths;
+        let load = load::run(self.target(), 16, self.plan.time, move |number| {
+            paths.newest(number)
+        })
+        .await?;
+        let (slow, bare) = (load.latency.percentile(99), alone.percentile(99));
+        let text = format!(
+            "p50/p99 {:.1}/{slow:.1} ms at 16 connections, in pgbench {:.1}/{bare:.1} ms: {:.1} × at p99",
+            load.latency.median(),
+            alone.median(),
+            slow / bare,
+        );
+        let row = Row::new(
+            "page / pgbench",
+            text,
+            "≤ 2 ×",
+            Verdict::of(slow <= 2.0 * bare),
+        )
+        .with("p99_ms", slow)
+        .with("pgbench_p99_ms", bare);
         self.report.add(row);
         Ok(())
     }
