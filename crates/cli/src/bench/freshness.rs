@@ -34,6 +34,11 @@ pub struct Query {
     _clerk: LocalClerk,
 }
 
+/// What the query service is given of PostgreSQL, which runs on this machine too: two connections a core (`deploy/sizing.md`).
+pub fn connections() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// Starts a query service over the database, without a rate limit; the token is an administrator's.
 pub async fn start_query(
     database: &Database,
@@ -48,12 +53,14 @@ pub async fn start_query(
     let token = clerk.token(&session)?;
     let host = format!("127.0.0.1:{}", recap_servers::port::free_port()?);
     let (issuer, keys) = (clerk.issuer(), clerk.jwks_url());
+    let connections = connections().to_string();
     let mut all = vec![
         ("DATABASE_URL", database.url.as_str()),
         ("CLERK_ISSUER", &issuer),
         ("CLERK_JWKS_URL", &keys),
         ("RECAP_HTTP_ADDR", &host),
         ("RECAP_RATE_LIMIT", "0"),
+        ("RECAP_DATABASE_CONNECTIONS", &connections),
     ];
     all.extend_from_slice(variables);
     let mut service = Service::start("recap-query", &all)?;

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::Common;
-use super::freshness::{Query, start_query};
+use super::freshness::{self, Query, start_query};
 use super::machine::Machine;
 use super::report::{Report, whole};
 use super::stack::{Database, Databases, POSTGRES_SETTINGS};
@@ -85,6 +85,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
             .map(|(name, value)| format!("{name} = {value}"))
             .join(", "),
     );
+    report.setting("database_connections", freshness::connections());
     let now = Utc::now();
     let database = filled(&databases, plan.conversations, plan.users, now).await?;
     let query = start_query(&database, LARGEST, &[]).await?;

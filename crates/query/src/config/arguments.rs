@@ -102,7 +102,8 @@ struct LimitArgs {
     /// Requests in progress at one time; beyond it 503.
     #[arg(long, env = "RECAP_MAX_REQUESTS", default_value = "2048")]
     max_requests: String,
-    /// Database connections for pages and statistics.
+    /// Database connections for pages and statistics: two or three for each core that PostgreSQL has for them; with more its processes
+    /// only wait for each other.
     #[arg(long, env = "RECAP_DATABASE_CONNECTIONS", default_value = "16")]
     database_connections: String,
     /// Unpaged answers at one time, each on a connection of its own.
