@@ -18,6 +18,10 @@ mod token;
 
 use clap::{Parser, Subcommand};
 
+/// A rebuild's states are many small allocations made in one thread and freed in another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One ready-to-read row per conversation, from Kafka to the dashboard
 #[derive(Debug, Parser)]
 #[command(name = "recap", version, max_term_width = 110)]

@@ -11,6 +11,7 @@ pub mod log;
 mod offsets;
 pub mod rebuild;
 pub mod scoped;
+mod seen;
 pub mod verify;
 
 pub use offsets::{Offsets, Partition};

@@ -16,6 +16,9 @@ use crate::{Offsets, Partition};
 
 const METADATA_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
+/// Silence after which it is asked whether there is any more: each question takes a connection of its own, and the first
+/// records of many partitions may well take half of this.
+const QUIET: Duration = Duration::from_secs(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const STALL: Duration = Duration::from_mins(2);
 
@@ -72,7 +75,9 @@ impl KafkaLog {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error")
             // A full queue is the normal state here; the default of one second would let it run empty.
-            .set("fetch.queue.backoff.ms", "20");
+            .set("fetch.queue.backoff.ms", "20")
+            // A partition that is read to its end shares its request with others, which would wait for it.
+            .set("fetch.wait.max.ms", "20");
         for absent in [
             "group.instance.id",
             "group.protocol",
@@ -207,17 +212,23 @@ impl KafkaLog {
     ///
     /// Offsets without a record (transaction markers, transactions still open) count as passed once
     /// the broker reports the partition's end.
-    pub fn read_to<F>(&mut self, target: &Offsets, mut visit: F) -> Result<bool, LogError>
+    pub fn read_to<'l, F>(&'l mut self, target: &Offsets, mut visit: F) -> Result<bool, LogError>
     where
-        F: FnMut(&Partition, &BorrowedMessage<'_>) -> Flow,
+        F: FnMut(&Partition, BorrowedMessage<'l>) -> Flow,
     {
         self.include(target)?;
+        let Self {
+            consumer,
+            client,
+            position,
+            ..
+        } = self;
         let mut at_end = BTreeSet::new();
         let mut last_progress = Instant::now();
         let mut at: Option<Partition> = None;
-        let mut left = self.left(target, &at_end);
+        let mut left = left_to(target, position, &at_end);
         while left > 0 {
-            let message = match self.consumer.poll(POLL_TIMEOUT) {
+            let message = match consumer.poll(POLL_TIMEOUT) {
                 Some(Ok(message)) => message,
                 Some(Err(error)) if is_transient(&error) => {
                     tracing::warn!(%error, "the log cannot be read now, trying on");
@@ -229,13 +240,14 @@ impl KafkaLog {
                         source,
                     });
                 }
+                None if last_progress.elapsed() < QUIET => continue,
                 None => {
-                    self.probe_ends(target, &mut at_end)?;
-                    left = self.left(target, &at_end);
+                    probe_ends(client, position, target, &mut at_end)?;
+                    left = left_to(target, position, &at_end);
                     if left > 0 && last_progress.elapsed() > STALL {
                         return Err(LogError::Stalled {
                             seconds: STALL.as_secs(),
-                            missing: self.position.missing(target),
+                            missing: position.missing(target),
                         });
                     }
                     continue;
@@ -249,10 +261,10 @@ impl KafkaLog {
                 at = Some(Partition::new(message.topic(), message.partition()));
             }
             if let Some(partition) = &at {
-                let flow = visit(partition, &message);
                 let next = message.offset() + 1;
-                let before = self.position.get(partition);
-                self.position.advance(partition, next);
+                let flow = visit(partition, message);
+                let before = position.get(partition);
+                position.advance(partition, next);
                 let goal = target.get(partition);
                 if before < goal && next >= goal && !at_end.contains(partition) {
                     left -= 1;
@@ -281,46 +293,46 @@ impl KafkaLog {
         }
         self.seek(position)
     }
+}
 
-    fn left(&self, target: &Offsets, at_end: &BTreeSet<Partition>) -> usize {
-        target
-            .iter()
-            .filter(|(partition, next)| {
-                self.position.get(partition) < *next && !at_end.contains(partition)
-            })
-            .count()
-    }
+/// How many partitions have not passed `target` yet.
+fn left_to(target: &Offsets, position: &Offsets, at_end: &BTreeSet<Partition>) -> usize {
+    target
+        .iter()
+        .filter(|(partition, next)| position.get(partition) < *next && !at_end.contains(partition))
+        .count()
+}
 
-    /// Asks the broker, partition by partition, whether what is left holds any record. rust-rdkafka's
-    /// end-of-partition event names no topic (and it logs each as an error), so each question has a consumer of its own.
-    fn probe_ends(
-        &self,
-        target: &Offsets,
-        at_end: &mut BTreeSet<Partition>,
-    ) -> Result<(), LogError> {
-        for (partition, next) in target.iter() {
-            let position = self.position.get(partition);
-            if position >= next || at_end.contains(partition) {
-                continue;
-            }
-            let mut client = self.client.clone();
-            let probe: BaseConsumer = client
-                .set("enable.partition.eof", "true")
-                .create()
-                .map_err(kafka("create a consumer"))?;
-            let mut list = TopicPartitionList::new();
-            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(position))
-                .map_err(kafka("choose partitions"))?;
-            probe.assign(&list).map_err(kafka("choose partitions"))?;
-            if matches!(
-                probe.poll(PROBE_TIMEOUT),
-                Some(Err(KafkaError::PartitionEOF(_)))
-            ) {
-                at_end.insert(partition.clone());
-            }
+/// Asks the broker, partition by partition, whether what is left holds any record. rust-rdkafka's
+/// end-of-partition event names no topic (and it logs each as an error), so each question has a consumer of its own.
+fn probe_ends(
+    client: &ClientConfig,
+    position: &Offsets,
+    target: &Offsets,
+    at_end: &mut BTreeSet<Partition>,
+) -> Result<(), LogError> {
+    for (partition, next) in target.iter() {
+        let position = position.get(partition);
+        if position >= next || at_end.contains(partition) {
+            continue;
         }
-        Ok(())
+        let mut client = client.clone();
+        let probe: BaseConsumer = client
+            .set("enable.partition.eof", "true")
+            .create()
+            .map_err(kafka("create a consumer"))?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(position))
+            .map_err(kafka("choose partitions"))?;
+        probe.assign(&list).map_err(kafka("choose partitions"))?;
+        if matches!(
+            probe.poll(PROBE_TIMEOUT),
+            Some(Err(KafkaError::PartitionEOF(_)))
+        ) {
+            at_end.insert(partition.clone());
+        }
     }
+    Ok(())
 }
 
 type Header<'m> = (&'m str, Option<&'m [u8]>);

@@ -5,6 +5,7 @@
 //! with [`Reader`] and [`Snapshot`] for what the dashboards ask, and with `migrations/` for the tables.
 
 mod batch;
+mod bulk;
 mod bytes;
 mod changes;
 mod compare;

@@ -20,21 +20,7 @@ pub(crate) async fn write(
     schema: &str,
     entries: &[&Entry],
 ) -> Result<u64, sqlx::Error> {
-    let mut calls: BTreeMap<(&ConversationKey, &str), ToolCall<'_>> = BTreeMap::new();
-    let mut feedback: Vec<(&ConversationKey, &str, Option<&FeedbackRow>)> = Vec::new();
-    for entry in entries {
-        for payload in entry.delta.payloads.iter() {
-            match payload {
-                Payload::Feedback {
-                    feedback_id, row, ..
-                } => {
-                    feedback.push((&entry.key, feedback_id, row.as_ref()));
-                }
-                half => calls.entry((&entry.key, half.id())).or_default().add(half),
-            }
-        }
-    }
-    let calls: Vec<_> = calls.into_iter().collect();
+    let Rows { calls, feedback } = Rows::of(entries.iter().copied());
     let written = calls.len() + feedback.len();
     for chunk in chunks(&calls, |(_, call)| call.bytes()) {
         write_tool_calls(connection, schema, chunk).await?;
@@ -47,6 +33,36 @@ pub(crate) async fn write(
         write_feedback(connection, schema, chunk).await?;
     }
     Ok(u64::try_from(written).unwrap_or(u64::MAX))
+}
+
+/// The payloads of some entries as rows, those of a table in the order of its key.
+pub(crate) struct Rows<'e> {
+    pub(crate) calls: Vec<((&'e ConversationKey, &'e str), ToolCall<'e>)>,
+    pub(crate) feedback: Vec<(&'e ConversationKey, &'e str, Option<&'e FeedbackRow>)>,
+}
+
+impl<'e> Rows<'e> {
+    /// Of entries in the order of their keys.
+    pub(crate) fn of(entries: impl IntoIterator<Item = &'e Entry>) -> Self {
+        let mut calls: BTreeMap<(&ConversationKey, &str), ToolCall<'_>> = BTreeMap::new();
+        let mut feedback = Vec::new();
+        for entry in entries {
+            for payload in entry.delta.payloads.iter() {
+                match payload {
+                    Payload::Feedback {
+                        feedback_id, row, ..
+                    } => {
+                        feedback.push((&entry.key, feedback_id.as_str(), row.as_ref()));
+                    }
+                    half => calls.entry((&entry.key, half.id())).or_default().add(half),
+                }
+            }
+        }
+        Self {
+            calls: calls.into_iter().collect(),
+            feedback,
+        }
+    }
 }
 
 /// Cuts a list into statements of bounded size.
@@ -69,9 +85,9 @@ pub(crate) fn chunks<T>(mut rest: &[T], bytes: impl Fn(&T) -> usize) -> impl Ite
 
 /// The halves of one call that are to be written.
 #[derive(Default)]
-struct ToolCall<'a> {
-    started: Option<&'a Payload>,
-    finished: Option<&'a Payload>,
+pub(crate) struct ToolCall<'a> {
+    pub(crate) started: Option<&'a Payload>,
+    pub(crate) finished: Option<&'a Payload>,
 }
 
 impl<'a> ToolCall<'a> {

@@ -56,7 +56,7 @@ pub struct WriterOptions {
 /// Writes batches. Any number of writers may work on the same conversations at once.
 #[derive(Debug)]
 pub struct Writer {
-    pool: PgPool,
+    pub(crate) pool: PgPool,
     random: Mutex<StdRng>,
 }
 
@@ -216,7 +216,7 @@ impl Writer {
         Ok(report)
     }
 
-    fn random(&self) -> StdRng {
+    pub(crate) fn random(&self) -> StdRng {
         let mut random = self
             .random
             .lock()
@@ -498,6 +498,6 @@ fn merge_into_stored(entry: &mut Entry, stored: Stored) {
     entry.base = Base::Revision(revision);
 }
 
-fn count(length: usize) -> u64 {
+pub(crate) fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }

@@ -110,13 +110,13 @@ fn cut(
         let mut failure = None;
         let mut full = None;
         let done = log.read_to(&target, |partition, message| {
-            if message_is_past(&target, partition, message) {
+            if message_is_past(&target, partition, &message) {
                 return Flow::Continue;
             }
             let added = open
                 .entry(partition.clone())
                 .or_insert_with(|| OpenSegment::new(start.get(partition)))
-                .add(&ArchivedRecord::of(message));
+                .add(&ArchivedRecord::of(&message));
             match added {
                 Ok((added, size)) => {
                     pending += added;

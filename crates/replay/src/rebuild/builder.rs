@@ -1,27 +1,21 @@
-//! Fills one generation: reads, folds and flushes, with the reading and folding on a thread of its own.
+//! Fills one generation: reads, folds and flushes, with the reading and folding on threads of their own.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rdkafka::message::{BorrowedMessage, Message as _};
-use recap_events::{Decoded, decode};
 use recap_store::{Batch, FlushError, GenerationId, Writer};
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::reading::{Progress, Reading};
 use super::{Observer, Phase, RebuildError, RebuildOptions, stored};
 use crate::Offsets;
-use crate::archive::{ArchiveReader, ArchivedRecord, Blob};
-use crate::fold::Fold;
-use crate::log::{Flow, KafkaLog, LogConfig, LogError, readable_headers};
+use crate::archive::ArchiveReader;
+use crate::fold::{Fold, Work};
+use crate::log::{KafkaLog, LogConfig, LogError};
 use crate::scoped::Scope;
-
-/// Time between checkpoints: at most that much work is done again after an interruption.
-const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
-/// Records between two calls of the observer.
-const REPORT_EVERY: u64 = 10_000;
 
 /// Which generation batches go to, and how many flushes run at once.
 #[derive(Clone)]
@@ -45,14 +39,6 @@ pub(super) struct Builder {
     position: Offsets,
 }
 
-struct Reading {
-    log: KafkaLog,
-    fold: Fold,
-    /// Only these events; all without.
-    scope: Option<Scope>,
-    observer: Arc<dyn Observer>,
-}
-
 impl Builder {
     pub(super) fn new(
         pool: &PgPool,
@@ -73,7 +59,7 @@ impl Builder {
             },
             reading: Some(Reading {
                 log: KafkaLog::open(log)?,
-                fold: Fold::new(options.memory_bytes, fresh),
+                folds: Fold::several(options.folds.max(1), options.memory_bytes, fresh),
                 scope,
                 observer: observer.clone(),
             }),
@@ -128,8 +114,7 @@ impl Builder {
                 let mut open = true;
                 fetched.for_each(|record| {
                     if open {
-                        progress.count(reading.fold_archived(record), &*reading.observer);
-                        open = reading.send_overflow(batches);
+                        open = reading.fold_archived(record, &mut progress, batches);
                     }
                 })?;
                 progress.report(&*reading.observer);
@@ -181,18 +166,14 @@ impl Builder {
     async fn run<T, W>(&mut self, work: W) -> Result<T, RebuildError>
     where
         T: Send + 'static,
-        W: FnOnce(&mut Reading, &mpsc::Sender<Batch>) -> Result<T, RebuildError> + Send + 'static,
+        W: FnOnce(&mut Reading, &mpsc::Sender<Vec<Work>>) -> Result<T, RebuildError> + Send + 'static,
     {
         let mut reading = self.take()?;
         let (sender, batches) = mpsc::channel(1);
         let thread = tokio::task::spawn_blocking(move || {
             let result = work(&mut reading, &sender);
             if result.is_ok() {
-                for batch in reading.fold.drain() {
-                    if sender.blocking_send(batch).is_err() {
-                        break;
-                    }
-                }
+                reading.drain(&sender);
             }
             (reading, result)
         });
@@ -226,20 +207,22 @@ impl Builder {
 impl Flushing {
     /// Writes batches as they come, several at once, until the sender is gone. After a failure no
     /// more are taken, which stops the sender.
-    pub async fn flush_all(&self, mut batches: mpsc::Receiver<Batch>) -> Result<(), FlushError> {
+    pub async fn flush_all(&self, mut batches: mpsc::Receiver<Vec<Work>>) -> Result<(), FlushError> {
         let mut running: JoinSet<Result<(), FlushError>> = JoinSet::new();
         let mut outcome = Ok(());
-        while let Some(batch) = batches.recv().await {
-            if running.len() >= self.at_once
-                && let Some(finished) = running.join_next().await
-            {
-                outcome = settle(finished);
-                if outcome.is_err() {
-                    break;
+        'taking: while let Some(several) = batches.recv().await {
+            for work in several {
+                if running.len() >= self.at_once
+                    && let Some(finished) = running.join_next().await
+                {
+                    outcome = settle(finished);
+                    if outcome.is_err() {
+                        break 'taking;
+                    }
                 }
+                let this = self.clone();
+                running.spawn(async move { this.flush(work).await });
             }
-            let this = self.clone();
-            running.spawn(async move { this.flush(batch).await });
         }
         drop(batches);
         while let Some(finished) = running.join_next().await {
@@ -249,24 +232,31 @@ impl Flushing {
     }
 
     /// Writes one batch; a database that is away is waited for.
-    async fn flush(&self, mut batch: Batch) -> Result<(), FlushError> {
+    async fn flush(&self, mut work: Work) -> Result<(), FlushError> {
         let mut pause = Duration::from_millis(100);
         loop {
-            let flushed = if self.rewrite_live {
-                self.writer.rewrite(self.generation, &mut batch).await
-            } else {
-                self.writer
-                    .flush_building(self.generation, &mut batch)
-                    .await
+            let flushed = match &mut work {
+                Work::New(entries) => self.writer.copy_building(self.generation, entries).await,
+                Work::Any(batch) if self.rewrite_live => {
+                    self.writer.rewrite(self.generation, batch).await
+                }
+                Work::Any(batch) => self.writer.flush_building(self.generation, batch).await,
             };
-            match flushed {
-                Ok(_) => return Ok(()),
-                Err(FlushError::Unavailable(error)) => {
+            match (flushed, &mut work) {
+                (Ok(_), _) => return Ok(()),
+                // Such as a commit whose answer was lost: what is there is merged with.
+                (Err(FlushError::Refused(_)), Work::New(entries)) => {
+                    work = Work::Any(Batch {
+                        conversations: std::mem::take(entries),
+                        ..Batch::default()
+                    });
+                }
+                (Err(FlushError::Unavailable(error)), _) => {
                     tracing::warn!(%error, retry_in = ?pause, "the database is away, trying again");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(10));
                 }
-                Err(error) => return Err(error),
+                (Err(error), _) => return Err(error),
             }
         }
     }
@@ -278,95 +268,5 @@ fn settle(
     match finished {
         Ok(outcome) => outcome,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
-}
-
-impl Reading {
-    /// Reads until the target or the next checkpoint.
-    fn read_to(
-        &mut self,
-        target: &Offsets,
-        batches: &mpsc::Sender<Batch>,
-    ) -> Result<bool, RebuildError> {
-        let started = Instant::now();
-        let mut progress = Progress::default();
-        let mut open = true;
-        let Self {
-            log,
-            fold,
-            scope,
-            observer,
-        } = self;
-        let done = log.read_to(target, |_, message| {
-            let folded = fold_message(fold, scope.as_ref(), message);
-            let reported = progress.count(folded, &**observer);
-            open = send_overflow(fold, batches);
-            let pause = !open || (reported && started.elapsed() > CHECKPOINT_EVERY);
-            if pause { Flow::Pause } else { Flow::Continue }
-        })?;
-        progress.report(&**observer);
-        Ok(done)
-    }
-
-    fn fold_archived(&mut self, record: &ArchivedRecord<'_>) -> bool {
-        let headers = record
-            .headers
-            .iter()
-            .map(|(name, value)| (&**name, value.as_ref().map(Blob::as_bytes)));
-        let value = record.value.as_ref().map(Blob::as_bytes);
-        fold_decoded(&mut self.fold, self.scope.as_ref(), &decode(value, headers))
-    }
-
-    fn send_overflow(&mut self, batches: &mpsc::Sender<Batch>) -> bool {
-        send_overflow(&mut self.fold, batches)
-    }
-}
-
-/// Hands over the coldest states when too much memory is taken; `false` when nobody takes them.
-fn send_overflow(fold: &mut Fold, batches: &mpsc::Sender<Batch>) -> bool {
-    fold.overflow()
-        .into_iter()
-        .all(|batch| batches.blocking_send(batch).is_ok())
-}
-
-fn fold_message(fold: &mut Fold, scope: Option<&Scope>, message: &BorrowedMessage<'_>) -> bool {
-    readable_headers(message).is_some_and(|headers| {
-        let decoded = decode(message.payload(), headers.iter().copied());
-        fold_decoded(fold, scope, &decoded)
-    })
-}
-
-/// Records that the live projector skips or dead-letters change nothing here either.
-fn fold_decoded(fold: &mut Fold, scope: Option<&Scope>, decoded: &Decoded<'_>) -> bool {
-    match decoded {
-        Decoded::Event(event) if scope.is_none_or(|scope| scope.contains(event)) => {
-            fold.apply(event);
-            true
-        }
-        _ => false,
-    }
-}
-
-#[derive(Default)]
-struct Progress {
-    records: u64,
-    events: u64,
-}
-
-impl Progress {
-    /// Counts a record; `true` when the observer was told.
-    fn count(&mut self, event: bool, observer: &dyn Observer) -> bool {
-        self.records += 1;
-        self.events += u64::from(event);
-        if self.records < REPORT_EVERY {
-            return false;
-        }
-        self.report(observer);
-        true
-    }
-
-    fn report(&mut self, observer: &dyn Observer) {
-        observer.read(self.records, self.events);
-        *self = Self::default();
     }
 }

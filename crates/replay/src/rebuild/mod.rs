@@ -14,6 +14,7 @@
 mod builder;
 mod compaction;
 mod coverage;
+mod reading;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,8 @@ use builder::Builder;
 pub use builder::Flushing;
 pub use coverage::Uncovered;
 
+/// One thread takes records from Kafka; it keeps about this many busy.
+const MOST_FOLDS: usize = 4;
 /// Session lock held by a running rebuild.
 const REBUILD_LOCK: i64 = 0x7265_6361_7002;
 
@@ -45,6 +48,8 @@ pub struct RebuildOptions {
     pub writer: Arc<Writer>,
     /// Bytes of states held in memory before the coldest are written.
     pub memory_bytes: usize,
+    /// Threads that fold; they share the memory.
+    pub folds: usize,
     /// Flushes that run at once.
     pub flushes: usize,
     /// Switch although rows differ.
@@ -66,6 +71,7 @@ impl RebuildOptions {
         Self {
             writer,
             memory_bytes: 512 << 20,
+            folds: std::thread::available_parallelism().map_or(2, |cores| cores.get().min(MOST_FOLDS)),
             flushes: 2,
             accept_differences: false,
             resume: false,

@@ -1,0 +1,210 @@
+//! Reads the log and folds it: one thread takes the records from Kafka, others decode and fold them.
+//!
+//! A record goes to the fold that the hash of its key says, which makes conversations whole there. Nothing depends on
+//! it: what several folds hold of one conversation is merged when it is written.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use rdkafka::message::{BorrowedMessage, Message as _};
+use recap_events::{Decoded, decode};
+use tokio::sync::mpsc;
+
+use super::{Observer, RebuildError};
+use crate::Offsets;
+use crate::archive::{ArchivedRecord, Blob};
+use crate::fold::{Fold, Work};
+use crate::log::{Flow, KafkaLog, readable_headers};
+use crate::scoped::Scope;
+
+/// Time between checkpoints: at most that much work is done again after an interruption.
+const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
+/// Records between two calls of the observer.
+const REPORT_EVERY: u64 = 10_000;
+/// Records handed to a fold at once.
+const CHUNK: usize = 64;
+/// Chunks that wait for a fold.
+const WAITING: usize = 16;
+
+pub(super) struct Reading {
+    pub(super) log: KafkaLog,
+    pub(super) folds: Vec<Fold>,
+    /// Only these events; all without.
+    pub(super) scope: Option<Scope>,
+    pub(super) observer: Arc<dyn Observer>,
+}
+
+impl Reading {
+    /// Reads until the target or the next checkpoint.
+    pub(super) fn read_to(
+        &mut self,
+        target: &Offsets,
+        batches: &mpsc::Sender<Vec<Work>>,
+    ) -> Result<bool, RebuildError> {
+        let started = Instant::now();
+        let Self {
+            log,
+            folds,
+            scope,
+            observer,
+        } = self;
+        std::thread::scope(|threads| {
+            let mut queues: Vec<Queue<'_>> = folds
+                .iter_mut()
+                .map(|fold| {
+                    let (sender, chunks) = sync_channel(WAITING);
+                    let (scope, observer) = (scope.as_ref(), &**observer);
+                    threads.spawn(move || fold_chunks(fold, &chunks, scope, observer, batches));
+                    Queue {
+                        sender,
+                        chunk: Vec::with_capacity(CHUNK),
+                    }
+                })
+                .collect();
+            let mut read = 0;
+            let done = log.read_to(target, |partition, message| {
+                let at = place(message.key(), partition.number, queues.len());
+                let open = queues[at].push(message);
+                read += 1;
+                let pause = read % REPORT_EVERY == 0 && started.elapsed() > CHECKPOINT_EVERY;
+                if pause || !open {
+                    Flow::Pause
+                } else {
+                    Flow::Continue
+                }
+            })?;
+            for mut queue in queues {
+                queue.send();
+            }
+            Ok(done)
+        })
+    }
+
+    /// Folds one record; `false` when nobody takes what has to be written.
+    pub(super) fn fold_archived(
+        &mut self,
+        record: &ArchivedRecord<'_>,
+        progress: &mut Progress,
+        batches: &mpsc::Sender<Vec<Work>>,
+    ) -> bool {
+        let headers = record
+            .headers
+            .iter()
+            .map(|(name, value)| (&**name, value.as_ref().map(Blob::as_bytes)));
+        let value = record.value.as_ref().map(Blob::as_bytes);
+        let key = record.key.as_ref().map(Blob::as_bytes);
+        let at = place(key, 0, self.folds.len());
+        let fold = &mut self.folds[at];
+        let folded = fold_decoded(fold, self.scope.as_ref(), &decode(value, headers));
+        progress.count(folded, &*self.observer);
+        send_overflow(fold, batches)
+    }
+
+    /// Hands over everything that is held, until nobody takes it.
+    pub(super) fn drain(&mut self, batches: &mpsc::Sender<Vec<Work>>) {
+        for fold in &mut self.folds {
+            if !send(fold.drain(), batches) {
+                return;
+            }
+        }
+    }
+}
+
+/// Records on their way to a fold.
+struct Queue<'l> {
+    sender: SyncSender<Vec<BorrowedMessage<'l>>>,
+    chunk: Vec<BorrowedMessage<'l>>,
+}
+
+impl<'l> Queue<'l> {
+    /// `false` when the fold has ended.
+    fn push(&mut self, message: BorrowedMessage<'l>) -> bool {
+        self.chunk.push(message);
+        self.chunk.len() < CHUNK || self.send()
+    }
+
+    fn send(&mut self) -> bool {
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
+        self.sender.send(chunk).is_ok()
+    }
+}
+
+/// Which of the folds a record goes to.
+fn place(key: Option<&[u8]>, partition: i32, folds: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    match key {
+        Some(key) => key.hash(&mut hasher),
+        None => partition.hash(&mut hasher),
+    }
+    usize::try_from(hasher.finish() % folds as u64).unwrap_or(0)
+}
+
+/// Folds what comes until no more does, or nobody takes what has to be written.
+fn fold_chunks(
+    fold: &mut Fold,
+    chunks: &Receiver<Vec<BorrowedMessage<'_>>>,
+    scope: Option<&Scope>,
+    observer: &dyn Observer,
+    batches: &mpsc::Sender<Vec<Work>>,
+) {
+    let mut progress = Progress::default();
+    for message in chunks.iter().flatten() {
+        progress.count(fold_message(fold, scope, &message), observer);
+        if !send_overflow(fold, batches) {
+            break;
+        }
+    }
+    progress.report(observer);
+}
+
+/// Hands over the coldest states when too much memory is taken; `false` when nobody takes them.
+fn send_overflow(fold: &mut Fold, batches: &mpsc::Sender<Vec<Work>>) -> bool {
+    send(fold.overflow(), batches)
+}
+
+/// Waits while what was handed over before has not been begun.
+fn send(work: Vec<Work>, batches: &mpsc::Sender<Vec<Work>>) -> bool {
+    work.is_empty() || batches.blocking_send(work).is_ok()
+}
+
+fn fold_message(fold: &mut Fold, scope: Option<&Scope>, message: &BorrowedMessage<'_>) -> bool {
+    readable_headers(message).is_some_and(|headers| {
+        let decoded = decode(message.payload(), headers.iter().copied());
+        fold_decoded(fold, scope, &decoded)
+    })
+}
+
+/// Records that the live projector skips or dead-letters change nothing here either.
+fn fold_decoded(fold: &mut Fold, scope: Option<&Scope>, decoded: &Decoded<'_>) -> bool {
+    match decoded {
+        Decoded::Event(event) if scope.is_none_or(|scope| scope.contains(event)) => {
+            fold.apply(event);
+            true
+        }
+        _ => false,
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Progress {
+    records: u64,
+    events: u64,
+}
+
+impl Progress {
+    /// Counts a record.
+    fn count(&mut self, event: bool, observer: &dyn Observer) {
+        self.records += 1;
+        self.events += u64::from(event);
+        if self.records >= REPORT_EVERY {
+            self.report(observer);
+        }
+    }
+
+    pub(super) fn report(&mut self, observer: &dyn Observer) {
+        observer.read(self.records, self.events);
+        *self = Self::default();
+    }
+}
