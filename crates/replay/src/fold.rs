@@ -137,7 +137,10 @@ impl Fold {
 
     /// Everything, for a checkpoint.
     pub fn drain(&mut self) -> Vec<Work> {
-        let all = [std::mem::take(&mut self.cold), std::mem::take(&mut self.hot)];
+        let all = [
+            std::mem::take(&mut self.cold),
+            std::mem::take(&mut self.hot),
+        ];
         self.hot_bytes = 0;
         self.work(all)
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rand::Rng as _;
 use recap_events::Millis;
 use recap_summary::{Encoded, FirstText, Payload};
-use sqlx::{Connection as _, AssertSqlSafe, PgConnection, postgres::PgCopyIn};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgCopyIn};
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
@@ -96,8 +96,10 @@ async fn copy(
             part_count,
             parts: others,
         } = entry.delta.state.encode_whole();
-        copy.row(29, |row| conversation(row, entry, *revision, &main, part_count))
-            .await?;
+        copy.row(29, |row| {
+            conversation(row, entry, *revision, &main, part_count);
+        })
+        .await?;
         parts.extend(others.into_iter().map(|part| (entry, part)));
     }
     copy.finish().await?;

@@ -14,7 +14,7 @@ use super::freshness::{self, Query, start_query};
 use super::machine::Machine;
 use super::report::{Report, whole};
 use super::stack::{Database, Databases, POSTGRES_SETTINGS};
-use super::stored::{self, LARGEST, Stored};
+use super::stored::{self, Contents, LARGEST, Stored};
 use paths::Paths;
 
 #[derive(Debug, Args)]
@@ -87,7 +87,14 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     );
     report.setting("database_connections", freshness::connections());
     let now = Utc::now();
-    let database = filled(&databases, plan.conversations, plan.users, now).await?;
+    let database = filled(
+        &databases,
+        plan.conversations,
+        plan.users,
+        Contents::Full,
+        now,
+    )
+    .await?;
     let query = start_query(&database, LARGEST, &[]).await?;
     let mut bench = Bench {
         paths: Paths::new(now, plan.users),
@@ -144,6 +151,7 @@ async fn filled(
     databases: &Databases,
     conversations: i64,
     users: i64,
+    contents: Contents,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Database> {
     #[expect(clippy::cast_precision_loss, reason = "shown rounded")]
@@ -153,7 +161,7 @@ async fn filled(
     let stored = Stored {
         conversations,
         users,
-        payloads: true,
+        contents,
     };
     stored::fill(&database, stored, now).await?;
     Ok(database)

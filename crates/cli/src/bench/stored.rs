@@ -1,10 +1,14 @@
 //! Fills a generation with conversations as if they had been projected long ago, set by set in SQL: ten million events
 //! through Kafka would measure nothing but patience. Rows, columns and indexes are those of the projector; the states are
-//! valid and all alike.
+//! valid and all alike. Primary keys are made last, as loosely packed as random inserts leave them.
 //!
 //! Conversation i belongs to the largest organization when 5 divides i (so it holds 20%), else to one of 49 others. Of each
 //! organization's conversations, 4 in 80 are sub-conversations, in chains up to 4 deep. Half of the largest organization's lie
 //! in one month two years ago, all others in the last 360 days, later ones later.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -14,9 +18,9 @@ use recap_store::{
     discard_generation, live_generation, migrate, switch_generation,
 };
 use recap_summary::Conversation;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
-use std::time::Duration;
+use tokio::task::JoinSet;
 
 use super::stack::Database;
 
@@ -25,6 +29,14 @@ pub const LARGEST: &str = "org_stored_0";
 
 /// Conversations inserted by one statement.
 const SLICE: i64 = 100_000;
+/// Slices between checkpoints, which bound the write-ahead log on the disk.
+const SLICES_A_CHECKPOINT: i64 = 10;
+/// Tables that are filled without their primary keys, and the keys.
+const KEYS: [(&str, &str); 3] = [
+    ("conversation_summary", "org_id, conversation_id"),
+    ("tool_call", "org_id, conversation_id, tool_call_id"),
+    ("feedback", "org_id, conversation_id, feedback_id"),
+];
 
 /// What to fill in.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +44,40 @@ pub struct Stored {
     pub conversations: i64,
     /// Users of the largest organization; each other one has 500.
     pub users: i64,
-    /// Tool calls, feedback and profiles too: reading needs them, growth of writing doesn't.
-    pub payloads: bool,
+    pub contents: Contents,
+}
+
+/// How wide the rows are, and what is beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Short states and texts and nothing beside: writing others sees how many rows and index entries there are.
+    Rows,
+    /// The same with short tool calls, feedback and profiles: ten million fit on a disk.
+    Short,
+    /// As wide as the log's.
+    Full,
+}
+
+impl Contents {
+    /// An SQL expression for a piece of the text that is parameter `parameter`, of `least` to `most` characters when full.
+    fn piece(self, parameter: u8, least: u32, most: u32) -> String {
+        let (least, most) = match self {
+            Self::Full => (least, most),
+            Self::Rows | Self::Short => (20, 60),
+        };
+        let range = most - least;
+        // Of bytes: to find a character of a text, all before it would be counted.
+        format!(
+            "convert_from(substr(${parameter}, (1 + h % 60000)::int, ({least} + h * 7 % {range})::int), 'UTF8')"
+        )
+    }
+
+    const fn messages(self) -> i64 {
+        match self {
+            Self::Full => 20,
+            Self::Rows | Self::Short => 1,
+        }
+    }
 }
 
 /// Ids of user n of an organization.
@@ -43,31 +87,82 @@ pub fn user_id(n: i64) -> String {
 
 /// Migrates the database and makes a filled generation live in place of the empty one.
 pub async fn fill(database: &Database, stored: Stored, now: DateTime<Utc>) -> anyhow::Result<()> {
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    let options = database.url.parse::<PgConnectOptions>()?.options([
+        ("synchronous_commit", "off"),
+        ("maintenance_work_mem", "1GB"),
+    ]);
     let pool = PgPoolOptions::new()
-        .max_connections(4)
-        .connect(&database.url)
+        .max_connections(u32::try_from(workers)?.max(4))
+        .connect_with(options)
         .await?;
     migrate(&pool).await?;
     let empty = live_generation(&pool).await?;
     let filled = create_generation(&pool).await?;
-    let mut first = 1;
-    while first <= stored.conversations {
-        let last = (first + SLICE - 1).min(stored.conversations);
-        fill_slice(&pool, filled, stored, now, first, last)
-            .await
-            .with_context(|| format!("filling in conversations {first} to {last}"))?;
-        first = last + 1;
+    let schema = filled.schema();
+    for (table, _) in KEYS {
+        let statement = format!("ALTER TABLE {schema}.{table} DROP CONSTRAINT {table}_pkey");
+        execute(&pool, statement).await?;
     }
-    if stored.payloads {
+    let mut running = JoinSet::new();
+    let next = Arc::new(AtomicI64::new(0));
+    for _ in 0..workers {
+        let (pool, next) = (pool.clone(), Arc::clone(&next));
+        running.spawn(async move { fill_slices(&pool, filled, stored, now, &next).await });
+    }
+    if stored.contents != Contents::Rows {
         fill_users(database, filled, stored).await?;
+    }
+    while let Some(done) = running.join_next().await {
+        done??;
+    }
+    for (table, key) in KEYS {
+        let pool = pool.clone();
+        let statement =
+            format!("ALTER TABLE {schema}.{table} ADD PRIMARY KEY ({key}) WITH (fillfactor = 70)");
+        running.spawn(async move { execute(&pool, statement).await });
+    }
+    while let Some(done) = running.join_next().await {
+        done??;
     }
     create_indexes(&pool, filled).await?;
     switch_generation(&pool, empty, filled, &[], &[]).await?;
     discard_generation(&pool, empty).await?;
-    sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await?;
-    sqlx::raw_sql("CHECKPOINT").execute(&pool).await?;
+    execute(&pool, String::from("VACUUM ANALYZE")).await?;
+    execute(&pool, String::from("CHECKPOINT")).await?;
     pool.close().await;
     Ok(())
+}
+
+async fn execute(pool: &PgPool, statement: String) -> anyhow::Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Takes slices until all are taken.
+async fn fill_slices(
+    pool: &PgPool,
+    generation: GenerationId,
+    stored: Stored,
+    now: DateTime<Utc>,
+    next: &AtomicI64,
+) -> anyhow::Result<()> {
+    loop {
+        let slice = next.fetch_add(1, Ordering::Relaxed);
+        let first = 1 + slice * SLICE;
+        if first > stored.conversations {
+            return Ok(());
+        }
+        let last = (first + SLICE - 1).min(stored.conversations);
+        fill_slice(pool, generation, stored, now, first, last)
+            .await
+            .with_context(|| format!("filling in conversations {first} to {last}"))?;
+        if slice % SLICES_A_CHECKPOINT == SLICES_A_CHECKPOINT - 1 {
+            execute(pool, String::from("CHECKPOINT")).await?;
+        }
+    }
 }
 
 async fn fill_slice(
@@ -79,13 +174,14 @@ async fn fill_slice(
     last: i64,
 ) -> anyhow::Result<()> {
     let schema = generation.schema();
-    let state = example_state(now);
+    let state = example_state(now, stored.contents.messages());
+    let first_text = stored.contents.piece(3, 40, 540);
     let conversations = format!(
         "INSERT INTO {schema}.conversation_summary
          SELECT org_id, conversation_id, revision, 0, false, $1, $2, created_at, updated_at,
              -(extract(epoch FROM updated_at) * 1000)::bigint, NULL, user_id, 1000 + i % 4, parent_id,
              'gpt-5.1', 'stop', n / 2, n / 2, n, n * 20000, n * 900, n * 700, n * 200, i % 3, 1,
-             (i % 5 < 2)::int, (i % 5 = 0)::int, (i % 5 = 1)::int, substr($3, (1 + h % 60000)::int, (40 + h % 500)::int)
+             (i % 5 < 2)::int, (i % 5 = 0)::int, (i % 5 = 1)::int, {first_text}
          FROM (
              SELECT i, h, 2 + h % 40 AS n, h::bigint + 1 AS revision, md5(i::text)::uuid::text AS conversation_id,
                  CASE WHEN i % 5 = 0 THEN 'org_stored_0' ELSE 'org_stored_' || (1 + i / 5 % 49) END AS org_id,
@@ -102,11 +198,10 @@ async fn fill_slice(
                      ELSE $7::timestamptz - interval '360 days' * ((($8 - i) + 1)::float8 / $8) END) AS at) AS time
          ) AS rows"
     );
-    // Of the index's order, so that pages of the primary key fill up as they do over months.
     sqlx::query(AssertSqlSafe(conversations))
         .bind(i16::try_from(state.part_count)?)
         .bind(&state.main)
-        .bind(text())
+        .bind(text().into_bytes())
         .bind(stored.users.max(1))
         .bind(first)
         .bind(last)
@@ -114,8 +209,8 @@ async fn fill_slice(
         .bind(stored.conversations)
         .execute(pool)
         .await?;
-    if stored.payloads {
-        fill_payloads(pool, &schema, first, last, now).await?;
+    if stored.contents != Contents::Rows {
+        fill_payloads(pool, &schema, stored.contents, first, last, now).await?;
     }
     Ok(())
 }
@@ -124,6 +219,7 @@ async fn fill_slice(
 async fn fill_payloads(
     pool: &PgPool,
     schema: &str,
+    contents: Contents,
     first: i64,
     last: i64,
     now: DateTime<Utc>,
@@ -131,22 +227,23 @@ async fn fill_payloads(
     let of = "FROM (SELECT i, abs(hashint8(i)::bigint) AS h, md5(i::text)::uuid::text AS conversation_id,
                   CASE WHEN i % 5 = 0 THEN 'org_stored_0' ELSE 'org_stored_' || (1 + i / 5 % 49) END AS org_id
               FROM generate_series($2::bigint, $3::bigint) AS i) AS rows";
+    let (args, result) = (contents.piece(1, 200, 1_200), contents.piece(1, 200, 2_200));
+    let comment = contents.piece(1, 79, 80);
     let calls = format!(
         "INSERT INTO {schema}.tool_call
          SELECT org_id, conversation_id, md5('call' || i)::uuid::text, true, true, 'search', NULL,
-             '{{\"query\":\"' || substr($1, (1 + h % 60000)::int, (200 + h % 1000)::int) || '\"}}',
-             '{{\"items\":[\"' || substr($1, (1 + h % 50000)::int, (200 + h * 7 % 2000)::int) || '\"]}}',
+             '{{\"query\":\"' || {args} || '\"}}', '{{\"items\":[\"' || {result} || '\"]}}',
              NULL, md5('message' || i)::uuid::text, $4::timestamptz, $4::timestamptz, $4::timestamptz {of}"
     );
     let feedback = format!(
         "INSERT INTO {schema}.feedback
          SELECT org_id, conversation_id, md5('feedback' || i)::uuid::text, false, i % 5 = 0,
-             CASE WHEN h % 3 = 0 THEN substr($1, (1 + h % 60000)::int, 80) END, NULL, NULL, $4::timestamptz {of}
+             CASE WHEN h % 3 = 0 THEN {comment} END, NULL, NULL, $4::timestamptz {of}
          WHERE i % 5 < 2"
     );
     for statement in [calls, feedback] {
         sqlx::query(AssertSqlSafe(statement))
-            .bind(text())
+            .bind(text().into_bytes())
             .bind(first)
             .bind(last)
             .bind(now)
@@ -203,10 +300,10 @@ async fn fill_users(
     Ok(())
 }
 
-/// The state of a conversation of twenty messages.
-fn example_state(now: DateTime<Utc>) -> recap_summary::Encoded {
+/// The state of a conversation of that many messages.
+fn example_state(now: DateTime<Utc>, messages: i64) -> recap_summary::Encoded {
     let mut conversation = Conversation::default();
-    for number in 0..20_i64 {
+    for number in 0..messages {
         let id = format!("00000000-0000-4000-8000-{number:012}");
         let message = Message {
             message_id: id.as_str().into(),

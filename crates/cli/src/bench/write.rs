@@ -12,7 +12,7 @@ use super::machine::Machine;
 use super::report::{Report, Row, Verdict, whole};
 use super::samples::Samples;
 use super::stack::{Broker, Databases, POSTGRES_SETTINGS};
-use super::stored::Stored;
+use super::stored::{Contents, Stored};
 use super::{Common, freshness, limit, rebuild};
 use crate::publisher::Publisher;
 
@@ -407,7 +407,7 @@ impl Bench<'_> {
             Some(Stored {
                 conversations,
                 users: 1,
-                payloads: false,
+                contents: Contents::Rows,
             })
         };
         let small = self.backlog_run(stored(few)).await?;

@@ -166,7 +166,9 @@ impl Builder {
     async fn run<T, W>(&mut self, work: W) -> Result<T, RebuildError>
     where
         T: Send + 'static,
-        W: FnOnce(&mut Reading, &mpsc::Sender<Vec<Work>>) -> Result<T, RebuildError> + Send + 'static,
+        W: FnOnce(&mut Reading, &mpsc::Sender<Vec<Work>>) -> Result<T, RebuildError>
+            + Send
+            + 'static,
     {
         let mut reading = self.take()?;
         let (sender, batches) = mpsc::channel(1);
@@ -207,7 +209,10 @@ impl Builder {
 impl Flushing {
     /// Writes batches as they come, several at once, until the sender is gone. After a failure no
     /// more are taken, which stops the sender.
-    pub async fn flush_all(&self, mut batches: mpsc::Receiver<Vec<Work>>) -> Result<(), FlushError> {
+    pub async fn flush_all(
+        &self,
+        mut batches: mpsc::Receiver<Vec<Work>>,
+    ) -> Result<(), FlushError> {
         let mut running: JoinSet<Result<(), FlushError>> = JoinSet::new();
         let mut outcome = Ok(());
         'taking: while let Some(several) = batches.recv().await {

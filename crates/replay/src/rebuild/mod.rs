@@ -71,7 +71,8 @@ impl RebuildOptions {
         Self {
             writer,
             memory_bytes: 512 << 20,
-            folds: std::thread::available_parallelism().map_or(2, |cores| cores.get().min(MOST_FOLDS)),
+            folds: std::thread::available_parallelism()
+                .map_or(2, |cores| cores.get().min(MOST_FOLDS)),
             flushes: 2,
             accept_differences: false,
             resume: false,

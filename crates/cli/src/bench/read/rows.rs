@@ -15,7 +15,7 @@ use crate::bench::memory_server::MemoryServer;
 use crate::bench::report::{Row, Verdict, whole};
 use crate::bench::samples::Samples;
 use crate::bench::stack::Databases;
-use crate::bench::stored::LARGEST;
+use crate::bench::stored::{Contents, LARGEST};
 
 const CONNECTIONS: [usize; 3] = [1, 16, 256];
 
@@ -335,7 +335,7 @@ pub async fn growth(
     for conversations in [sizes.0, sizes.1] {
         let now = Utc::now();
         let users = (conversations / 10).clamp(1, 100_000);
-        let database = filled(databases, conversations, users, now).await?;
+        let database = filled(databases, conversations, users, Contents::Short, now).await?;
         let query = start_query(&database, LARGEST, &[]).await?;
         let paths = Paths::new(now, users);
         let load = load::run(&query.target, 16, time, move |number| {
@@ -348,7 +348,7 @@ pub async fn growth(
     }
     let ratio = medians[1] / medians[0];
     let text = format!(
-        "{:.1} ms with {} stored, {:.1} ms with {}: {ratio:.2} ×",
+        "{:.1} ms with {} stored, {:.1} ms with {}: {ratio:.2} × (short texts)",
         medians[0],
         whole(count(usize::try_from(sizes.0)?)),
         medians[1],
