@@ -87,7 +87,8 @@ impl StateCache {
     }
 }
 
-fn bytes(key: &ConversationKey, delta: &Delta) -> usize {
+/// An estimate of the memory an entry takes, in bytes.
+pub(crate) fn bytes(key: &ConversationKey, delta: &Delta) -> usize {
     OVERHEAD
         + size_of::<(ConversationKey, Delta, Base)>()
         + key.org_id.len()

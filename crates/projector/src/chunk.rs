@@ -8,6 +8,7 @@ use rdkafka::Message;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, OwnedHeaders};
 
 use crate::offsets::ChunkId;
+use crate::source::Place;
 
 type Span = Range<usize>;
 
@@ -30,6 +31,13 @@ pub(crate) struct Record {
     pub unreadable_headers: Option<OwnedHeaders>,
 }
 
+impl Record {
+    /// Where it is in the log.
+    pub fn place(&self) -> Place {
+        (self.topic, self.partition, self.offset)
+    }
+}
+
 /// A batch of records for one worker.
 #[derive(Debug)]
 pub(crate) struct Chunk {
@@ -37,8 +45,6 @@ pub(crate) struct Chunk {
     /// The topics this projector reads.
     pub topics: Arc<[Arc<str>]>,
     pub records: Vec<Record>,
-    /// Records that went to the dead letters; they are not folded again.
-    pub dead: Vec<usize>,
     headers: Vec<(Span, Option<Span>)>,
     buffer: Vec<u8>,
     unreadable: usize,
@@ -80,7 +86,6 @@ impl Chunk {
             id,
             topics,
             records: buffers.records,
-            dead: Vec::new(),
             headers: buffers.headers,
             buffer: buffers.bytes,
             unreadable: 0,
@@ -173,13 +178,22 @@ impl Chunk {
             + self.unreadable * UNREADABLE_BYTES
     }
 
-    /// Gives back what a chunk that stayed small does not need.
-    pub fn fit(&mut self) {
-        if self.buffer.len() < self.buffer.capacity() / 2 {
-            self.buffer.shrink_to_fit();
-            self.records.shrink_to_fit();
-            self.headers.shrink_to_fit();
+    /// Moves a chunk that stayed small to memory of its size; returns the large one for the next.
+    pub fn fit(&mut self) -> Option<Buffers> {
+        if self.buffer.len() >= self.buffer.capacity() / 4 {
+            return None;
         }
+        let records = Vec::with_capacity(self.records.len());
+        let (headers, bytes) = (self.headers.clone(), self.buffer.clone());
+        let mut large = Buffers {
+            records: std::mem::replace(&mut self.records, records),
+            headers: std::mem::replace(&mut self.headers, headers),
+            bytes: std::mem::replace(&mut self.buffer, bytes),
+        };
+        self.records.append(&mut large.records);
+        large.headers.clear();
+        large.bytes.clear();
+        Some(large)
     }
 
     /// The least timestamp of the records in Unix milliseconds.

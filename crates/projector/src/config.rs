@@ -125,7 +125,7 @@ pub struct BatchingConfig {
         long,
         env = "RECAP_FLUSH_MAX_AGE",
         value_name = "DURATION",
-        default_value = "1s"
+        default_value = "3s"
     )]
     pub flush_max_age: String,
     /// The most events in one batch.
@@ -133,7 +133,7 @@ pub struct BatchingConfig {
         long,
         env = "RECAP_FLUSH_MAX_EVENTS",
         value_name = "COUNT",
-        default_value = "30000"
+        default_value = "250000"
     )]
     pub flush_max_events: String,
 }
@@ -142,12 +142,13 @@ pub struct BatchingConfig {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Memory")]
 pub struct MemoryConfig {
-    /// Records taken from Kafka and not yet committed to the database; above it partitions are paused, below half of it resumed.
+    /// What was taken from Kafka and is not yet committed to the database: up to 16 MiB of records to be folded (above it partitions are paused, below
+    /// half of it resumed), the rest for the batches that grow and those being written, two a worker.
     #[arg(
         long,
         env = "RECAP_INTAKE_BYTES",
         value_name = "BYTES",
-        default_value = "96MiB"
+        default_value = "240MiB"
     )]
     pub intake_bytes: String,
     /// Conversation states kept for their next event.
@@ -155,7 +156,7 @@ pub struct MemoryConfig {
         long,
         env = "RECAP_STATE_CACHE_BYTES",
         value_name = "BYTES",
-        default_value = "96MiB"
+        default_value = "64MiB"
     )]
     pub state_cache_bytes: String,
     /// Records fetched by librdkafka ahead of the projector.
@@ -163,7 +164,7 @@ pub struct MemoryConfig {
         long,
         env = "RECAP_KAFKA_QUEUE_BYTES",
         value_name = "BYTES",
-        default_value = "32MiB"
+        default_value = "16MiB"
     )]
     pub kafka_queue_bytes: String,
 }

@@ -19,9 +19,9 @@ use crate::router::Router;
 /// The longest wait for a record; also how late a stop or a finished chunk is noticed without traffic.
 const IDLE_POLL: Duration = Duration::from_millis(50);
 /// Full for this long, and the partitions are paused: until then not polling is cheaper, since pausing throws away what was fetched ahead.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Records taken between two looks at everything else.
-const ROUND: usize = 512;
+const ROUND: usize = 2_048;
 /// An error that goes on is logged this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
@@ -189,21 +189,21 @@ impl ConsumerThread {
     }
 
     fn is_full(&self) -> bool {
-        lock(&self.router).bytes() >= self.settings.intake_bytes
+        lock(&self.router).bytes() >= self.settings.unfolded_bytes()
     }
 
     /// Keeps the bytes under way bounded; `true` when nothing is to be polled this round.
     fn step_back(&mut self) -> bool {
         let bytes = lock(&self.router).bytes();
         if self.paused {
-            if bytes <= self.settings.intake_bytes / 2 {
+            if bytes <= self.settings.unfolded_bytes() / 2 {
                 self.resume();
             } else {
                 self.pause_newly_assigned();
             }
             return false;
         }
-        if bytes < self.settings.intake_bytes {
+        if bytes < self.settings.unfolded_bytes() {
             self.full_since = None;
             return false;
         }
@@ -327,7 +327,7 @@ impl ConsumerThread {
             let mut router = lock(&self.router);
             let slice = (Instant::now() + IDLE_POLL).min(deadline);
             let settled = router.drain(&partitions, slice);
-            let bytes = router.bytes();
+            let bytes = router.unwritten_bytes();
             drop(router);
             if settled || Instant::now() >= deadline || self.stopped_hard() {
                 self.commit_now();

@@ -1,5 +1,6 @@
 //! One flush from beginning to end: dead letters acknowledged, the batch committed, however long that takes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,12 +12,14 @@ use sqlx::error::DatabaseError;
 use tracing::Instrument;
 
 use crate::backoff::Backoff;
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, Record};
 use crate::clock::{rfc3339_now, unix_millis};
 use crate::dead_letters::format::REFUSED;
 use crate::dead_letters::{DeadLetter, Limit, Publisher, TooManyDeadLetters};
 use crate::health::Health;
 use crate::pending::{Fold, Work, read};
+use crate::reread::{Gone, Reread};
+use crate::source::{Place, Sources, Taken};
 
 /// A refused batch is cut into this many pieces, again and again until the events at fault are alone.
 const PIECES: usize = 8;
@@ -30,6 +33,9 @@ pub enum FlushFailure {
     /// The limit of dead letters is reached.
     #[error(transparent)]
     TooManyDeadLetters(#[from] TooManyDeadLetters),
+    /// Records that are to be folded again are not there any more.
+    #[error(transparent)]
+    Gone(#[from] Gone),
 }
 
 /// How a flush ended.
@@ -38,12 +44,12 @@ pub(crate) enum Flushed {
     /// Everything of these chunks is durable; the entries are clean.
     Done {
         entries: Vec<Entry>,
-        chunks: Vec<Chunk>,
+        chunks: Vec<Taken>,
     },
-    /// Another generation is live: the chunks are to be folded again, for it.
+    /// Another generation is live: the records are to be folded again, for it.
     GenerationChanged {
         live: GenerationId,
-        chunks: Vec<Chunk>,
+        sources: Sources,
     },
 }
 
@@ -70,6 +76,7 @@ impl Flusher {
         &self,
         generation: GenerationId,
         mut work: Work,
+        reread: &Reread,
     ) -> Result<Flushed, FlushFailure> {
         let span = tracing::info_span!(
             "flush",
@@ -89,7 +96,7 @@ impl Flusher {
                 Err(Setback::GenerationChanged(live)) => {
                     return Ok(Flushed::GenerationChanged {
                         live,
-                        chunks: work.chunks,
+                        sources: work.sources,
                     });
                 }
                 Err(Setback::Failed(error)) => return Err(FlushFailure::Store(error)),
@@ -101,10 +108,11 @@ impl Flusher {
                     );
                     self.metrics.reset(ResetReason::Refused);
                     work.batch = Batch::default();
-                    if let Some(live) = self.isolate(generation, &mut work.chunks).await? {
+                    let sources = &mut work.sources;
+                    if let Some(live) = self.isolate(generation, sources, reread).await? {
                         return Ok(Flushed::GenerationChanged {
                             live,
-                            chunks: work.chunks,
+                            sources: work.sources,
                         });
                     }
                 }
@@ -112,7 +120,7 @@ impl Flusher {
             self.fresh(&work);
             Ok(Flushed::Done {
                 entries: work.batch.conversations,
-                chunks: work.chunks,
+                chunks: work.sources.taken,
             })
         }
         .instrument(span)
@@ -120,7 +128,8 @@ impl Flusher {
     }
 
     fn fresh(&self, work: &Work) {
-        let produced = work.chunks.iter().filter_map(Chunk::oldest).min();
+        let taken = work.sources.taken.iter();
+        let produced = taken.filter_map(|taken| taken.oldest).min();
         let (Some(event_micros), Some(produced)) = (work.oldest_event_micros, produced) else {
             return;
         };
@@ -193,23 +202,30 @@ impl Flusher {
         Ok(None)
     }
 
-    /// Folds the records of a refused batch again in ever smaller pieces, each based on what is stored, until what the database takes is
-    /// committed and each event it refuses is dead-lettered. Returns the live generation when that changed on the way.
+    /// Reads the records of a refused batch again and folds them in ever smaller pieces, each based on what is stored, until what the database takes
+    /// is committed and each event it refuses is dead-lettered. Returns the live generation when that changed on the way.
     async fn isolate(
         &self,
         generation: GenerationId,
-        chunks: &mut [Chunk],
+        sources: &mut Sources,
+        reread: &Reread,
     ) -> Result<Option<GenerationId>, FlushFailure> {
-        let all: Vec<(usize, usize)> = events_of(chunks);
-        let mut pieces = split(&all);
-        while let Some(piece) = pieces.pop() {
-            let mut batch = fold(chunks, &piece);
-            match self.write(generation, &mut batch, piece.len() as u64).await {
-                Ok(()) => {}
-                Err(Setback::GenerationChanged(live)) => return Ok(Some(live)),
-                Err(Setback::Failed(error)) => return Err(FlushFailure::Store(error)),
-                Err(Setback::Refused(_)) if piece.len() > 1 => pieces.extend(split(&piece)),
-                Err(Setback::Refused(error)) => self.dead_letter(chunks, piece[0], &error).await?,
+        let mut read_again = reread.pieces(sources);
+        while let Some(chunk) = read_again.recv().await {
+            let chunk = chunk?;
+            let mut pieces = vec![events_of(&chunk, &sources.refused)];
+            while let Some(piece) = pieces.pop() {
+                let mut batch = fold(&chunk, &piece);
+                match self.write(generation, &mut batch, piece.len() as u64).await {
+                    Ok(()) => {}
+                    Err(Setback::GenerationChanged(live)) => return Ok(Some(live)),
+                    Err(Setback::Failed(error)) => return Err(FlushFailure::Store(error)),
+                    Err(Setback::Refused(_)) if piece.len() > 1 => pieces.extend(split(&piece)),
+                    Err(Setback::Refused(error)) => {
+                        self.dead_letter(&chunk, piece[0], &error).await?;
+                        sources.refused.insert(piece[0].place());
+                    }
+                }
             }
         }
         Ok(None)
@@ -217,13 +233,11 @@ impl Flusher {
 
     async fn dead_letter(
         &self,
-        chunks: &mut [Chunk],
-        (chunk, place): (usize, usize),
+        chunk: &Chunk,
+        record: &Record,
         error: &str,
     ) -> Result<(), FlushFailure> {
         self.limit.count(0, 1)?;
-        let chunk = &mut chunks[chunk];
-        let record = &chunk.records[place];
         let event_type = match read(chunk, record) {
             Ok(Decoded::Event(event)) => Some(event.event_type()),
             _ => None,
@@ -233,7 +247,6 @@ impl Flusher {
             .events(name.unwrap_or("unknown"), EventOutcome::Refused, 1);
         let letter = DeadLetter::new(chunk, record, REFUSED, error, name, &rfc3339_now());
         self.publisher.publish(vec![letter]).await;
-        chunk.dead.push(place);
         Ok(())
     }
 }
@@ -253,30 +266,23 @@ fn half(batch: &mut Batch) -> Batch {
     }
 }
 
-/// Every record that is an event, by place of its chunk and in it.
-fn events_of(chunks: &[Chunk]) -> Vec<(usize, usize)> {
-    let mut events = Vec::new();
-    for (number, chunk) in chunks.iter().enumerate() {
-        for (place, record) in chunk.records.iter().enumerate() {
-            let is_event = matches!(read(chunk, record), Ok(Decoded::Event(_)));
-            if is_event && !chunk.dead.contains(&place) {
-                events.push((number, place));
-            }
-        }
-    }
-    events
+/// Every record that is an event, those refused before left out.
+fn events_of<'c>(chunk: &'c Chunk, refused: &HashSet<Place>) -> Vec<&'c Record> {
+    let is_event = |record: &&Record| {
+        matches!(read(chunk, record), Ok(Decoded::Event(_))) && !refused.contains(&record.place())
+    };
+    chunk.records.iter().filter(is_event).collect()
 }
 
-fn split(piece: &[(usize, usize)]) -> Vec<Vec<(usize, usize)>> {
+fn split<'c>(piece: &[&'c Record]) -> Vec<Vec<&'c Record>> {
     let size = piece.len().div_ceil(PIECES).max(1);
     piece.chunks(size).map(<[_]>::to_vec).collect()
 }
 
-fn fold(chunks: &[Chunk], piece: &[(usize, usize)]) -> Batch {
+fn fold(chunk: &Chunk, piece: &[&Record]) -> Batch {
     let mut fold = Fold::default();
-    for &(chunk, place) in piece {
-        let chunk = &chunks[chunk];
-        if let Ok(Decoded::Event(event)) = read(chunk, &chunk.records[place]) {
+    for record in piece {
+        if let Ok(Decoded::Event(event)) = read(chunk, record) {
             fold.event(&event, None);
         }
     }

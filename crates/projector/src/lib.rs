@@ -30,9 +30,11 @@ mod pending;
 mod projector;
 mod quantity;
 mod rebalance;
+mod reread;
 mod router;
 mod settings;
 mod settle;
+mod source;
 mod worker;
 
 pub use config::{
@@ -43,6 +45,7 @@ pub use consumer::ConsumerError;
 pub use flush::FlushFailure;
 pub use health::Health;
 pub use projector::{Projector, ProjectorError, RunningProjector};
+pub use reread::Gone;
 pub use settings::{GroupProtocol, InvalidConfig, Settings};
 pub use worker::WorkerError;
 

@@ -1,10 +1,10 @@
-//! What is folded and not yet written: the changed states, the profiles, and the records they came from.
+//! What is folded and not yet written: the changed states, the profiles, and where the records they came from are.
 //!
-//! The records are kept until the commit, because a folded event can't be unfolded: when the database refuses something, or another generation
-//! goes live, the states are dropped and the records folded again.
+//! A folded event can't be unfolded: when the database refuses something, or another generation goes live, the states are dropped and the records
+//! read and folded again. Their own bytes are not kept, so that a batch may hold many events of the same conversations.
 
-use std::collections::HashMap;
 use std::collections::hash_map;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,17 +14,18 @@ use recap_summary::Delta;
 use recap_telemetry::propagation::Producers;
 use recap_telemetry::{EventOutcome, ProjectorMetrics};
 
-use crate::cache::StateCache;
+use crate::cache::{StateCache, bytes};
 use crate::chunk::{Chunk, Record};
 use crate::clock::rfc3339_now;
 use crate::dead_letters::DeadLetter;
 use crate::dead_letters::format::UNREADABLE_HEADERS;
+use crate::source::{Place, Sources, Taken};
 
 /// A batch ready to be written, and what is needed to make it again.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     pub batch: Batch,
-    pub chunks: Vec<Chunk>,
+    pub sources: Sources,
     pub dead_letters: Vec<DeadLetter>,
     pub events: u64,
     pub oldest_event_micros: Option<i64>,
@@ -38,6 +39,8 @@ pub(crate) struct Fold {
     users: Vec<UserWrite>,
     agents: Vec<AgentWrite>,
     last_org: Option<Arc<str>>,
+    /// About what all of it takes.
+    bytes: usize,
 }
 
 impl Fold {
@@ -54,33 +57,31 @@ impl Fold {
                     hash_map::Entry::Occupied(entry) => entry.into_mut(),
                     hash_map::Entry::Vacant(entry) => {
                         let cached = cache.and_then(|cache| cache.take(entry.key()));
-                        entry.insert(cached.unwrap_or((Delta::default(), Base::Unknown)))
+                        let found = cached.unwrap_or((Delta::default(), Base::Unknown));
+                        self.bytes += bytes(entry.key(), &found.0);
+                        entry.insert(found)
                     }
                 };
+                let before = delta.heap_bytes();
                 let was_clean = *base != Base::Unknown && !delta.state.is_dirty();
                 delta.apply(&event.id, event.time, change);
                 if was_clean && !delta.state.is_dirty() {
                     // The row knows this event, and its payload was written with it.
                     delta.payloads.clear();
                 }
+                self.bytes = (self.bytes + delta.heap_bytes()).saturating_sub(before);
             }
             Body::User { user_id, profile } => {
-                self.users.push(UserWrite::new(
-                    &event.org_id,
-                    user_id,
-                    &event.id,
-                    event.time,
-                    profile.as_ref(),
-                ));
+                let profile = profile.as_ref();
+                let write = UserWrite::new(&event.org_id, user_id, &event.id, event.time, profile);
+                self.bytes += write.heap_bytes();
+                self.users.push(write);
             }
             Body::Agent { agent_id, profile } => {
-                self.agents.push(AgentWrite::new(
-                    &event.org_id,
-                    *agent_id,
-                    &event.id,
-                    event.time,
-                    profile,
-                ));
+                let write =
+                    AgentWrite::new(&event.org_id, *agent_id, &event.id, event.time, profile);
+                self.bytes += write.heap_bytes();
+                self.agents.push(write);
             }
         }
     }
@@ -130,8 +131,16 @@ pub(crate) struct Pending {
     work: Work,
     records: usize,
     since: Option<Instant>,
-    bytes: usize,
+    letter_bytes: usize,
     metrics: ProjectorMetrics,
+}
+
+/// Whether records are folded for the first time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Pass<'a> {
+    First,
+    /// Again: what is no event has its dead letter, and so have these, which the database refused.
+    Again(&'a HashSet<Place>),
 }
 
 /// The events of a chunk by outcome and type, counted before they are reported.
@@ -150,23 +159,28 @@ impl Pending {
             work: Work::default(),
             records: 0,
             since: None,
-            bytes: 0,
+            letter_bytes: 0,
             metrics,
         }
     }
 
-    /// Folds a chunk. Records already dead-lettered are passed over; those that are now are collected. Returns their number.
-    pub fn fold(&mut self, mut chunk: Chunk, cache: &mut StateCache) -> usize {
+    /// Takes a chunk in; from now on what was folded from it is here.
+    pub fn take_in(&mut self, chunk: &Chunk, cache: &mut StateCache) -> usize {
+        self.work.sources.taken.push(Taken::from(chunk));
+        self.fold(chunk, cache, Pass::First)
+    }
+
+    /// Folds a chunk, and collects the dead letters of a first pass. Returns their number.
+    pub fn fold(&mut self, chunk: &Chunk, cache: &mut StateCache, pass: Pass<'_>) -> usize {
         let started = Instant::now();
         let first = self.work.dead_letters.len();
         let mut counts = Counts::default();
-        let mut dead = Vec::new();
         let mut now = None;
-        for (place, record) in chunk.records.iter().enumerate() {
-            if chunk.dead.contains(&place) {
+        for record in &chunk.records {
+            if matches!(pass, Pass::Again(refused) if refused.contains(&record.place())) {
                 continue;
             }
-            match read(&chunk, record) {
+            let (event_type, letter) = match read(chunk, record) {
                 Ok(Decoded::Event(event)) => {
                     counts.folded[event.event_type() as usize] += 1;
                     let oldest = self
@@ -176,41 +190,42 @@ impl Pending {
                     self.work.oldest_event_micros = Some(oldest);
                     self.work.producers.observe(chunk.headers(record));
                     self.fold.event(&event, Some(cache));
+                    continue;
                 }
-                Ok(Decoded::Skipped(Skipped::UnknownType { .. })) => counts.unknown += 1,
-                Ok(Decoded::Skipped(Skipped::NullValue)) => counts.null += 1,
+                Ok(Decoded::Skipped(Skipped::UnknownType { .. })) => {
+                    counts.unknown += 1;
+                    continue;
+                }
+                Ok(Decoded::Skipped(Skipped::NullValue)) => {
+                    counts.null += 1;
+                    continue;
+                }
+                Ok(Decoded::Invalid(_)) | Err(UnreadableHeaders)
+                    if matches!(pass, Pass::Again(_)) =>
+                {
+                    continue;
+                }
                 Ok(Decoded::Invalid(invalid)) => {
                     let now = now.get_or_insert_with(rfc3339_now);
-                    counts.invalid[invalid
-                        .event_type
-                        .map_or(EventType::ALL.len(), |event_type| event_type as usize)] += 1;
-                    dead.push(place);
-                    self.work
-                        .dead_letters
-                        .push(dead_letter(&chunk, record, &invalid, now));
+                    let letter = dead_letter(chunk, record, &invalid, now);
+                    (invalid.event_type, letter)
                 }
                 Err(UnreadableHeaders) => {
                     let now = now.get_or_insert_with(rfc3339_now);
-                    counts.invalid[EventType::ALL.len()] += 1;
-                    dead.push(place);
                     let error = "a header name is not UTF-8";
-                    self.work.dead_letters.push(DeadLetter::new(
-                        &chunk,
-                        record,
-                        UNREADABLE_HEADERS,
-                        error,
-                        None,
-                        now,
-                    ));
+                    let letter =
+                        DeadLetter::new(chunk, record, UNREADABLE_HEADERS, error, None, now);
+                    (None, letter)
                 }
-            }
+            };
+            counts.invalid
+                [event_type.map_or(EventType::ALL.len(), |event_type| event_type as usize)] += 1;
+            self.letter_bytes += letter.value.as_ref().map_or(0, Vec::len);
+            self.work.dead_letters.push(letter);
         }
-        chunk.dead.extend(dead);
         self.work.events += counts.folded.iter().sum::<u64>();
         self.records += chunk.records.len();
-        self.bytes += chunk.bytes();
         self.since.get_or_insert(started);
-        self.work.chunks.push(chunk);
         self.report(&counts);
         self.metrics.processed(started.elapsed());
         self.work.dead_letters.len() - first
@@ -247,9 +262,12 @@ impl Pending {
                     let (fresh, fresh_base) = meanwhile.get_mut();
                     // A state with a base is whole already; only a delta lacks what was just written.
                     if *fresh_base == Base::Unknown {
+                        let before = fresh.heap_bytes();
                         delta.merge(std::mem::take(fresh));
                         *fresh = delta;
                         *fresh_base = base;
+                        let sum = self.fold.bytes + fresh.heap_bytes();
+                        self.fold.bytes = sum.saturating_sub(before);
                     }
                 }
                 hash_map::Entry::Vacant(entry) => {
@@ -268,29 +286,30 @@ impl Pending {
         let mut work = std::mem::take(&mut self.work);
         work.batch = std::mem::take(&mut self.fold).into_batch(Some(cache));
         self.records = 0;
-        self.bytes = 0;
+        self.letter_bytes = 0;
         self.since = None;
         work
     }
 
-    /// Drops the states and returns the records they came from, and the dead letters among them that are not published yet.
-    pub fn unfold(&mut self) -> (Vec<Chunk>, Vec<DeadLetter>) {
+    /// Drops the states and returns where the records they came from are, and the dead letters among them that are not published yet.
+    pub fn unfold(&mut self) -> (Sources, Vec<DeadLetter>) {
         let work = std::mem::take(&mut self.work);
         self.fold = Fold::default();
         self.records = 0;
-        self.bytes = 0;
+        self.letter_bytes = 0;
         self.since = None;
-        (work.chunks, work.dead_letters)
+        (work.sources, work.dead_letters)
     }
 
-    /// Puts unpublished dead letters back.
-    pub fn put_dead_letters(&mut self, letters: Vec<DeadLetter>) {
+    /// Goes on from what [`Self::unfold`] returned, after the records were folded again.
+    pub fn resume(&mut self, sources: Sources, letters: Vec<DeadLetter>) {
+        self.work.sources.extend(sources);
         self.work.dead_letters.extend(letters);
     }
 
     /// Whether there is nothing to write, no dead letter to publish and no offset to move.
     pub fn is_empty(&self) -> bool {
-        self.work.chunks.is_empty()
+        self.work.sources.taken.is_empty()
     }
 
     /// Records in it, those of no consequence included.
@@ -303,9 +322,9 @@ impl Pending {
         self.fold.entries.len()
     }
 
-    /// Bytes of its records.
+    /// About the memory it takes.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.fold.bytes + self.letter_bytes
     }
 
     /// How long its first record has waited here.

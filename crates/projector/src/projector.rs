@@ -22,6 +22,7 @@ use crate::dead_letters::{Limit, Publisher, TooManyDeadLetters, Window};
 use crate::flush::{FlushFailure, Flusher};
 use crate::health::Health;
 use crate::pending::Pending;
+use crate::reread::Reread;
 use crate::router::Router;
 use crate::settle::settle_now_and_then;
 use crate::worker::{Worker, WorkerError};
@@ -238,10 +239,10 @@ impl Supervisor {
             () = self.stop.cancelled() => return Ok(()),
         };
         tracing::info!(%generation, topics = ?self.settings.topics, group = &*self.settings.group, "projecting");
-        let (finished, reports) = mpsc::channel();
+        let (report, reports) = mpsc::channel();
         let mut workers = JoinSet::new();
         let mut senders = Vec::new();
-        for _ in 0..self.settings.workers {
+        for number in 0..self.settings.workers {
             let (sender, chunks) = tokio::sync::mpsc::unbounded_channel();
             senders.push(sender);
             let cache = StateCache::new(
@@ -250,13 +251,16 @@ impl Supervisor {
             );
             let worker = Worker {
                 chunks,
-                finished: finished.clone(),
+                reports: report.clone(),
+                reread: Arc::new(Reread::new(Arc::clone(&self.settings), number)),
                 flusher: Arc::clone(&self.flusher),
                 settings: Arc::clone(&self.settings),
                 generation,
                 cache,
                 pending: Pending::new(self.metrics.clone()),
                 conversations_max: usize::MAX,
+                in_flight_bytes: 0,
+                reported_bytes: 0,
             };
             workers.spawn(worker.run());
         }

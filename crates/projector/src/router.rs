@@ -21,11 +21,16 @@ const CHUNK_BYTES: usize = 256 * 1024;
 const SLICE: Duration = Duration::from_millis(50);
 
 /// The most memory kept for the chunks to come.
-const SPARE_BYTES: usize = 16 << 20;
+const SPARE_BYTES: usize = 24 << 20;
 
-/// Chunks of which everything is durable, with what they counted for and the memory they held.
-#[derive(Debug, Default)]
-pub(crate) struct Finished(pub Vec<(ChunkId, usize, Buffers)>);
+/// What a worker tells of its chunks.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// One was folded: what it counted for, and its memory for the next.
+    Folded(usize, Buffers),
+    /// Everything of these is durable, with what they counted for.
+    Durable(Vec<(ChunkId, usize)>),
+}
 
 /// The consumer's bookkeeping. Only the consumer thread uses it; the lock around it is for the callbacks that run inside `poll`.
 #[derive(Debug)]
@@ -41,8 +46,11 @@ pub(crate) struct Router {
     spare: Vec<Buffers>,
     spare_bytes: usize,
     workers: Vec<UnboundedSender<Chunk>>,
-    finished: mpsc::Receiver<Finished>,
+    reports: mpsc::Receiver<Report>,
+    /// Sent to the workers and not folded.
     dispatched_bytes: usize,
+    /// Sent to the workers and not durable.
+    unwritten_bytes: usize,
     next_chunk: u64,
     /// Records taken since this was last read, by topic.
     pub taken: Vec<u64>,
@@ -51,11 +59,20 @@ pub(crate) struct Router {
     pub hard: CancellationToken,
 }
 
+/// Events of one conversation meet in one worker, which saves writes. What a worker reads again is chosen by it, too.
+pub(crate) fn worker_of(message: &BorrowedMessage<'_>, workers: usize) -> usize {
+    let hash = match message.key() {
+        Some(key) => xxh3_64(key),
+        None => u64::from(message.partition().unsigned_abs()),
+    };
+    usize::try_from(hash % workers as u64).unwrap_or(0)
+}
+
 impl Router {
     pub fn new(
         topics: Arc<[Arc<str>]>,
         workers: Vec<UnboundedSender<Chunk>>,
-        finished: mpsc::Receiver<Finished>,
+        reports: mpsc::Receiver<Report>,
         hard: CancellationToken,
     ) -> Self {
         Self {
@@ -67,8 +84,9 @@ impl Router {
             building_bytes: vec![0; workers.len()],
             spare: Vec::new(),
             spare_bytes: 0,
-            finished,
+            reports,
             dispatched_bytes: 0,
+            unwritten_bytes: 0,
             next_chunk: 0,
             taken: vec![0; topics.len()],
             last: None,
@@ -83,7 +101,7 @@ impl Router {
         let Some((topic, partition)) = self.locate(message) else {
             return false;
         };
-        let worker = self.worker_of(message);
+        let worker = worker_of(message, self.workers.len());
         let (next_chunk, topics) = (&mut self.next_chunk, &self.topics);
         let (spare, spare_bytes) = (&mut self.spare, &mut self.spare_bytes);
         let chunk = self.building[worker].get_or_insert_with(|| {
@@ -102,15 +120,6 @@ impl Router {
             self.dispatch(worker);
         }
         true
-    }
-
-    /// Events of one conversation meet in one worker, which saves writes; nothing depends on it.
-    fn worker_of(&self, message: &BorrowedMessage<'_>) -> usize {
-        let hash = match message.key() {
-            Some(key) => xxh3_64(key),
-            None => u64::from(message.partition().unsigned_abs()),
-        };
-        usize::try_from(hash % self.workers.len() as u64).unwrap_or(0)
     }
 
     fn locate(&mut self, message: &BorrowedMessage<'_>) -> Option<(usize, PartitionIndex)> {
@@ -135,8 +144,11 @@ impl Router {
     fn dispatch(&mut self, worker: usize) {
         self.building_bytes[worker] = 0;
         if let Some(mut chunk) = self.building[worker].take() {
-            chunk.fit();
+            if let Some(buffers) = chunk.fit() {
+                self.keep(buffers);
+            }
             self.dispatched_bytes += chunk.bytes();
+            self.unwritten_bytes += chunk.bytes();
             // A worker that is gone has failed, which ends the projector; what it was sent stays uncommitted.
             let _unsent = self.workers[worker].send(chunk);
         }
@@ -147,22 +159,27 @@ impl Router {
         (0..self.workers.len()).for_each(|worker| self.dispatch(worker));
     }
 
-    /// Bytes taken and not durable yet.
+    /// Bytes taken and not folded yet.
     pub fn bytes(&self) -> usize {
         self.dispatched_bytes + self.building_bytes.iter().sum::<usize>()
     }
 
-    /// Takes note of the chunks finished so far.
+    /// Bytes of the records handed over and not durable yet, folded ones included.
+    pub fn unwritten_bytes(&self) -> usize {
+        self.unwritten_bytes
+    }
+
+    /// Takes note of what the workers told so far.
     pub fn collect(&mut self) {
-        while let Ok(finished) = self.finished.try_recv() {
-            self.finish(finished);
+        while let Ok(report) = self.reports.try_recv() {
+            self.note(report);
         }
     }
 
     /// The same, waiting up to `timeout` for the first.
     pub fn collect_within(&mut self, timeout: Duration) {
-        if let Ok(finished) = self.finished.recv_timeout(timeout) {
-            self.finish(finished);
+        if let Ok(report) = self.reports.recv_timeout(timeout) {
+            self.note(report);
         }
         self.collect();
     }
@@ -181,14 +198,25 @@ impl Router {
         true
     }
 
-    fn finish(&mut self, finished: Finished) {
-        for (chunk, bytes, buffers) in finished.0 {
-            self.dispatched_bytes = self.dispatched_bytes.saturating_sub(bytes);
-            self.offsets.finish(chunk);
-            let spare = self.spare_bytes + buffers.size();
-            if spare <= SPARE_BYTES {
-                self.spare_bytes = spare;
-                self.spare.push(buffers);
+    fn keep(&mut self, buffers: Buffers) {
+        let size = buffers.size();
+        if size >= CHUNK_BYTES / 2 && self.spare_bytes + size <= SPARE_BYTES {
+            self.spare_bytes += size;
+            self.spare.push(buffers);
+        }
+    }
+
+    fn note(&mut self, report: Report) {
+        match report {
+            Report::Folded(bytes, buffers) => {
+                self.dispatched_bytes = self.dispatched_bytes.saturating_sub(bytes);
+                self.keep(buffers);
+            }
+            Report::Durable(chunks) => {
+                for (chunk, bytes) in chunks {
+                    self.unwritten_bytes = self.unwritten_bytes.saturating_sub(bytes);
+                    self.offsets.finish(chunk);
+                }
             }
         }
     }

@@ -22,6 +22,9 @@ const RESERVED: [&str; 7] = [
     "enable.auto.offset.store",
 ];
 
+/// Folding is faster than fetching: more would only be memory that new pages are cleared for.
+const UNFOLDED_MAX: usize = 16 << 20;
+
 /// How the consumer group shares its partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupProtocol {
@@ -386,6 +389,16 @@ impl ProjectorConfig {
 }
 
 impl Settings {
+    /// How much of the intake may be records not yet folded.
+    pub(crate) fn unfolded_bytes(&self) -> usize {
+        (self.intake_bytes / 4).min(UNFOLDED_MAX)
+    }
+
+    /// How large a worker's batch may become: another may be being written.
+    pub(crate) fn batch_bytes(&self) -> usize {
+        (self.intake_bytes - self.unfolded_bytes()) / (2 * self.workers)
+    }
+
     fn judge_together(&self, read: &mut Reading) {
         if !is_topic(&self.dead_letter_topic) {
             read.wrong("RECAP_DEAD_LETTER_TOPIC", "is not a topic name");

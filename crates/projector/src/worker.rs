@@ -13,9 +13,12 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::Settings;
 use crate::cache::StateCache;
 use crate::chunk::{Buffers, Chunk};
+use crate::consumer::level;
 use crate::flush::{FlushFailure, Flushed, Flusher};
-use crate::pending::Pending;
-use crate::router::Finished;
+use crate::pending::{Pass, Pending};
+use crate::reread::Reread;
+use crate::router::Report;
+use crate::source::Sources;
 
 /// Why a worker ended before its work did.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +39,8 @@ type InFlight = AbortOnDropHandle<Result<Flushed, FlushFailure>>;
 /// One of the workers; owns the states of the conversations routed to it.
 pub(crate) struct Worker {
     pub chunks: UnboundedReceiver<Chunk>,
-    pub finished: mpsc::Sender<Finished>,
+    pub reports: mpsc::Sender<Report>,
+    pub reread: Arc<Reread>,
     pub flusher: Arc<Flusher>,
     pub settings: Arc<Settings>,
     pub generation: GenerationId,
@@ -44,6 +48,10 @@ pub(crate) struct Worker {
     pub pending: Pending,
     /// The most conversations in a batch, by the size of those in the last one.
     pub conversations_max: usize,
+    /// About what the batch that is being written takes.
+    pub in_flight_bytes: usize,
+    /// What was reported of both batches.
+    pub reported_bytes: i64,
 }
 
 impl Worker {
@@ -65,7 +73,7 @@ impl Worker {
                 biased;
                 flushed = done(&mut in_flight), if in_flight.is_some() => {
                     in_flight = None;
-                    self.flushed(flushed??);
+                    self.flushed(flushed??).await?;
                 }
                 chunk = self.chunks.recv(), if takes => match chunk {
                     Some(chunk) => self.fold(chunk)?,
@@ -78,7 +86,11 @@ impl Worker {
 
     fn fold(&mut self, chunk: Chunk) -> Result<(), WorkerError> {
         let records = chunk.records.len();
-        let dead = self.pending.fold(chunk, &mut self.cache);
+        let dead = self.pending.take_in(&chunk, &mut self.cache);
+        let folded = Report::Folded(chunk.bytes(), Buffers::from(chunk));
+        // The consumer thread is gone only when nobody commits any more.
+        let _unheard = self.reports.send(folded);
+        self.report();
         self.flusher
             .limit
             .count(records, dead)
@@ -99,22 +111,19 @@ impl Worker {
             || (idle && age >= self.settings.linger)
     }
 
-    /// A batch is full by its records, or when it and the one being written could hold this worker's share of the intake.
+    /// A batch is full by its records, or by the memory it takes or may take while it is written.
     fn is_full(&self) -> bool {
         self.pending.records() >= self.settings.max_events
-            || self.pending.bytes() >= self.share()
+            || self.pending.bytes() >= self.settings.batch_bytes()
             || self.pending.conversations() >= self.conversations_max
-    }
-
-    fn share(&self) -> usize {
-        self.settings.intake_bytes / (2 * self.settings.workers)
     }
 
     /// Small events may belong to huge conversations, whose states are all in memory while they are written.
     fn measure(&mut self, entries: &[Entry]) {
         let bytes: usize = entries.iter().map(|entry| entry.delta.heap_bytes()).sum();
         if let Some(average) = bytes.checked_div(entries.len()) {
-            self.conversations_max = (self.share() / average.max(1)).max(LEAST_CONVERSATIONS);
+            self.conversations_max =
+                (self.settings.batch_bytes() / average.max(1)).max(LEAST_CONVERSATIONS);
         }
     }
 
@@ -127,44 +136,61 @@ impl Worker {
     }
 
     fn start_flush(&mut self) -> InFlight {
+        self.in_flight_bytes = self.pending.bytes();
         let work = self.pending.take(&mut self.cache);
         self.cache.report();
         let flusher = Arc::clone(&self.flusher);
+        let reread = Arc::clone(&self.reread);
         let generation = self.generation;
         AbortOnDropHandle::new(tokio::spawn(async move {
-            flusher.flush(generation, work).await
+            flusher.flush(generation, work, &reread).await
         }))
     }
 
-    fn flushed(&mut self, flushed: Flushed) {
+    /// Moves the shared level to what is not committed here now.
+    fn report(&mut self) {
+        let bytes = level(self.pending.bytes() + self.in_flight_bytes);
+        let dirty = &self.flusher.metrics.dirty_bytes;
+        dirty.add(bytes - std::mem::replace(&mut self.reported_bytes, bytes));
+    }
+
+    async fn flushed(&mut self, flushed: Flushed) -> Result<(), WorkerError> {
+        self.in_flight_bytes = 0;
         match flushed {
             Flushed::Done { entries, chunks } => {
                 self.measure(&entries);
                 self.pending.written(entries, &mut self.cache);
                 self.cache.report();
-                let finished = chunks
-                    .into_iter()
-                    .map(|chunk| (chunk.id, chunk.bytes(), Buffers::from(chunk)))
-                    .collect();
+                self.report();
+                let durable = chunks.iter().map(|taken| (taken.id, taken.bytes));
                 // The consumer thread is gone only when nobody commits any more.
-                let _unheard = self.finished.send(Finished(finished));
+                let _unheard = self.reports.send(Report::Durable(durable.collect()));
+                Ok(())
             }
-            Flushed::GenerationChanged { live, chunks } => self.refold(live, chunks),
+            Flushed::GenerationChanged { live, sources } => self.refold(live, sources).await,
         }
     }
 
-    /// Everything held belongs to a generation that is no longer live: drops it and folds the records again.
-    fn refold(&mut self, live: GenerationId, mut chunks: Vec<Chunk>) {
+    /// Everything held belongs to a generation that is no longer live: drops it, and reads and folds the records again.
+    async fn refold(
+        &mut self,
+        live: GenerationId,
+        mut sources: Sources,
+    ) -> Result<(), WorkerError> {
         tracing::info!(from = %self.generation, to = %live, "another generation is live; folding again");
         self.flusher.metrics.reset(ResetReason::GenerationChanged);
         self.generation = live;
         self.cache.clear();
         let (more, dead_letters) = self.pending.unfold();
-        chunks.extend(more);
-        self.pending.put_dead_letters(dead_letters);
-        for chunk in chunks {
-            self.pending.fold(chunk, &mut self.cache);
+        sources.extend(more);
+        let mut read_again = self.reread.pieces(&sources);
+        while let Some(chunk) = read_again.recv().await {
+            let chunk = chunk.map_err(FlushFailure::from)?;
+            let again = Pass::Again(&sources.refused);
+            self.pending.fold(&chunk, &mut self.cache, again);
         }
+        self.pending.resume(sources, dead_letters);
+        Ok(())
     }
 }
 

@@ -7,12 +7,18 @@ use chrono::{DateTime, Utc};
 use recap_summary::{FeedbackRow, Payload};
 use sqlx::PgConnection;
 
-use crate::{ConversationKey, Entry, select::sql, upsert::moment};
+use crate::{
+    ConversationKey, Entry,
+    select::sql,
+    upsert::{moment, room},
+};
 
 /// Rows of one statement.
 const ROWS: usize = 1_000;
 /// Bytes of one statement, about.
 const BYTES: usize = 2 << 20;
+/// What a row has beside its texts, about.
+const ROW_BYTES: usize = 256;
 
 /// Writes the payloads of these entries. Returns how many rows.
 pub(crate) async fn write(
@@ -128,7 +134,8 @@ async fn write_tool_calls(
         finished("finished_event_time"),
     ]
     .join(", ");
-    sqlx::query(sql(format!(
+    let bytes = calls.iter().map(|(_, call)| call.bytes() + ROW_BYTES).sum();
+    let statement = sql(format!(
         "INSERT INTO {schema}.tool_call AS t (org_id, conversation_id, tool_call_id, has_started, \
          started_tool_name, args, message_id, started_at, has_finished, finished_tool_name, result, \
          error, finished_at, finished_event_time) \
@@ -138,23 +145,24 @@ async fn write_tool_calls(
          ON CONFLICT (org_id, conversation_id, tool_call_id) DO UPDATE SET \
          has_started = t.has_started OR EXCLUDED.has_started, \
          has_finished = t.has_finished OR EXCLUDED.has_finished, {set}"
-    )))
-    .bind(rows.organizations)
-    .bind(rows.conversations)
-    .bind(rows.ids)
-    .bind(rows.has_started)
-    .bind(rows.started_tool_names)
-    .bind(rows.args)
-    .bind(rows.message_ids)
-    .bind(rows.started_at)
-    .bind(rows.has_finished)
-    .bind(rows.finished_tool_names)
-    .bind(rows.results)
-    .bind(rows.errors)
-    .bind(rows.finished_at)
-    .bind(rows.finished_event_times)
-    .execute(connection)
-    .await?;
+    ));
+    sqlx::query_with(statement, room(14, bytes))
+        .bind(rows.organizations)
+        .bind(rows.conversations)
+        .bind(rows.ids)
+        .bind(rows.has_started)
+        .bind(rows.started_tool_names)
+        .bind(rows.args)
+        .bind(rows.message_ids)
+        .bind(rows.started_at)
+        .bind(rows.has_finished)
+        .bind(rows.finished_tool_names)
+        .bind(rows.results)
+        .bind(rows.errors)
+        .bind(rows.finished_at)
+        .bind(rows.finished_event_times)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

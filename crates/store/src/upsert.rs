@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use recap_events::Millis;
 use recap_summary::{Columns, Encoded, FirstText};
-use sqlx::PgConnection;
+use sqlx::{Arguments as _, PgConnection, postgres::PgArguments};
 
 use crate::{Base, Entry, select::sql};
 
@@ -71,7 +71,8 @@ pub(crate) async fn upsert(
             .collect();
         let state: Vec<&[u8]> = rows.iter().map(|row| row.encoded.main.as_slice()).collect();
         let agent: Vec<Option<i64>> = rows.iter().map(|row| row.columns.agent_id).collect();
-        sqlx::query(sql(statement(schema)))
+        let bytes = rows.iter().map(Prepared::bytes).sum();
+        sqlx::query_with(sql(statement(schema)), room(COLUMNS.len() + 2, bytes))
             .bind(text(|row| Some(&row.entry.key.org_id)))
             .bind(text(|row| Some(&row.entry.key.conversation_id)))
             .bind(revision)
@@ -205,6 +206,13 @@ fn statement(schema: &str) -> String {
         arrays.join(", "),
         set.join(", ")
     )
+}
+
+/// Arguments with room for so many bytes: growing to megabytes by doubling would copy them, into pages cleared for it.
+pub(crate) fn room(arguments: usize, bytes: usize) -> PgArguments {
+    let mut room = PgArguments::default();
+    room.reserve(arguments, bytes);
+    room
 }
 
 /// No row has revision 0.

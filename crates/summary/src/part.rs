@@ -8,7 +8,7 @@ use crate::{
     Id, Stamp,
     id::Form,
     record::{Content, Feedback, Message, Record, ToolCall, Verdict},
-    sorted::{Joined, find, merge_sorted},
+    sorted::{Joined, find, make_room, merge_sorted},
     stamp::Key,
     symbols::{Symbol, Symbols},
     totals::Totals,
@@ -92,6 +92,7 @@ impl Part {
                 let content = intern(&mut self.symbols, content);
                 let message = Message { id, key, content };
                 self.gain(MESSAGE_WEIGHT, &message);
+                make_room(&mut self.messages);
                 self.messages.insert(at, message);
             }
             Ok(at) => {
@@ -135,6 +136,7 @@ impl Part {
         match find(&self.tool_calls, &call.id) {
             Err(at) => {
                 self.gain(TOOL_CALL_WEIGHT, &call);
+                make_room(&mut self.tool_calls);
                 self.tool_calls.insert(at, call);
             }
             Ok(at) => {

@@ -14,6 +14,13 @@ pub(crate) fn find<R: Record>(records: &[R], id: &Id) -> Result<usize, usize> {
     }
 }
 
+/// Makes room for one more, by half of what there is: most of these lists stay short, and many are in memory.
+pub(crate) fn make_room<R>(records: &mut Vec<R>) {
+    if records.len() == records.capacity() {
+        records.reserve_exact((records.len() / 2).max(2));
+    }
+}
+
 /// What a record met on its way into a part.
 pub(crate) enum Joined<R> {
     /// Its like, which knows as much.
@@ -41,6 +48,7 @@ pub(crate) fn merge_sorted<R: Record>(
             Joined::Unchanged => {}
             Joined::Changed => changed = true,
             Joined::New(record) => {
+                make_room(mine);
                 mine.push(record);
                 changed = true;
             }

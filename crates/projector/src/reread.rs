@@ -1,0 +1,177 @@
+//! Reading records again that were folded and could not be written as they were.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::Message as _;
+use rdkafka::error::RDKafkaErrorCode;
+use recap_replay::log::{Flow, KafkaLog, LogConfig, LogError};
+use recap_replay::{Offsets, Partition};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::Settings;
+use crate::chunk::{Buffers, Chunk};
+use crate::offsets::ChunkId;
+use crate::router::worker_of;
+use crate::source::{Sources, Span};
+
+/// Bytes of one piece.
+const PIECE_BYTES: usize = 4 << 20;
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Records are gone from the log before what they say was written.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{partition}: records from offset {offset} on are gone from the log, and were not written yet; the log is kept for too short a time"
+)]
+pub struct Gone {
+    partition: Partition,
+    offset: i64,
+}
+
+impl Gone {
+    fn new(partition: &Partition, span: Span) -> Self {
+        Self {
+            partition: partition.clone(),
+            offset: span.first,
+        }
+    }
+}
+
+/// The records of one worker, to be read again.
+#[derive(Debug)]
+pub(crate) struct Reread {
+    settings: Arc<Settings>,
+    worker: usize,
+}
+
+/// Why a reading ended early.
+enum Ended {
+    Gone(Gone),
+    Log(LogError),
+    /// Nobody wants to know any more.
+    Unheard,
+}
+
+type Pieces = Sender<Result<Chunk, Gone>>;
+type Spans = HashMap<Partition, (usize, Span)>;
+
+impl Reread {
+    pub fn new(settings: Arc<Settings>, worker: usize) -> Self {
+        Self { settings, worker }
+    }
+
+    /// Every record of these sources, in pieces; some perhaps repeatedly. A broker that is away is waited for.
+    pub fn pieces(&self, sources: &Sources) -> Receiver<Result<Chunk, Gone>> {
+        let (pieces, received) = channel(1);
+        let mut passes: Vec<Spans> = Vec::new();
+        for ((topic, partition), spans) in sources.spans() {
+            let partition = Partition::new(Arc::clone(&self.settings.topics[topic]), partition);
+            for (pass, span) in spans.into_iter().enumerate() {
+                if passes.len() == pass {
+                    passes.push(Spans::new());
+                }
+                passes[pass].insert(partition.clone(), (topic, span));
+            }
+        }
+        let (settings, worker) = (Arc::clone(&self.settings), self.worker);
+        // A thread of its own, for it may be in the middle of waiting for a broker when the process ends.
+        std::thread::spawn(move || {
+            for pass in &passes {
+                loop {
+                    match read(&settings, worker, pass, &pieces) {
+                        Ok(()) => break,
+                        Err(Ended::Unheard) => return,
+                        Err(Ended::Gone(gone)) => {
+                            // Unheard, it does not matter any more.
+                            let _unheard = pieces.blocking_send(Err(gone));
+                            return;
+                        }
+                        Err(Ended::Log(error)) => {
+                            tracing::warn!(%error, "records cannot be read again yet");
+                            std::thread::sleep(PAUSE);
+                        }
+                    }
+                }
+            }
+        });
+        received
+    }
+}
+
+fn read(settings: &Settings, worker: usize, spans: &Spans, pieces: &Pieces) -> Result<(), Ended> {
+    let config = LogConfig {
+        client: settings.admin_config(),
+        topics: settings.topics.iter().map(ToString::to_string).collect(),
+        group: settings.group.to_string(),
+    };
+    let mut log = KafkaLog::open(&config).map_err(Ended::Log)?;
+    let (mut from, mut to) = (Offsets::default(), Offsets::default());
+    for (partition, (_, span)) in spans {
+        from.set(partition.clone(), span.first);
+        to.set(partition.clone(), span.last + 1);
+    }
+    log.seek(from).map_err(Ended::Log)?;
+    let mut begun: HashSet<&Partition> = HashSet::new();
+    loop {
+        let topics = Arc::clone(&settings.topics);
+        let mut chunk = Chunk::new(ChunkId(0), topics, Buffers::default());
+        let (mut bytes, mut gone) = (0, None);
+        let read = log.read_to(&to, |partition, message| {
+            let Some((partition, (topic, span))) = spans.get_key_value(partition) else {
+                return Flow::Continue;
+            };
+            // The first record was there before.
+            if begun.insert(partition) && message.offset() != span.first {
+                gone = Some(Gone::new(partition, *span));
+                return Flow::Pause;
+            }
+            if message.offset() <= span.last && worker_of(message, settings.workers) == worker {
+                bytes += chunk.push(*topic, message);
+            }
+            if bytes < PIECE_BYTES {
+                Flow::Continue
+            } else {
+                Flow::Pause
+            }
+        });
+        let read = match (read, gone) {
+            (_, Some(gone)) => return Err(Ended::Gone(gone)),
+            (Err(error), None) => return Err(out_of_range(error, &log, spans)),
+            (Ok(read), None) => read,
+        };
+        if !chunk.records.is_empty() {
+            let sent = pieces.blocking_send(Ok(chunk));
+            sent.map_err(|_| Ended::Unheard)?;
+        }
+        if read {
+            let unread = spans.iter().find(|(place, _)| !begun.contains(place));
+            return unread.map_or(Ok(()), |(place, (_, span))| {
+                Err(Ended::Gone(Gone::new(place, *span)))
+            });
+        }
+    }
+}
+
+/// An offset before the log's beginning is no reason to try again.
+fn out_of_range(error: LogError, log: &KafkaLog, spans: &Spans) -> Ended {
+    let LogError::Kafka { source, .. } = &error else {
+        return Ended::Log(error);
+    };
+    let codes = [
+        RDKafkaErrorCode::OffsetOutOfRange,
+        RDKafkaErrorCode::AutoOffsetReset,
+    ];
+    let is_gone = source
+        .rdkafka_error_code()
+        .is_some_and(|code| codes.contains(&code));
+    let unread = spans
+        .iter()
+        .find(|(partition, (_, span))| log.position().get(partition) <= span.last);
+    match unread {
+        Some((partition, (_, span))) if is_gone => Ended::Gone(Gone::new(partition, *span)),
+        _ => Ended::Log(error),
+    }
+}
