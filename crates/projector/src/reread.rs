@@ -128,8 +128,8 @@ fn read(settings: &Settings, worker: usize, spans: &Spans, pieces: &Pieces) -> R
                 gone = Some(Gone::new(partition, *span));
                 return Flow::Pause;
             }
-            if message.offset() <= span.last && worker_of(message, settings.workers) == worker {
-                bytes += chunk.push(*topic, message);
+            if message.offset() <= span.last && worker_of(&message, settings.workers) == worker {
+                bytes += chunk.push(*topic, &message);
             }
             if bytes < PIECE_BYTES {
                 Flow::Continue
