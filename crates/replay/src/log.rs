@@ -54,6 +54,13 @@ pub enum LogError {
     },
 }
 
+/// The partition that records come from at the moment: they come by the hundred, and looking up its offsets each time adds up.
+struct At {
+    partition: Partition,
+    next: i64,
+    goal: i64,
+}
+
 /// A reader of chosen partitions from chosen offsets.
 pub struct KafkaLog {
     consumer: BaseConsumer,
@@ -225,7 +232,7 @@ impl KafkaLog {
         } = self;
         let mut at_end = BTreeSet::new();
         let mut last_progress = Instant::now();
-        let mut at: Option<Partition> = None;
+        let mut at: Option<At> = None;
         let mut left = left_to(target, position, &at_end);
         while left > 0 {
             let message = match consumer.poll(POLL_TIMEOUT) {
@@ -242,6 +249,9 @@ impl KafkaLog {
                 }
                 None if last_progress.elapsed() < QUIET => continue,
                 None => {
+                    if let Some(before) = at.take() {
+                        position.advance(&before.partition, before.next);
+                    }
                     probe_ends(client, position, target, &mut at_end)?;
                     left = left_to(target, position, &at_end);
                     if left > 0 && last_progress.elapsed() > STALL {
@@ -254,22 +264,30 @@ impl KafkaLog {
                 }
             };
             last_progress = Instant::now();
-            let same = at.as_ref().is_some_and(|partition| {
-                partition.number == message.partition() && &*partition.topic == message.topic()
+            let same = at.as_ref().is_some_and(|at| {
+                at.partition.number == message.partition()
+                    && &*at.partition.topic == message.topic()
             });
             if !same {
-                at = Some(Partition::new(message.topic(), message.partition()));
+                if let Some(before) = at.take() {
+                    position.advance(&before.partition, before.next);
+                }
+                let partition = Partition::new(message.topic(), message.partition());
+                at = Some(At {
+                    next: position.get(&partition),
+                    goal: target.get(&partition),
+                    partition,
+                });
             }
-            if let Some(partition) = &at {
+            if let Some(at) = &mut at {
                 let next = message.offset() + 1;
-                let flow = visit(partition, message);
-                let before = position.get(partition);
-                position.advance(partition, next);
-                let goal = target.get(partition);
-                if before < goal && next >= goal && !at_end.contains(partition) {
+                let flow = visit(&at.partition, message);
+                if at.next < at.goal && next >= at.goal && !at_end.contains(&at.partition) {
                     left -= 1;
                 }
-                if matches!(flow, Flow::Pause) {
+                at.next = next.max(at.next);
+                if left == 0 || matches!(flow, Flow::Pause) {
+                    position.advance(&at.partition, at.next);
                     return Ok(left == 0);
                 }
             }

@@ -88,9 +88,9 @@ impl RebuildOptions {
 pub enum Phase {
     /// Folding the archive and the log.
     Filling,
-    /// Making the secondary indexes.
+    /// Making the secondary indexes, and comparing with the live generation meanwhile.
     Indexing,
-    /// Comparing with the live generation.
+    /// Comparing still.
     Verifying,
     /// Making the new generation live.
     Switching,
@@ -212,8 +212,10 @@ pub async fn rebuild(
     let to = if let Some((id, _)) = &checkpoint {
         *id
     } else {
-        coverage::check(log, options).await?;
-        compaction::check(log, options).await?;
+        tokio::try_join!(
+            coverage::check(log, options),
+            compaction::check(log, options)
+        )?;
         recap_store::create_generation(pool).await?
     };
     let fresh = checkpoint.is_none() && !options.onto_current;
@@ -232,9 +234,13 @@ pub async fn rebuild(
     }
     builder.fill().await?;
     observer.phase(Phase::Indexing, None);
-    recap_store::create_indexes(pool, to).await?;
-    observer.phase(Phase::Verifying, None);
-    let report = compare(pool, log, from, to, options, &mut builder).await?;
+    let indexing = async {
+        recap_store::create_indexes(pool, to).await?;
+        observer.phase(Phase::Verifying, None);
+        Ok(())
+    };
+    let comparing = compare(pool, log, from, to, options, &mut builder);
+    let ((), report) = tokio::try_join!(indexing, comparing)?;
     if !report.is_empty() && !options.accept_differences {
         builder.level().await?;
         return Ok(Outcome::Differs { built: to, report });

@@ -5,6 +5,7 @@ mod support;
 
 mod changes_are_told;
 mod conflicts_merge;
+mod copies_equal_flushes;
 mod erasure_reaches_everything;
 mod giants_are_written_in_parts;
 mod migrations_fit;
