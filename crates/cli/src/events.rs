@@ -125,15 +125,13 @@ enum Sink {
 }
 
 impl Sink {
-    /// `live`: it happens now, whatever time of its own a late event has.
-    fn put(&mut self, record: &Record, live: bool) -> anyhow::Result<()> {
+    fn put(&mut self, record: &Record) -> anyhow::Result<()> {
         match self {
             Self::Lines(out) => {
                 out.write_all(&record.value)?;
                 out.write_all(b"\n")?;
                 Ok(())
             }
-            Self::Kafka(publisher) if live => publisher.send_now(record),
             Self::Kafka(publisher) => publisher.send(record),
         }
     }
@@ -191,7 +189,7 @@ fn write(options: &Options, sink: &mut Sink) -> anyhow::Result<()> {
         records.set_time(Utc::now().timestamp_micros());
     }
     while records.next_into(&mut record) {
-        sink.put(&record, follows_clock)?;
+        sink.put(&record)?;
         if let Some(pause) = pace.step() {
             sink.wait(pause)?;
             if follows_clock {

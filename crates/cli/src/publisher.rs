@@ -73,15 +73,6 @@ impl Publisher {
         )
     }
 
-    /// As [`Self::send`], but stamped with this moment, as by a producer that publishes what has just happened.
-    pub fn send_now(&mut self, record: &Record) -> anyhow::Result<()> {
-        self.send_record(
-            BaseRecord::to(record.topic.name())
-                .key(record.key.as_slice())
-                .payload(record.value.as_slice()),
-        )
-    }
-
     /// As [`Self::send`], for any record.
     pub fn send_record(&mut self, mut queued: BaseRecord<'_, [u8], [u8]>) -> anyhow::Result<()> {
         loop {

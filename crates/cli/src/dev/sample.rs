@@ -141,7 +141,7 @@ impl Feed {
         while !self.stop.is_cancelled() {
             records.set_time(Utc::now().timestamp_micros());
             records.next_into(&mut record);
-            publisher.send_now(&record)?;
+            publisher.send(&record)?;
             if let Some(pause) = pace.step() {
                 self.pause(&publisher, pause);
             }
