@@ -140,13 +140,14 @@ async fn replace_tokens(
             tokens.push(token);
         }
     }
-    // Each user's rows by the primary key, said so that no plan can begin with the table: a plan is kept, and one made when
-    // the table was empty would else compare all of it with all users for ever.
+    // Each user's rows by the primary key, said so that no plan can begin with the table or take another index, whose order
+    // this is not: a plan is kept, and one made when the table was empty would else compare all of it with all users for ever.
     sqlx::query(sql(format!(
         "DELETE FROM {schema}.user_metadata_token WHERE ctid = ANY(ARRAY( \
          SELECT t.ctid FROM UNNEST($1::text[], $2::text[]) AS u(org_id, user_id) \
          CROSS JOIN LATERAL (SELECT t.ctid, t.* FROM {schema}.user_metadata_token t \
-           WHERE t.org_id = u.org_id AND t.user_id = u.user_id ORDER BY t.user_id, t.token OFFSET 0) t \
+           WHERE t.org_id = u.org_id AND t.user_id BETWEEN u.user_id AND u.user_id \
+           ORDER BY t.user_id, t.token OFFSET 0) t \
          WHERE (t.org_id, t.user_id, t.token) NOT IN \
          (SELECT * FROM UNNEST($3::text[], $4::text[], $5::uuid[]))))"
     )))
