@@ -12,7 +12,7 @@ use crate::support::{Place, Process, eventually};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// A projector that holds records and cannot write them.
+/// A projector that holds what it folded and cannot write it.
 async fn stuck<'k>(test: &str, postgres: &PostgresServer) -> (Place<'k>, Process, Vec<Record>) {
     let kafka = KafkaServer::shared().await.unwrap();
     let place = Place::new(kafka, test, postgres.create_database().await.unwrap(), 1).await;
@@ -23,7 +23,7 @@ async fn stuck<'k>(test: &str, postgres: &PostgresServer) -> (Place<'k>, Process
     postgres.stop_immediate().await;
     place.publish(&records[1_000..]).await;
     let holds = || async {
-        let bytes = projector.metric("recap_projector_intake_size_bytes").await;
+        let bytes = projector.metric("recap_projector_states_dirty_bytes").await;
         bytes.is_some_and(|bytes| bytes > 0)
     };
     assert!(eventually(LIMIT, holds).await, "nothing was taken in");
