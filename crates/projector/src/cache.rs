@@ -1,10 +1,8 @@
-//! Clean conversation states kept for their next event: bounded in bytes, dropped in two ages.
-//!
-//! What is used or new is hot. When the hot ones fill half the budget they become the cold ones, and the cold ones before them are dropped: least
-//! recently used, near enough, at the price of a move.
+//! Clean conversation states kept for their next event: bounded in bytes, the least recently used dropped first.
 
-use std::collections::HashMap;
+use std::hash::RandomState;
 
+use hashlink::LinkedHashMap;
 use recap_store::{Base, ConversationKey, Entry};
 use recap_summary::Delta;
 use recap_telemetry::ProjectorMetrics;
@@ -12,15 +10,12 @@ use recap_telemetry::ProjectorMetrics;
 /// What a map's slot, two counted strings and the allocator take beside the state.
 const OVERHEAD: usize = 160;
 
-type States = HashMap<ConversationKey, (Delta, Base)>;
-
 #[derive(Debug)]
 pub(crate) struct StateCache {
     budget: usize,
-    hot: States,
-    cold: States,
-    hot_bytes: usize,
-    cold_bytes: usize,
+    /// In the order of their use, the latest last.
+    states: LinkedHashMap<ConversationKey, (Delta, Base), RandomState>,
+    bytes: usize,
     metrics: ProjectorMetrics,
     reported: (i64, i64),
 }
@@ -30,10 +25,8 @@ impl StateCache {
     pub fn new(budget: usize, metrics: ProjectorMetrics) -> Self {
         Self {
             budget,
-            hot: States::new(),
-            cold: States::new(),
-            hot_bytes: 0,
-            cold_bytes: 0,
+            states: LinkedHashMap::default(),
+            bytes: 0,
             metrics,
             reported: (0, 0),
         }
@@ -41,12 +34,8 @@ impl StateCache {
 
     /// Takes a state out, to be changed.
     pub fn take(&mut self, key: &ConversationKey) -> Option<(Delta, Base)> {
-        if let Some(found) = self.hot.remove(key) {
-            self.hot_bytes = self.hot_bytes.saturating_sub(bytes(key, &found.0));
-            return Some(found);
-        }
-        let found = self.cold.remove(key)?;
-        self.cold_bytes = self.cold_bytes.saturating_sub(bytes(key, &found.0));
+        let found = self.states.remove(key)?;
+        self.bytes = self.bytes.saturating_sub(bytes(key, &found.0));
         Some(found)
     }
 
@@ -54,33 +43,33 @@ impl StateCache {
     pub fn put(&mut self, entry: Entry) {
         let Entry { key, delta, base } = entry;
         let size = bytes(&key, &delta);
+        // One that is huge shall not push out all others.
         if size > self.budget / 2 {
             self.metrics.evicted(1, size as u64);
             return;
         }
-        if self.hot_bytes + size > self.budget / 2 {
-            let cold = std::mem::replace(&mut self.cold, std::mem::take(&mut self.hot));
-            self.metrics
-                .evicted(cold.len() as u64, self.cold_bytes as u64);
-            self.cold_bytes = std::mem::take(&mut self.hot_bytes);
+        self.bytes += size;
+        self.states.insert(key, (delta, base));
+        while self.bytes > self.budget
+            && let Some((key, (delta, _))) = self.states.pop_front()
+        {
+            let size = bytes(&key, &delta);
+            self.metrics.evicted(1, size as u64);
+            self.bytes = self.bytes.saturating_sub(size);
         }
-        self.hot_bytes += size;
-        self.hot.insert(key, (delta, base));
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.hot = States::new();
-        self.cold = States::new();
-        self.hot_bytes = 0;
-        self.cold_bytes = 0;
+        self.states = LinkedHashMap::default();
+        self.bytes = 0;
         self.report();
     }
 
     /// Moves the shared levels to what is held here now.
     pub fn report(&mut self) {
-        let count = i64::try_from(self.hot.len() + self.cold.len()).unwrap_or(i64::MAX);
-        let bytes = i64::try_from(self.hot_bytes + self.cold_bytes).unwrap_or(i64::MAX);
+        let count = i64::try_from(self.states.len()).unwrap_or(i64::MAX);
+        let bytes = i64::try_from(self.bytes).unwrap_or(i64::MAX);
         self.metrics.states_held.add(count - self.reported.0);
         self.metrics.states_bytes.add(bytes - self.reported.1);
         self.reported = (count, bytes);
@@ -124,7 +113,7 @@ mod tests {
         cache.put(entry(0));
         for number in 1..5_000 {
             cache.put(entry(number));
-            assert!(cache.hot_bytes + cache.cold_bytes <= 100_000);
+            assert!(cache.bytes <= 100_000);
             let (delta, base) = cache.take(&favourite).expect("used all the time, so kept");
             cache.put(Entry {
                 key: favourite.clone(),

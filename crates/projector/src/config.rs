@@ -148,7 +148,7 @@ pub struct MemoryConfig {
         long,
         env = "RECAP_INTAKE_BYTES",
         value_name = "BYTES",
-        default_value = "192MiB"
+        default_value = "256MiB"
     )]
     pub intake_bytes: String,
     /// Conversation states kept for their next event.
@@ -156,7 +156,7 @@ pub struct MemoryConfig {
         long,
         env = "RECAP_STATE_CACHE_BYTES",
         value_name = "BYTES",
-        default_value = "32MiB"
+        default_value = "64MiB"
     )]
     pub state_cache_bytes: String,
     /// Records fetched by librdkafka ahead of the projector.

@@ -24,6 +24,8 @@ const ORGANIZATION: &str = "org_fresh";
 const GROUP: &str = "bench-freshness";
 /// One event that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks for a probe, and so how much too long its time may be. Looks take from the cores that the projector has.
+const LOOK: Duration = Duration::from_millis(5);
 /// Between two probes, so that they do not meet the same flush.
 const PAUSE: Duration = Duration::from_millis(37);
 
@@ -207,6 +209,6 @@ async fn see(
             acknowledged.elapsed() < PATIENCE,
             "conversation {wanted} does not appear"
         );
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(LOOK).await;
     }
 }
