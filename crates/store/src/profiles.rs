@@ -1,7 +1,8 @@
 //! Profiles of users and agents: the greatest order key wins, decided in the statement itself.
 //!
-//! `NOT EXISTS` spares what is already there the row lock that `ON CONFLICT` takes; the guard after it is
-//! what decides, since another writer may have been faster.
+//! The sub-select spares what is already there the row lock that `ON CONFLICT` takes; the guard after it is
+//! what decides, since another writer may have been faster. It is no `NOT EXISTS`, which may become a join: a plan is kept,
+//! and over an empty table every join looks good, that of all rows with all others too.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -72,9 +73,8 @@ async fn upsert_users<'a>(
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], \
          $6::boolean[], $7::text[], $8::text[], $9::text[], $10::text[]) \
          AS n(org_id, user_id, event_time, event_id, content) \
-         WHERE NOT EXISTS (SELECT FROM {schema}.user_profile p \
-         WHERE p.org_id = n.org_id AND p.user_id = n.user_id AND (p.event_time, p.event_id, p.content) \
-         >= (n.event_time, n.event_id, n.content)) \
+         WHERE (SELECT (p.event_time, p.event_id, p.content) < (n.event_time, n.event_id, n.content) \
+         FROM {schema}.user_profile p WHERE p.org_id = n.org_id AND p.user_id = n.user_id) IS NOT FALSE \
          ON CONFLICT (org_id, user_id) DO UPDATE SET event_time = EXCLUDED.event_time, \
          event_id = EXCLUDED.event_id, content = EXCLUDED.content, deleted = EXCLUDED.deleted, \
          email = EXCLUDED.email, first_name = EXCLUDED.first_name, last_name = EXCLUDED.last_name, \
@@ -188,9 +188,8 @@ pub(crate) async fn write_agents(
              SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], \
              $6::text[], $7::text[], $8::text[]) \
              AS n(org_id, agent_id, event_time, event_id, content) \
-             WHERE NOT EXISTS (SELECT FROM {schema}.agent_profile p \
-             WHERE p.org_id = n.org_id AND p.agent_id = n.agent_id \
-             AND (p.event_time, p.event_id, p.content) >= (n.event_time, n.event_id, n.content)) \
+             WHERE (SELECT (p.event_time, p.event_id, p.content) < (n.event_time, n.event_id, n.content) \
+             FROM {schema}.agent_profile p WHERE p.org_id = n.org_id AND p.agent_id = n.agent_id) IS NOT FALSE \
              ON CONFLICT (org_id, agent_id) DO UPDATE SET event_time = EXCLUDED.event_time, \
              event_id = EXCLUDED.event_id, content = EXCLUDED.content, name = EXCLUDED.name, \
              model = EXCLUDED.model, logo_url = EXCLUDED.logo_url \

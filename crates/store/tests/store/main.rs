@@ -9,6 +9,7 @@ mod copies_equal_flushes;
 mod erasure_reaches_everything;
 mod giants_are_written_in_parts;
 mod migrations_fit;
+mod plans_survive_growth;
 mod profiles_last_write_wins;
 mod reading_follows_the_contract;
 mod replay_writes_nothing;
