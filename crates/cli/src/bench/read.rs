@@ -97,7 +97,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     .await?;
     let query = start_query(&database, LARGEST, &[]).await?;
     let mut bench = Bench {
-        paths: Paths::new(now, plan.users),
+        paths: Paths::new(now, plan.conversations, plan.users),
         plan,
         database,
         query,

@@ -11,11 +11,17 @@ const LIST: &str = "/api/dashboard/getInteractions?allInOrg=true";
 pub struct Paths {
     now: DateTime<Utc>,
     users: i64,
+    /// Of a narrow range.
+    width: Duration,
 }
 
 impl Paths {
-    pub const fn new(now: DateTime<Utc>, users: i64) -> Self {
-        Self { now, users }
+    /// For a table of so many conversations and users of its largest organization. Whatever its size, a narrow range holds 2,000
+    /// conversations, unless they are spread too thin for that: half of that organization's, a tenth of all, lie in 360 days.
+    pub fn new(now: DateTime<Utc>, conversations: i64, users: i64) -> Self {
+        let minutes = 360 * 24 * 60 * 2_000 / (conversations / 10).max(1);
+        let width = Duration::minutes(minutes).min(Duration::days(75));
+        Self { now, users, width }
     }
 
     fn range(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
@@ -48,13 +54,10 @@ impl Paths {
                 format!("{LIST}{}&limit=50&userId={user}", self.recent(number + 1))
             }
             _ => {
-                // Half the largest organization's conversations lie in 360 days; a week of them is 2% of it.
+                let latest = (Duration::days(340) - self.width).num_minutes();
                 let from = self.now - Duration::days(350)
-                    + Duration::minutes(small(number.wrapping_mul(31)) % 480_000);
-                format!(
-                    "{LIST}{}&limit=50",
-                    Self::range(from, from + Duration::days(7))
-                )
+                    + Duration::minutes(small(number.wrapping_mul(31)) % latest);
+                format!("{LIST}{}&limit=50", Self::range(from, from + self.width))
             }
         }
     }
