@@ -33,4 +33,6 @@ mod service;
 mod stream;
 
 pub use config::{Config, ConfigError, QueryArgs};
+pub use parameters::Exclude;
+pub use render::json_conversation;
 pub use server::{RunningServer, ServeError, serve};

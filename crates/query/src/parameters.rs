@@ -26,10 +26,13 @@ pub(crate) struct Filters {
 
 /// Keys to leave out of the answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Exclude {
-    pub(crate) tool_calls: bool,
-    pub(crate) feedback_data: bool,
-    pub(crate) first_message_text: bool,
+pub struct Exclude {
+    /// `toolCalls`
+    pub tool_calls: bool,
+    /// `feedbackData`
+    pub feedback_data: bool,
+    /// `firstMessageText`
+    pub first_message_text: bool,
 }
 
 /// The parameters of `getInteractions`.

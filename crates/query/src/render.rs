@@ -5,4 +5,5 @@ mod json;
 mod scalars;
 
 pub(crate) use csv::{csv_header, csv_row};
-pub(crate) use json::{json_conversation, json_row, json_stats};
+pub use json::json_conversation;
+pub(crate) use json::{json_row, json_stats};

@@ -6,7 +6,7 @@ use super::scalars::{integer, seconds, string, time};
 use crate::parameters::Exclude;
 
 /// One conversation with its `subConversations`.
-pub(crate) fn json_conversation(out: &mut Vec<u8>, node: &Node, exclude: Exclude) {
+pub fn json_conversation(out: &mut Vec<u8>, node: &Node, exclude: Exclude) {
     fields(out, &node.row, exclude);
     key(out, "subConversations");
     // Nesting ends after 32 links.
