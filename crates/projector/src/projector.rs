@@ -144,8 +144,7 @@ impl Projector {
     ) -> Result<RunningProjector, ProjectorError> {
         let settings = Arc::new(settings);
         let metrics = ProjectorMetrics::new(&registry.meter());
-        let patience = settings.drain_timeout + settings.session_timeout + Duration::from_secs(30);
-        let health = Arc::new(Health::new(patience));
+        let health = Arc::new(Health::new(settings.patience()));
         let addr = settings.admin_addr;
         let listener = TcpListener::bind(addr)
             .await

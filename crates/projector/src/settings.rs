@@ -389,6 +389,11 @@ impl ProjectorConfig {
 }
 
 impl Settings {
+    /// How long the consumer may go without a poll: giving partitions up takes a drain, and it may have to join again.
+    pub(crate) fn patience(&self) -> Duration {
+        self.drain_timeout + self.session_timeout + Duration::from_secs(30)
+    }
+
     /// How much of the intake may be records not yet folded.
     pub(crate) fn unfolded_bytes(&self) -> usize {
         (self.intake_bytes / 4).min(UNFOLDED_MAX)
