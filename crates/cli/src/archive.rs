@@ -1,13 +1,10 @@
 //! `recap archive`: the topics as files.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
-use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
-use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, local::LocalFileSystem, prefix::PrefixStore};
 use recap_replay::archive::{ArchiveOptions, write_archive};
 
 use crate::log_source::LogSource;
@@ -55,12 +52,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 /// Opens an archive by its directory or URL.
 pub fn open(location: &str) -> anyhow::Result<Arc<dyn ObjectStore>> {
     if location.contains("://") {
-        return open_url(location)
-            .with_context(|| format!("{location} can't be used as an archive"));
+        return open_url(location).with_context(|| format!("{location} can't be used as an archive"));
     }
     let directory = Path::new(location);
-    std::fs::create_dir_all(directory)
-        .with_context(|| format!("{} can't be made", directory.display()))?;
+    std::fs::create_dir_all(directory).with_context(|| format!("{} can't be made", directory.display()))?;
     let store = LocalFileSystem::new_with_prefix(directory)
         .with_context(|| format!("{} can't be used as an archive", directory.display()))?;
     Ok(Arc::new(store))
@@ -73,9 +68,8 @@ fn open_url(location: &str) -> anyhow::Result<Arc<dyn ObjectStore>> {
         let known = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         known.then_some((name, value.into_string().ok()?))
     });
-    let (store, prefix) = object_store::parse_url_opts(&location.parse()?, variables).context(
-        "is it a URL of s3, gs or az, and was recap built with the feature s3, gcs or azure?",
-    )?;
+    let (store, prefix) = object_store::parse_url_opts(&location.parse()?, variables)
+        .context("is it a URL of s3, gs or az, and was recap built with the feature s3, gcs or azure?")?;
     Ok(Arc::new(PrefixStore::new(store, prefix)))
 }
 

@@ -22,8 +22,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::kafka::Kafka;
-use crate::migrate::Database;
+use crate::{kafka::Kafka, migrate::Database};
 
 /// Measure recap on this machine
 ///
@@ -75,9 +74,7 @@ impl Common {
 /// Runs the benchmark asked for.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     if cfg!(debug_assertions) {
-        eprintln!(
-            "This program is not optimized: build it with --release, or the figures mean nothing."
-        );
+        eprintln!("This program is not optimized: build it with --release, or the figures mean nothing.");
     }
     match options.command {
         Command::Write(write) => write::run(&write).await,

@@ -9,11 +9,11 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-
-use crate::kafka::Kafka;
 use filter::Filter;
 use letter::{DeadLetter, Place};
 use reader::read;
+
+use crate::kafka::Kafka;
 
 /// Look into the dead letters and send them back
 ///
@@ -142,11 +142,7 @@ fn run_list(list: &List) -> anyhow::Result<()> {
     if !list.json {
         eprintln!(
             "{found} dead letters{}",
-            if found > newest.len() {
-                ", the newest shown"
-            } else {
-                ""
-            }
+            if found > newest.len() { ", the newest shown" } else { "" }
         );
     }
     Ok(())
@@ -162,17 +158,8 @@ fn run_show(show: &Show) -> anyhow::Result<()> {
 }
 
 fn find(topic: &Topic, place: Place) -> anyhow::Result<DeadLetter> {
-    let letter = reader::read_one(
-        &topic.kafka.client_config()?,
-        &topic.dead_letter_topic,
-        place,
-    )?;
-    letter.with_context(|| {
-        format!(
-            "{} holds no dead letter at {place}",
-            topic.dead_letter_topic
-        )
-    })
+    let letter = reader::read_one(&topic.kafka.client_config()?, &topic.dead_letter_topic, place)?;
+    letter.with_context(|| format!("{} holds no dead letter at {place}", topic.dead_letter_topic))
 }
 
 fn run_replay(replay: &Replay) -> anyhow::Result<()> {

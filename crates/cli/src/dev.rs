@@ -7,26 +7,26 @@ mod sample;
 mod services;
 mod session;
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
-use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-use recap_servers::PostgresServer;
-use recap_servers::clerk::LocalClerk;
-use recap_telemetry::TelemetryConfig;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-
-use crate::kafka::Kafka;
-use crate::migrate::Database;
 use banner::Banner;
+use clap::Args;
 use embedded_kafka::EmbeddedKafka;
+use indicatif::{ProgressBar, ProgressStyle};
+use recap_servers::{PostgresServer, clerk::LocalClerk};
+use recap_telemetry::TelemetryConfig;
 use sample::{Feeder, Sample};
 use services::Services;
 pub use session::running;
 use session::{Note, Running};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{kafka::Kafka, migrate::Database};
 
 /// Run everything on this machine: Kafka, PostgreSQL, projector, query service, sample traffic
 ///
@@ -176,17 +176,13 @@ async fn serve(options: Options, stop: CancellationToken) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn postgres(
-    given: &Database,
-) -> anyhow::Result<(secrecy::SecretString, Option<PostgresServer>)> {
+async fn postgres(given: &Database) -> anyhow::Result<(secrecy::SecretString, Option<PostgresServer>)> {
     if let Some(url) = &given.database_url {
         say("PostgreSQL: the one given");
         return Ok((url.clone(), None));
     }
     let begun = Instant::now();
-    let server = PostgresServer::start()
-        .await
-        .context("PostgreSQL can't be started")?;
+    let server = PostgresServer::start().await.context("PostgreSQL can't be started")?;
     let url = server.create_database_named("recap").await?;
     say(&format!(
         "PostgreSQL: a private one, started in {:.1} s",
@@ -212,9 +208,7 @@ fn kafka(given: &Kafka, services: &Services) -> anyhow::Result<(Kafka, Option<Em
 /// Shows how the history fills in; returns when the projector has written it.
 async fn fill(feeder: &Feeder, sample: &Sample) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let style = ProgressStyle::with_template(
-        "sample: {bar:32} {human_pos} of {human_len} events  {elapsed}",
-    )?;
+    let style = ProgressStyle::with_template("sample: {bar:32} {human_pos} of {human_len} events  {elapsed}")?;
     let bar = ProgressBar::new(sample.history()).with_style(style);
     while !feeder.filled()? {
         bar.set_position(feeder.published());

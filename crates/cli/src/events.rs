@@ -1,18 +1,18 @@
 //! `recap events`: the sample log that `recap dev`, `recap bench` and the tests use, for anyone's own experiments.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use recap_generator::{Config, Log, Record};
 
-use crate::kafka::Kafka;
-use crate::pace::Pace;
-use crate::publisher::Publisher;
+use crate::{kafka::Kafka, pace::Pace, publisher::Publisher};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Target {
@@ -91,14 +91,8 @@ pub struct Shape {
 impl Shape {
     /// The generator's configuration, for a log that ends at `now` unless it says otherwise.
     pub fn config(&self, now: DateTime<Utc>) -> Config {
-        let events = if self.events == 0 {
-            u64::MAX
-        } else {
-            self.events
-        };
-        let length = i64::try_from(events)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(self.step);
+        let events = if self.events == 0 { u64::MAX } else { self.events };
+        let length = i64::try_from(events).unwrap_or(i64::MAX).saturating_mul(self.step);
         let start = self.start.map_or_else(
             || now.timestamp_micros().saturating_sub(length),
             |start| start.timestamp_micros(),
@@ -164,17 +158,11 @@ impl Sink {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut sink = match (&options.file, options.to) {
         (Some(path), _) => {
-            let file =
-                File::create(path).with_context(|| format!("can't write {}", path.display()))?;
+            let file = File::create(path).with_context(|| format!("can't write {}", path.display()))?;
             Sink::Lines(Box::new(BufWriter::with_capacity(1 << 20, file)))
         }
-        (None, Target::Stdout) => Sink::Lines(Box::new(BufWriter::with_capacity(
-            1 << 18,
-            io::stdout().lock(),
-        ))),
-        (None, Target::Kafka) => Sink::Kafka(Box::new(Publisher::connect(
-            options.kafka.client_config()?,
-        )?)),
+        (None, Target::Stdout) => Sink::Lines(Box::new(BufWriter::with_capacity(1 << 18, io::stdout().lock()))),
+        (None, Target::Kafka) => Sink::Kafka(Box::new(Publisher::connect(options.kafka.client_config()?)?)),
     };
     write(options, &mut sink)?;
     sink.finish()

@@ -16,10 +16,7 @@ pub struct Options {
 
 /// Runs the command.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let client = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .no_proxy()
-        .build()?;
+    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
     let answer = client
         .get(&options.url)
         .send()

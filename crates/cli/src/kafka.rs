@@ -30,11 +30,7 @@ impl Kafka {
             .context("no Kafka given: set KAFKA_BOOTSTRAP_SERVERS or --bootstrap-servers")?;
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", servers);
-        for option in self
-            .kafka_options
-            .iter()
-            .flat_map(|options| options.split(','))
-        {
+        for option in self.kafka_options.iter().flat_map(|options| options.split(',')) {
             let option = option.trim();
             if option.is_empty() {
                 continue;

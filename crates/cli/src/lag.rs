@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -50,11 +52,7 @@ impl Lag {
         let ends = self
             .partitions
             .iter()
-            .map(|(topic, partition)| {
-                Ok(self
-                    .consumer
-                    .fetch_watermarks(topic, *partition, PATIENCE)?)
-            })
+            .map(|(topic, partition)| Ok(self.consumer.fetch_watermarks(topic, *partition, PATIENCE)?))
             .collect::<anyhow::Result<_>>()?;
         self.finished = Some(ends);
         Ok(self)
@@ -71,13 +69,9 @@ impl Lag {
         for (at, (topic, partition)) in self.partitions.iter().enumerate() {
             let (low, high) = match &self.finished {
                 Some(ends) => ends[at],
-                None => self
-                    .consumer
-                    .fetch_watermarks(topic, *partition, PATIENCE)?,
+                None => self.consumer.fetch_watermarks(topic, *partition, PATIENCE)?,
             };
-            let done = committed
-                .find_partition(topic, *partition)
-                .map(|entry| entry.offset());
+            let done = committed.find_partition(topic, *partition).map(|entry| entry.offset());
             lag += match done {
                 Some(Offset::Offset(offset)) => high - offset,
                 _ => high - low,

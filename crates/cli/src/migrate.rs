@@ -3,8 +3,7 @@
 use anyhow::Context as _;
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 
 /// Where PostgreSQL is.
 #[derive(Clone, Debug, Args)]

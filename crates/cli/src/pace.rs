@@ -21,10 +21,7 @@ impl Pace {
     }
 
     /// Counts one event and says how long to wait before the next one.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "exact up to 2^53 events, far beyond any run"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 events, far beyond any run")]
     pub fn step(&mut self) -> Option<Duration> {
         self.sent += 1;
         let due = Duration::try_from_secs_f64(self.sent as f64 / self.rate).ok()?;

@@ -1,9 +1,11 @@
 //! Files that only their owner reads.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::{
+    fs::OpenOptions,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
 
 /// Creates a file with mode 600; one that exists already, or a link, is an error.
 pub fn create(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -1,16 +1,21 @@
 //! Publishes the sample log to Kafka with an idempotent producer.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
-use rdkafka::ClientConfig;
-use rdkafka::ClientContext;
-use rdkafka::error::KafkaError;
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
-use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{
+    ClientConfig, ClientContext,
+    error::KafkaError,
+    message::DeliveryResult,
+    producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
+    types::RDKafkaErrorCode,
+};
 use recap_generator::Record;
 
 /// What the brokers said about the records sent so far.

@@ -2,24 +2,20 @@
 
 mod progress;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use clap::Args;
-use recap_replay::rebuild::{self, Outcome, RebuildOptions};
-use recap_replay::scoped::{self, Scope};
-use recap_store::{Writer, WriterOptions};
-
-use recap_telemetry::{
-    LogOutput, RebuildMetrics, RebuildPhase, Service, Telemetry, TelemetryConfig,
-};
-
-use crate::archive;
-use crate::log_source::LogSource;
-use crate::migrate::Database;
 use progress::Progress;
+use recap_replay::{
+    rebuild::{self, Outcome, RebuildOptions},
+    scoped::{self, Scope},
+};
+use recap_store::{Writer, WriterOptions};
+use recap_telemetry::{LogOutput, RebuildMetrics, RebuildPhase, Service, Telemetry, TelemetryConfig};
+
+use crate::{archive, log_source::LogSource, migrate::Database};
 
 const SERVICE: Service = Service {
     name: "recap-rebuild",
@@ -32,13 +28,8 @@ const SERVICE: Service = Service {
 /// The live projector and the query service run on and notice the switch by themselves. An interrupted rebuild leaves
 /// the live rows untouched. With `--org`, `--conversation` or `--since` only those rows are recomputed, in place.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 rows differ and nothing was switched."
-)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line"
-)]
+#[command(after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 rows differ and nothing was switched.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Options {
     /// Go on with the generation that an interrupted rebuild left
     #[arg(long, group = "mode")]
@@ -144,9 +135,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             if !report.is_empty() {
                 print!("{report}");
             }
-            println!(
-                "generation {to} is live; generation {from} is kept for `recap rebuild --rollback`"
-            );
+            println!("generation {to} is live; generation {from} is kept for `recap rebuild --rollback`");
             Ok(())
         }
         Outcome::Differs { built, report } => {

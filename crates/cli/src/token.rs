@@ -1,8 +1,10 @@
 //! `recap token`: session tokens shaped like Clerk's, for `recap dev` and for any instance told to trust the key.
 
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -70,8 +72,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (key, issuer) = if let Some(path) = &options.key {
         (read_or_make(path)?, options.issuer.clone())
     } else {
-        let running = crate::dev::running()
-            .context("no key given, and no `recap dev` is running here: use --key")?;
+        let running = crate::dev::running().context("no key given, and no `recap dev` is running here: use --key")?;
         let issuer = options.issuer.clone().or(Some(running.issuer));
         (SigningKey::from_private_pem(&running.private_key)?, issuer)
     };

@@ -1,14 +1,15 @@
 //! `recap dead-letters` beside a living projector: found by reason, type and time, shown whole, replayed to where they came from.
 
-use std::process::Output;
-use std::time::{Duration, Instant};
+use std::{
+    process::Output,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::{SecondsFormat, Utc};
 use clap::Parser;
 use recap_projector::{Projector, ProjectorConfig, RunningProjector};
-use recap_servers::kafka::unique_prefix;
-use recap_servers::{KafkaServer, PostgresServer, RawRecord, Record};
+use recap_servers::{KafkaServer, PostgresServer, RawRecord, Record, kafka::unique_prefix};
 use recap_telemetry::MetricsRegistry;
 use serde_json::Value;
 use sqlx::{Executor as _, PgPool};
@@ -49,8 +50,10 @@ impl World {
         let database_url = PostgresServer::shared().await?.create_database().await?;
         let pool = PgPool::connect(&database_url).await?;
         recap_store::migrate(&pool).await?;
-        pool.execute("ALTER TABLE recap_g1.conversation_summary ADD CONSTRAINT refuse CHECK (conversation_id <> 'refused')")
-            .await?;
+        pool.execute(
+            "ALTER TABLE recap_g1.conversation_summary ADD CONSTRAINT refuse CHECK (conversation_id <> 'refused')",
+        )
+        .await?;
         let flags = Flags::try_parse_from([
             "recap-projector".to_owned(),
             format!("--database-url={database_url}"),
@@ -101,10 +104,7 @@ impl World {
 
     async fn list(&self, filter: &[&str]) -> Result<Vec<Value>> {
         let lines = self.says(&[&["list", "--json"], filter].concat()).await?;
-        lines
-            .lines()
-            .map(|line| Ok(serde_json::from_str(line)?))
-            .collect()
+        lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 
     /// The reasons of the dead letters this filter finds, sorted.
@@ -157,12 +157,7 @@ async fn dead_letters_are_found_shown_and_replayed() -> Result<()> {
     world.level().await?;
     ensure!(world.stored().await? == ["good"]);
 
-    let all = [
-        "database-refused",
-        "missing-field",
-        "not-json",
-        "unreadable-headers",
-    ];
+    let all = ["database-refused", "missing-field", "not-json", "unreadable-headers"];
     ensure!(world.reasons(&[]).await? == all);
     ensure!(world.reasons(&["--reason=not-json"]).await? == ["not-json"]);
     let of_type = world.reasons(&["--type=message.upserted"]).await?;
@@ -181,10 +176,7 @@ async fn dead_letters_are_found_shown_and_replayed() -> Result<()> {
         ensure!(page.contains(line), "{line} is not in {page}");
     }
     ensure!(world.says(&["show", place, "--value"]).await? == "{\"half\":");
-    let header = world
-        .list(&["--reason=unreadable-headers"])
-        .await?
-        .remove(0);
+    let header = world.list(&["--reason=unreadable-headers"]).await?.remove(0);
     let page = world
         .says(&["show", header["place"].as_str().context("place")?])
         .await?;

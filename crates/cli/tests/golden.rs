@@ -2,20 +2,21 @@
 //! service, HTTP with signed tokens. Whatever the order, the repetitions and the number of projectors, each request
 //! gets exactly its file.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
+use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use recap_projector::{Projector, ProjectorConfig, RunningProjector};
-use recap_query::config::ClerkConfig;
-use recap_query::{Config, RunningServer};
-use recap_servers::clerk::{LocalClerk, Session};
-use recap_servers::kafka::unique_prefix;
-use recap_servers::{KafkaServer, PostgresServer, Record};
+use recap_query::{Config, RunningServer, config::ClerkConfig};
+use recap_servers::{
+    KafkaServer, PostgresServer, Record,
+    clerk::{LocalClerk, Session},
+    kafka::unique_prefix,
+};
 use recap_telemetry::MetricsRegistry;
 use reqwest::Url;
 use serde_json::Value;
@@ -252,10 +253,7 @@ impl World {
     }
 
     fn topics(&self) -> Vec<String> {
-        TOPICS
-            .iter()
-            .map(|topic| format!("{}{topic}", self.prefix))
-            .collect()
+        TOPICS.iter().map(|topic| format!("{}{topic}", self.prefix)).collect()
     }
 
     fn dead_letters(&self) -> String {
@@ -288,11 +286,7 @@ impl World {
             if answer.status().is_success() {
                 return Ok(());
             }
-            ensure!(
-                start.elapsed() < PATIENCE,
-                "not ready: {}",
-                answer.text().await?
-            );
+            ensure!(start.elapsed() < PATIENCE, "not ready: {}", answer.text().await?);
             tokio::time::sleep(POLL).await;
         }
     }
@@ -308,10 +302,7 @@ impl World {
             if lag == 0 {
                 return Ok(());
             }
-            ensure!(
-                start.elapsed() < PATIENCE,
-                "{group} is {lag} records behind"
-            );
+            ensure!(start.elapsed() < PATIENCE, "{group} is {lag} records behind");
             tokio::time::sleep(POLL).await;
         }
     }
@@ -354,10 +345,7 @@ impl World {
 
 fn events() -> Result<Vec<Value>> {
     let lines = golden("events.ndjson")?;
-    let events: Vec<Value> = lines
-        .lines()
-        .map(serde_json::from_str)
-        .collect::<Result<_, _>>()?;
+    let events: Vec<Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     ensure!(events.len() == 36, "the contract's 36 events");
     Ok(events)
 }

@@ -27,11 +27,7 @@ async fn under_live_load_no_request_fails_and_nothing_is_lost() -> Result<()> {
     let (asked, failed) = requests.stop().await?;
     ensure!(failed.is_empty(), "of {asked} requests failed: {failed:?}");
     ensure!(asked > 10, "only {asked} requests were made");
-    ensure!(
-        world.live().await? == 2,
-        "no switch: {}",
-        world::said(&output)
-    );
+    ensure!(world.live().await? == 2, "no switch: {}", world::said(&output));
     world.level().await?;
     world.assert_is_fold_of(&records).await
 }
@@ -76,9 +72,7 @@ async fn a_live_projector_killed_at_the_switch_loses_nothing() -> Result<()> {
     for few in meanwhile.chunks(100) {
         world.publish(few).await?;
     }
-    world
-        .until("the switch", async || Ok(world.live().await? == 2))
-        .await?;
+    world.until("the switch", async || Ok(world.live().await? == 2)).await?;
     world.kill_projectors();
     let output = rebuild.wait_with_output().await?;
     ensure!(output.status.success(), "{}", world::said(&output));
@@ -116,10 +110,7 @@ async fn a_changed_projection_is_reported_then_accepted_then_rolled_back() -> Re
     ensure!(world.live().await? == 1, "not rolled back");
     let discarded = world.rebuild(&["--discard"]).await?;
     ensure!(discarded.status.success(), "{}", world::said(&discarded));
-    ensure!(
-        world.rows_of(2).await.is_err(),
-        "generation 2 is still there"
-    );
+    ensure!(world.rows_of(2).await.is_err(), "generation 2 is still there");
     // One organization recomputed in place is right again; the rollback brought what was published since.
     let org = world.some_organization().await?;
     let scoped = world.rebuild(&["--org", &org]).await?;
@@ -147,10 +138,7 @@ async fn a_truncated_log_is_refused_unless_an_archive_has_the_rest() -> Result<(
     world.delete_records_before_those(later.len()).await?;
     let refused = world.rebuild(&[]).await?;
     let said = world::said(&refused);
-    ensure!(
-        !refused.status.success() && said.contains("no longer holds"),
-        "{said}"
-    );
+    ensure!(!refused.status.success() && said.contains("no longer holds"), "{said}");
     ensure!(said.contains(&world.topic("recap.messages")), "{said}");
     let flag = format!("--archive={directory}");
     let rebuilt = world.rebuild(&[&flag]).await?;
@@ -172,10 +160,7 @@ async fn a_compacted_topic_is_refused_unless_something_stands_in_for_it() -> Res
         .await?;
     let refused = world.rebuild(&[]).await?;
     let said = world::said(&refused);
-    ensure!(
-        !refused.status.success() && said.contains("compacts"),
-        "{said}"
-    );
+    ensure!(!refused.status.success() && said.contains("compacts"), "{said}");
     ensure!(said.contains(&world.topic("recap.feedback")), "{said}");
     ensure!(!said.contains(&world.topic("recap.messages")), "{said}");
     ensure!(world.rows_of(2).await.is_err(), "a generation was begun");
@@ -211,16 +196,11 @@ async fn two_at_once_are_refused() -> Result<()> {
     world.level().await?;
     let first = world.spawn_rebuild(&["--memory=1"])?;
     world
-        .until("the first has begun", async || {
-            Ok(world.rows_of(2).await.is_ok())
-        })
+        .until("the first has begun", async || Ok(world.rows_of(2).await.is_ok()))
         .await?;
     let second = world.rebuild(&[]).await?;
     let said = world::said(&second);
-    ensure!(
-        !second.status.success() && said.contains("another rebuild"),
-        "{said}"
-    );
+    ensure!(!second.status.success() && said.contains("another rebuild"), "{said}");
     let first = tokio::time::timeout(Duration::from_mins(2), first.wait_with_output()).await??;
     ensure!(first.status.success(), "{}", world::said(&first));
     world.assert_is_fold_of(&records).await

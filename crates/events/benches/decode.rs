@@ -24,10 +24,7 @@ fn decoding(c: &mut Criterion) {
     let escaped = message(&"Sales grew.\\n\\\"EMEA\\\" leads, APAC follows. ".repeat(6)[..245]);
     let unicode = message(&"Prüfe §4 — 合同 ✅ ".repeat(9));
     let after = plain.replacen(r#""type":"message.upserted","#, "", 1);
-    let type_last = format!(
-        r#"{},"type":"message.upserted"}}"#,
-        &after[..after.len() - 1]
-    );
+    let type_last = format!(r#"{},"type":"message.upserted"}}"#, &after[..after.len() - 1]);
     for (name, event) in [
         ("message of 700 bytes", plain),
         ("message with escapes", escaped),

@@ -8,10 +8,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{
-    AgentProfile, FeedbackSubmitted, Millis, RawJson, ToolCallFinished, ToolCallStarted,
-    UserProfile,
-};
+use crate::{AgentProfile, FeedbackSubmitted, Millis, RawJson, ToolCallFinished, ToolCallStarted, UserProfile};
 
 /// The content of "there is nothing any more" (`user.deleted`, `feedback.withdrawn`): not less than any
 /// content hash, so that erasure wins a tie.
@@ -98,8 +95,7 @@ impl Canonical {
             Some(bytes) => {
                 self.0.reserve(bytes.len() + 9);
                 self.0.push(1);
-                self.0
-                    .extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
                 self.0.extend_from_slice(bytes);
             }
         }
@@ -115,12 +111,7 @@ impl Canonical {
     }
 
     fn time(self, field: Option<Millis>) -> Self {
-        self.bytes(
-            field
-                .map(|time| time.0.to_le_bytes())
-                .as_ref()
-                .map(|b| &b[..]),
-        )
+        self.bytes(field.map(|time| time.0.to_le_bytes()).as_ref().map(|b| &b[..]))
     }
 
     fn hash(self) -> u64 {

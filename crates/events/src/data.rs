@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::{
-    AgentProfile, Body, Change, ConversationFields, EventType, FeedbackSubmitted, Message,
-    ToolCallFinished, ToolCallStarted, Usage, UserProfile,
+    AgentProfile, Body, Change, ConversationFields, EventType, FeedbackSubmitted, Message, ToolCallFinished,
+    ToolCallStarted, Usage, UserProfile,
     json::Scan,
     reader::{Reader, Slot},
 };
@@ -155,19 +155,14 @@ fn message<'a>(r: &mut Reader<'a>) -> Read<'a> {
     let message_id = r.required("messageId", slots.message_id);
     let role = r.required("role", slots.role);
     let created_at = r.required("createdAt", slots.created_at);
-    let (Some(ids), Some(message_id), Some(role), Some(created_at)) =
-        (ids, message_id, role, created_at)
-    else {
+    let (Some(ids), Some(message_id), Some(role), Some(created_at)) = (ids, message_id, role, created_at) else {
         return Ok(None);
     };
-    let usage = slots
-        .usage
-        .take()
-        .map_or_else(Usage::default, |usage| Usage {
-            input_tokens: usage.input.take(),
-            output_tokens: usage.output.take(),
-            total_tokens: usage.total.take(),
-        });
+    let usage = slots.usage.take().map_or_else(Usage::default, |usage| Usage {
+        input_tokens: usage.input.take(),
+        output_tokens: usage.output.take(),
+        total_tokens: usage.total.take(),
+    });
     Ok(Some(in_conversation(
         ids,
         Change::Message(Message {
@@ -265,8 +260,7 @@ fn tool_call_finished<'a>(r: &mut Reader<'a>) -> Read<'a> {
 
 fn feedback_submitted<'a>(r: &mut Reader<'a>) -> Read<'a> {
     let mut scope = Scope::default();
-    let (mut feedback_id, mut message_id, mut user_id) =
-        (Id::default(), Id::default(), Id::default());
+    let (mut feedback_id, mut message_id, mut user_id) = (Id::default(), Id::default(), Id::default());
     let mut helpful = Slot::default();
     let mut comment = Slot::default();
     let mut created_at = Slot::default();
@@ -320,8 +314,7 @@ fn feedback_withdrawn<'a>(r: &mut Reader<'a>) -> Read<'a> {
 
 fn user_upserted<'a>(r: &mut Reader<'a>) -> Read<'a> {
     let (mut org_id, mut user_id) = (Id::default(), Id::default());
-    let (mut email, mut first_name, mut last_name) =
-        (Slot::default(), Slot::default(), Slot::default());
+    let (mut email, mut first_name, mut last_name) = (Slot::default(), Slot::default(), Slot::default());
     let mut public_metadata = Slot::default();
     let is_object = r.object("data", |r, key| match key {
         "orgId" => r.id(key, &mut org_id),
@@ -357,12 +350,7 @@ fn user_deleted<'a>(r: &mut Reader<'a>) -> Read<'a> {
     Ok(user(r, org_id, user_id, None))
 }
 
-fn user<'a>(
-    r: &mut Reader<'a>,
-    org_id: Id<'a>,
-    user_id: Id<'a>,
-    profile: Option<UserProfile<'a>>,
-) -> Option<Data<'a>> {
+fn user<'a>(r: &mut Reader<'a>, org_id: Id<'a>, user_id: Id<'a>, profile: Option<UserProfile<'a>>) -> Option<Data<'a>> {
     let org_id = r.required("orgId", org_id);
     let user_id = r.required("userId", user_id);
     org_id.zip(user_id).map(|(org_id, user_id)| Data {

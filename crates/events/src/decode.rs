@@ -138,12 +138,7 @@ struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    fn field(
-        &mut self,
-        r: &mut Reader<'a>,
-        key: &str,
-        event_type: &mut Option<EventType>,
-    ) -> Scan<()> {
+    fn field(&mut self, r: &mut Reader<'a>, key: &str, event_type: &mut Option<EventType>) -> Scan<()> {
         match key {
             "id" => r.id(key, &mut self.id),
             "time" => r.micros(key, &mut self.time),
@@ -162,12 +157,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    fn event_type(
-        &mut self,
-        r: &mut Reader<'a>,
-        key: &str,
-        event_type: &mut Option<EventType>,
-    ) -> Scan<()> {
+    fn event_type(&mut self, r: &mut Reader<'a>, key: &str, event_type: &mut Option<EventType>) -> Scan<()> {
         if self.type_slot.is_seen() {
             // Neither of the two is to be believed.
             self.type_slot.clear();
@@ -178,9 +168,7 @@ impl<'a> Envelope<'a> {
                 return Ok(None);
             };
             *event_type = EventType::from_name(&text.value);
-            Ok(Some(
-                event_type.map_or(Type::Unknown(text.value), Type::Known),
-            ))
+            Ok(Some(event_type.map_or(Type::Unknown(text.value), Type::Known)))
         })
     }
 
@@ -311,9 +299,6 @@ fn not_utf8<'a>(error: &str::Utf8Error, event_type: Option<EventType>) -> Decode
     Decoded::Invalid(Invalid {
         reason: Reason::NotUtf8,
         event_type,
-        detail: format!(
-            "the value is not UTF-8 from byte {} on",
-            error.valid_up_to()
-        ),
+        detail: format!("the value is not UTF-8 from byte {} on", error.valid_up_to()),
     })
 }

@@ -78,9 +78,7 @@ impl Body<'_> {
     pub const fn event_type(&self) -> EventType {
         match self {
             Self::Conversation { change, .. } => change.event_type(),
-            Self::User {
-                profile: Some(_), ..
-            } => EventType::UserUpserted,
+            Self::User { profile: Some(_), .. } => EventType::UserUpserted,
             Self::User { profile: None, .. } => EventType::UserDeleted,
             Self::Agent { .. } => EventType::AgentUpserted,
         }

@@ -21,8 +21,8 @@ mod time;
 pub use content_hash::{ERASED_CONTENT, text_content_hash};
 pub use decode::decode;
 pub use event::{
-    AgentProfile, Body, Change, ConversationFields, Event, FeedbackSubmitted, Message, OrderKey,
-    ToolCallFinished, ToolCallStarted, Usage, UserProfile,
+    AgentProfile, Body, Change, ConversationFields, Event, FeedbackSubmitted, Message, OrderKey, ToolCallFinished,
+    ToolCallStarted, Usage, UserProfile,
 };
 pub use event_type::EventType;
 pub use outcome::{Decoded, Invalid, Reason, Skipped};

@@ -136,11 +136,7 @@ impl<'a> Reader<'a> {
     /// Calls `field` with each key of an object, standing at its value; `false` when the value is not
     /// an object, which is noted.
     #[inline]
-    pub fn object(
-        &mut self,
-        name: &str,
-        mut field: impl FnMut(&mut Self, &str) -> Scan<()>,
-    ) -> Scan<bool> {
+    pub fn object(&mut self, name: &str, mut field: impl FnMut(&mut Self, &str) -> Scan<()>) -> Scan<bool> {
         let kind = self.json.kind()?;
         if kind != Kind::Object {
             self.refuse::<()>(Reason::WrongType, name, "an object", kind)?;
@@ -165,9 +161,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn required<T>(&mut self, name: &str, slot: Slot<T>) -> Option<T> {
         if slot.value.is_none() {
-            self.note(Reason::MissingField, |within| {
-                format!("`{within}{name}` is missing")
-            });
+            self.note(Reason::MissingField, |within| format!("`{within}{name}` is missing"));
         }
         slot.value
     }
@@ -197,9 +191,7 @@ impl<'a> Reader<'a> {
     /// A string outside ids: U+0000 is shown as U+FFFD.
     #[inline]
     pub fn text(&mut self, name: &str, slot: &mut Slot<Cow<'a, str>>) -> Scan<()> {
-        self.fill(name, slot, |r, kind| {
-            Ok(r.string(name, kind)?.map(Text::without_nul))
-        })
+        self.fill(name, slot, |r, kind| Ok(r.string(name, kind)?.map(Text::without_nul)))
     }
 
     /// A string that must not be empty.
@@ -350,13 +342,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn integer_within(
-        &mut self,
-        name: &str,
-        kind: Kind,
-        least: i64,
-        greatest: i64,
-    ) -> Scan<Option<i64>> {
+    fn integer_within(&mut self, name: &str, kind: Kind, least: i64, greatest: i64) -> Scan<Option<i64>> {
         if kind != Kind::Number {
             return self.refuse(Reason::WrongType, name, "an integer", kind);
         }
@@ -381,13 +367,7 @@ impl<'a> Reader<'a> {
 
     /// Notes a value of the wrong JSON type and steps over it.
     #[cold]
-    fn refuse<T>(
-        &mut self,
-        reason: Reason,
-        name: &str,
-        expected: &str,
-        found: Kind,
-    ) -> Scan<Option<T>> {
+    fn refuse<T>(&mut self, reason: Reason, name: &str, expected: &str, found: Kind) -> Scan<Option<T>> {
         self.note(reason, |within| {
             format!("`{within}{name}` must be {expected}, not {}", found.noun())
         });

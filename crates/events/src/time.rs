@@ -73,8 +73,7 @@ impl Micros {
             return None;
         }
         let (fraction, offset) = fraction(rest)?;
-        let minutes = days_from_civil(year, month, day) * 1_440 + hour * 60 + minute
-            - offset_minutes(offset)?;
+        let minutes = days_from_civil(year, month, day) * 1_440 + hour * 60 + minute - offset_minutes(offset)?;
         if second == 60 && !ends_month(minutes) {
             return None;
         }
@@ -85,8 +84,7 @@ impl Micros {
 
 #[inline]
 fn pair(tens: u8, ones: u8) -> Option<i64> {
-    (tens.is_ascii_digit() && ones.is_ascii_digit())
-        .then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
 }
 
 /// Splits off `.digits`, if it is there, as whole microseconds.
@@ -95,10 +93,7 @@ fn fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
     let Some(digits) = rest.strip_prefix(b".") else {
         return Some((0, rest));
     };
-    let count = digits
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
+    let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if count == 0 {
         return None;
     }
@@ -157,8 +152,7 @@ fn ends_month(minutes: i64) -> bool {
 const fn day_of_month(days: i64) -> i64 {
     let days = days + 719_468;
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     day_of_year - (153 * ((5 * day_of_year + 2) / 153) + 2) / 5 + 1
 }

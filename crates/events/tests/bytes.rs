@@ -82,8 +82,7 @@ fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
     ];
     let nested = leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
-            (vec(inner.clone(), 0..3), "[ \t\r\n]?")
-                .prop_map(|(items, space)| format!("[{space}{}]", items.join(","))),
+            (vec(inner.clone(), 0..3), "[ \t\r\n]?").prop_map(|(items, space)| format!("[{space}{}]", items.join(","))),
             (vec((r#""[a\\"]{0,2}""#, inner), 0..3), "[ \t\r\n]?").prop_map(|(members, space)| {
                 let members: Vec<_> = members
                     .iter()
@@ -97,18 +96,7 @@ fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn headers() -> impl Strategy<Value = Vec<(&'static str, Option<Vec<u8>>)>> {
-    let name = prop::sample::select(
-        &[
-            "ce_id",
-            "ce_type",
-            "ce_time",
-            "ce_",
-            "ce",
-            "content-type",
-            "",
-            "合合",
-        ][..],
-    );
+    let name = prop::sample::select(&["ce_id", "ce_type", "ce_time", "ce_", "ce", "content-type", "", "合合"][..]);
     let value = prop_oneof![
         Just(None),
         vec(any::<u8>(), 0..8).prop_map(Some),

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use recap_events::{
-    AgentProfile, ERASED_CONTENT, FeedbackSubmitted, Millis, RawJson, ToolCallFinished,
-    ToolCallStarted, UserProfile, text_content_hash,
+    AgentProfile, ERASED_CONTENT, FeedbackSubmitted, Millis, RawJson, ToolCallFinished, ToolCallStarted, UserProfile,
+    text_content_hash,
 };
 
 fn started() -> ToolCallStarted<'static> {
@@ -62,10 +62,7 @@ fn they_are_the_same_for_ever() {
     assert_eq!(user().content_hash(), 2_853_843_209_702_236_492);
     assert_eq!(agent().content_hash(), 4_896_062_486_314_146_581);
     assert_eq!(text_content_hash(None), 7_072_322_646_937_400_941);
-    assert_eq!(
-        text_content_hash(Some("Prüfe §4")),
-        2_852_542_551_121_021_529
-    );
+    assert_eq!(text_content_hash(Some("Prüfe §4")), 2_852_542_551_121_021_529);
 }
 
 #[test]

@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 const GOLDEN: &str = include_str!("golden/events.ndjson");
 
 fn events() -> impl Iterator<Item = (&'static str, Event<'static>)> {
-    GOLDEN.lines().filter_map(
-        |line| match decode(Some(line.as_bytes()), std::iter::empty()) {
+    GOLDEN
+        .lines()
+        .filter_map(|line| match decode(Some(line.as_bytes()), std::iter::empty()) {
             Decoded::Event(event) => Some((line, event)),
             Decoded::Skipped(_) => None,
             Decoded::Invalid(invalid) => panic!("{invalid}: {line}"),
-        },
-    )
+        })
 }
 
 fn event_ending(digits: &str) -> Event<'static> {
@@ -55,9 +55,7 @@ fn both_modes_and_any_order_of_fields_give_the_same_event() {
         let data = fields["data"].get().as_bytes();
         let binary = decode(
             Some(data),
-            headers
-                .iter()
-                .map(|(name, value)| (*name, Some(value.as_bytes()))),
+            headers.iter().map(|(name, value)| (*name, Some(value.as_bytes()))),
         );
         assert_eq!(binary, Decoded::Event(expected.clone()));
 
@@ -113,10 +111,7 @@ fn nul_is_shown_as_the_replacement_character() {
     else {
         panic!("not a message");
     };
-    assert_eq!(
-        message.text.as_deref(),
-        Some("Find the regional split\u{fffd}.")
-    );
+    assert_eq!(message.text.as_deref(), Some("Find the regional split\u{fffd}."));
 }
 
 #[test]
@@ -128,9 +123,6 @@ fn json_values_keep_their_text() {
     else {
         panic!("not a finished call");
     };
-    assert_eq!(
-        call.result.unwrap().as_str(),
-        r#"{"rows":[["EMEA",41.5],["APAC",17]]}"#
-    );
+    assert_eq!(call.result.unwrap().as_str(), r#"{"rows":[["EMEA",41.5],["APAC",17]]}"#);
     assert_eq!(call.error, None);
 }

@@ -4,7 +4,8 @@
 use recap_events::{Decoded, EventType, Reason, Skipped, decode};
 
 const DATA: &[u8] = br#"{"orgId":"o","userId":"u"}"#;
-const WHOLE: &[u8] = br#"{"id":"inside","type":"user.deleted","time":"2024-03-01T09:00:00Z","data":{"orgId":"o","userId":"u"}}"#;
+const WHOLE: &[u8] =
+    br#"{"id":"inside","type":"user.deleted","time":"2024-03-01T09:00:00Z","data":{"orgId":"o","userId":"u"}}"#;
 const BINARY: [(&str, &[u8]); 3] = [
     ("ce_id", b"outside"),
     ("ce_type", b"user.deleted"),
@@ -14,10 +15,7 @@ const BINARY: [(&str, &[u8]); 3] = [
 type Header = (&'static str, &'static [u8]);
 
 fn read(value: &'static [u8], headers: &[Header]) -> Decoded<'static> {
-    decode(
-        Some(value),
-        headers.iter().map(|(name, value)| (*name, Some(*value))),
-    )
+    decode(Some(value), headers.iter().map(|(name, value)| (*name, Some(*value))))
 }
 
 fn id(decoded: &Decoded<'_>) -> String {
@@ -74,37 +72,19 @@ fn another_content_type_without_event_headers_is_no_event() {
 #[test]
 fn each_header_is_checked() {
     let with = |name: &str, value: &'static [u8]| {
-        BINARY.map(|header| {
-            if header.0 == name {
-                (header.0, value)
-            } else {
-                header
-            }
-        })
+        BINARY.map(|header| if header.0 == name { (header.0, value) } else { header })
     };
-    let without = |name: &str| {
-        BINARY
-            .into_iter()
-            .filter(|header| header.0 != name)
-            .collect::<Vec<_>>()
-    };
+    let without = |name: &str| BINARY.into_iter().filter(|header| header.0 != name).collect::<Vec<_>>();
     for name in ["ce_id", "ce_time", "ce_type"] {
         assert_eq!(reason(&read(DATA, &without(name))), Reason::MissingField);
         assert_eq!(reason(&read(DATA, &with(name, b"\xff"))), Reason::NotUtf8);
         let mut twice = BINARY.to_vec();
         twice.push(*BINARY.iter().find(|header| header.0 == name).unwrap());
-        assert_eq!(
-            reason(&read(DATA, &twice)),
-            Reason::DuplicateField,
-            "{name}"
-        );
+        assert_eq!(reason(&read(DATA, &twice)), Reason::DuplicateField, "{name}");
     }
     assert_eq!(reason(&read(DATA, &with("ce_id", b""))), Reason::BadId);
     assert_eq!(reason(&read(DATA, &with("ce_id", b"a\0"))), Reason::BadId);
-    assert_eq!(
-        reason(&read(DATA, &with("ce_time", b"now"))),
-        Reason::BadTime
-    );
+    assert_eq!(reason(&read(DATA, &with("ce_time", b"now"))), Reason::BadTime);
 
     let Decoded::Invalid(invalid) = read(b"{", &with("ce_id", b"")) else {
         panic!("valid");

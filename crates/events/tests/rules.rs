@@ -116,17 +116,14 @@ fn event(event_type: &str, data: &str) -> String {
 }
 
 fn message(more: &str) -> String {
-    let data =
-        r#""conversationId":"c","messageId":"m","role":"user","createdAt":"2024-03-01T09:00:00Z""#;
+    let data = r#""conversationId":"c","messageId":"m","role":"user","createdAt":"2024-03-01T09:00:00Z""#;
     event("message.upserted", &format!("{data},{more}"))
 }
 
 fn rows<const N: usize>(table: &str) -> impl Iterator<Item = [&str; N]> {
     table.trim().lines().map(|line| {
         let cells: Vec<_> = line.split(" | ").collect();
-        cells
-            .try_into()
-            .unwrap_or_else(|_| panic!("not {N} cells: {line}"))
+        cells.try_into().unwrap_or_else(|_| panic!("not {N} cells: {line}"))
     })
 }
 
@@ -158,10 +155,7 @@ fn the_envelope_has_rules_of_its_own() {
     for [text, reason, named] in rows(ENVELOPE_BREACHES) {
         let text = text
             .replace("GOOD", r#""id":"e","time":"2024-03-01T09:00:00Z""#)
-            .replace(
-                "DATA",
-                r#""type":"user.deleted","data":{"orgId":"o","userId":"u"}"#,
-            );
+            .replace("DATA", r#""type":"user.deleted","data":{"orgId":"o","userId":"u"}"#);
         assert_breach(&text, reason, named);
     }
 }
@@ -229,12 +223,7 @@ fn what_is_not_utf8_is_refused_as_that() {
     let good = message(r#""text":"t""#).into_bytes();
     let at = good.len() - 4;
     let with = |bytes: &[u8]| [&good[..at], bytes, &good[at..]].concat();
-    for wrong in [
-        &b"\xff"[..],
-        b"\xc0\x80",
-        b"\xed\xa0\x80",
-        b"\xf5\x80\x80\x80",
-    ] {
+    for wrong in [&b"\xff"[..], b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80"] {
         let value = with(wrong);
         let Decoded::Invalid(invalid) = read(&value) else {
             panic!("{wrong:?} was taken");
@@ -271,9 +260,7 @@ fn a_null_value_is_skipped() {
 #[test]
 fn a_detail_never_quotes_what_was_sent() {
     for [event_type, data, ..] in rows::<4>(DATA_BREACHES) {
-        let data = data
-            .replace("true", r#"["secret"]"#)
-            .replace("\"c\"", "\"secret\"");
+        let data = data.replace("true", r#"["secret"]"#).replace("\"c\"", "\"secret\"");
         if let Decoded::Invalid(invalid) = read(event(event_type, &data).as_bytes()) {
             assert!(!invalid.detail.contains("secret"), "{invalid}");
         }

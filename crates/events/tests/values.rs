@@ -28,8 +28,7 @@ fn with(event_type: &str, data: &str) -> String {
     )
 }
 
-const MESSAGE: &str =
-    r#""conversationId":"c","messageId":"m","role":"user","createdAt":"2024-03-01T09:00:00Z""#;
+const MESSAGE: &str = r#""conversationId":"c","messageId":"m","role":"user","createdAt":"2024-03-01T09:00:00Z""#;
 
 fn message(more: &str) -> String {
     with("message.upserted", &format!("{MESSAGE},{more}"))
@@ -61,10 +60,7 @@ fn null_means_absent() {
     let text = message(
         r#""text":null,"model":null,"finishReason":null,"usage":null,"attachmentCount":null,"userId":null,"agentId":null,"upstreamConversationId":null"#,
     );
-    assert_eq!(
-        of_message(&text),
-        of_message(&with("message.upserted", MESSAGE))
-    );
+    assert_eq!(of_message(&text), of_message(&with("message.upserted", MESSAGE)));
     let text = with(
         "tool_call.finished",
         r#""conversationId":"c","toolCallId":"t","result":null,"error":[null]"#,
@@ -104,10 +100,7 @@ fn strings_are_unescaped_and_nul_is_replaced_outside_ids() {
         r#""text":"a\u0000\n\"\\\/\b\f\r\t\u00e9\ud83d\ude00\\u0000","model":"\u0000","userId":"\u0061b \u4e2d""#,
     );
     let message = of_message(&text);
-    assert_eq!(
-        message.text.unwrap(),
-        "a\u{fffd}\n\"\\/\u{8}\u{c}\r\té😀\\u0000"
-    );
+    assert_eq!(message.text.unwrap(), "a\u{fffd}\n\"\\/\u{8}\u{c}\r\té😀\\u0000");
     assert_eq!(message.model.unwrap(), "\u{fffd}");
     assert_eq!(message.user_id.unwrap(), "ab 中");
 }
@@ -137,9 +130,7 @@ fn nesting_of_any_depth_is_kept() {
     let deep = format!("{}{}", "[{\"a\":".repeat(depth / 2), "1") + &"}]".repeat(depth / 2);
     let text = with(
         "tool_call.started",
-        &format!(
-            r#""conversationId":"c","toolCallId":"t","toolName":"n","ignored":{deep},"args":{deep}"#
-        ),
+        &format!(r#""conversationId":"c","toolCallId":"t","toolName":"n","ignored":{deep},"args":{deep}"#),
     );
     let Body::Conversation {
         change: Change::ToolCallStarted(call),

@@ -15,10 +15,7 @@ pub fn spoil(value: &mut Vec<u8>, kind: u64) {
         3 => replaced("\"orgId\":\"", "\"orgId\":\"org_twice\",\"orgId\":\""),
         4 => replaced("\"messageId\":", "\"messageIdentifier\":"),
         5 => replaced("\"role\":\"", "\"attachmentCount\":\"three\",\"role\":\""),
-        6 => replaced(
-            "\"conversationId\":\"",
-            "\"conversationId\":\"\",\"was\":\"",
-        ),
+        6 => replaced("\"conversationId\":\"", "\"conversationId\":\"\",\"was\":\""),
         7 => replaced(
             "\"role\":\"",
             &format!("\"userId\":\"{}\",\"role\":\"", "u".repeat(256)),
@@ -36,7 +33,5 @@ pub fn spoil(value: &mut Vec<u8>, kind: u64) {
 pub const KINDS: u64 = 13;
 
 fn replace(value: &[u8], from: &str, to: &str) -> Vec<u8> {
-    String::from_utf8_lossy(value)
-        .replacen(from, to, 1)
-        .into_bytes()
+    String::from_utf8_lossy(value).replacen(from, to, 1).into_bytes()
 }

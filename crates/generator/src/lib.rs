@@ -17,9 +17,8 @@ mod words;
 use std::sync::Arc;
 
 pub use config::Config;
-pub use records::Records;
-
 use population::Population;
+pub use records::Records;
 use words::Words;
 
 /// The topics of the contract, in the order of EVENTS.md.

@@ -1,7 +1,9 @@
 //! Who is there: organizations, their users and their agents.
 
-use crate::Config;
-use crate::random::{Random, derive};
+use crate::{
+    Config,
+    random::{Random, derive},
+};
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 

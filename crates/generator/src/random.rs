@@ -34,28 +34,19 @@ impl Random {
     }
 
     /// As [`Self::below`].
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the result is below a 32-bit bound"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the result is below a 32-bit bound")]
     pub fn below_u32(&mut self, bound: u32) -> u32 {
         self.below(u64::from(bound)) as u32
     }
 
     /// An index into something of that length.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the result is below a usize bound"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the result is below a usize bound")]
     pub fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 
     /// Whether something of this probability happens.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "53 bits are as many as a double holds"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are as many as a double holds")]
     pub fn chance(&mut self, share: f64) -> bool {
         self.unit_bits() as f64 * (1.0 / 9_007_199_254_740_992.0) < share
     }
@@ -65,10 +56,7 @@ impl Random {
     }
 
     /// Between `low` and `high`, small ones more often: `low + (high − low) · u³`.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the result is within the 32-bit bounds"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the result is within the 32-bit bounds")]
     pub fn skewed(&mut self, (low, high): (u32, u32)) -> u32 {
         let unit = self.next() >> 43;
         let cube = u128::from(unit * unit * unit);
@@ -76,10 +64,7 @@ impl Random {
     }
 
     /// Below `bound`, small ones more often: `bound · u²`.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the result is below a 32-bit bound"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the result is below a 32-bit bound")]
     pub fn skewed_below(&mut self, bound: u32) -> u32 {
         let unit = self.next() >> 33;
         ((u128::from(bound) * u128::from(unit * unit)) >> 62) as u32
@@ -106,9 +91,7 @@ impl LongTail {
                 low_thousandths: middle,
                 high,
             };
-            let sum: u64 = (0..CELLS)
-                .map(|cell| tail.quantile((2 * cell + 1) << 19))
-                .sum();
+            let sum: u64 = (0..CELLS).map(|cell| tail.quantile((2 * cell + 1) << 19)).sum();
             if sum < wanted {
                 least = middle + 1;
             } else {
@@ -122,10 +105,7 @@ impl LongTail {
     }
 
     /// The value below which `unit / 2^32` of all values lie.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a quantile is at most `high`"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "a quantile is at most `high`")]
     fn quantile(&self, unit: u64) -> u64 {
         let high = u128::from(self.high) * 1_000;
         let low = u128::from(self.low_thousandths);
@@ -135,10 +115,7 @@ impl LongTail {
         ((numerator / denominator + 500) / 1_000) as u64
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a quantile is at most the 32-bit `high`"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "a quantile is at most the 32-bit `high`")]
     pub fn sample(&self, random: &mut Random) -> u32 {
         self.quantile(random.next() >> 32).max(1) as u32
     }

@@ -1,11 +1,15 @@
 //! What happens next: conversations begin, go on and end; records are held back to arrive late or twice.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
-use crate::random::{LongTail, Random, derive};
-use crate::render::{Calendar, Uuid, Writer};
-use crate::{Config, Record, Topic, World, invalid};
+use crate::{
+    Config, Record, Topic, World, invalid,
+    random::{LongTail, Random, derive},
+    render::{Calendar, Uuid, Writer},
+};
 
 mod events;
 
@@ -105,9 +109,10 @@ impl Records {
         let invalid = config.invalid_share;
         while self.emitted < events {
             let left = events - self.emitted;
-            let due = self.held.first_key_value().is_some_and(|(&(due, _), _)| {
-                due <= self.emitted || self.held.len() as u64 >= left
-            });
+            let due = self
+                .held
+                .first_key_value()
+                .is_some_and(|(&(due, _), _)| due <= self.emitted || self.held.len() as u64 >= left);
             if due && let Some((_, held)) = self.held.pop_first() {
                 *record = held;
                 self.emitted += 1;
@@ -220,9 +225,7 @@ impl Records {
         if self.conversations.len() >= config.in_flight as usize {
             return false;
         }
-        let left = config
-            .events
-            .saturating_sub(self.emitted + self.held.len() as u64);
+        let left = config.events.saturating_sub(self.emitted + self.held.len() as u64);
         let left_for_messages = u128::from(left) * u128::from(self.messages_per_thousand) / 1_000;
         let room = u128::from(self.owed) + u128::from(config.messages) <= left_for_messages;
         // One in four, so that the first conversations are under way while others begin.
@@ -242,11 +245,7 @@ impl Records {
             |parent| parent.organization,
         );
         let user = parent.as_ref().map_or_else(
-            || {
-                self.world
-                    .population
-                    .random_user(organization, &mut self.random)
-            },
+            || self.world.population.random_user(organization, &mut self.random),
             |parent| parent.user,
         );
         let agent = self.world.population.random_agent(&mut self.random);
@@ -278,9 +277,7 @@ impl Records {
 
     /// Another conversation in flight for one in twenty, by default.
     fn parent(&mut self) -> Option<Conversation> {
-        if self.conversations.is_empty()
-            || !self.random.chance(self.world.config.sub_conversation_share)
-        {
+        if self.conversations.is_empty() || !self.random.chance(self.world.config.sub_conversation_share) {
             return None;
         }
         let index = self.random.index(self.conversations.len());
@@ -290,11 +287,7 @@ impl Records {
     /// Announces the user and the agent when they are seen for the first time.
     fn introduce(&mut self, conversation: &Conversation) {
         let population = &self.world.population;
-        let (organization, user, agent) = (
-            conversation.organization,
-            conversation.user,
-            conversation.agent,
-        );
+        let (organization, user, agent) = (conversation.organization, conversation.user, conversation.agent);
         let known = &mut self.known_users[population.user_index(organization, user)];
         if !std::mem::replace(known, true) {
             self.pending.push_back(Pending::User(organization, user));

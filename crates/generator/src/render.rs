@@ -4,8 +4,7 @@ use std::io::Write as _;
 
 use chrono::DateTime;
 
-use crate::random::Random;
-use crate::words::Words;
+use crate::{random::Random, words::Words};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -16,10 +15,7 @@ pub struct Uuid(u64, u64);
 impl Uuid {
     /// Version 4: all chance.
     pub const fn random(high: u64, low: u64) -> Self {
-        Self(
-            (high & !0xf000) | 0x4000,
-            (low & !(0b11 << 62)) | (0b10 << 62),
-        )
+        Self((high & !0xf000) | 0x4000, (low & !(0b11 << 62)) | (0b10 << 62))
     }
 
     /// Version 7: begins with the time (RFC 9562), so ids sort as they were made.

@@ -115,9 +115,7 @@ impl Words {
         let mut chars = 0;
         for _ in 0..STOCK {
             // Short words come first in the list and are drawn more often, as in any language.
-            let word = VOCABULARY[random
-                .index(VOCABULARY.len())
-                .min(random.index(VOCABULARY.len()))];
+            let word = VOCABULARY[random.index(VOCABULARY.len()).min(random.index(VOCABULARY.len()))];
             starts.push((bytes.len(), chars));
             bytes.extend_from_slice(word.as_bytes());
             bytes.push(b' ');
@@ -138,8 +136,7 @@ impl Words {
             // The last word that begins within the text, so that what is cut off is never half an escape.
             // Every word and its space take two characters at least.
             let until = (first + wanted / 2 + 2).min(self.starts.len());
-            let within =
-                self.starts[first..until].partition_point(|&(_, start)| start <= before + wanted);
+            let within = self.starts[first..until].partition_point(|&(_, start)| start <= before + wanted);
             let last = first + within - 1;
             let (to, reached) = self.starts[last];
             out.extend_from_slice(&self.bytes[from..to]);

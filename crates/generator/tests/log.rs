@@ -12,10 +12,7 @@ fn parse(record: &Record) -> Value {
 }
 
 fn text<'a>(event: &'a Value, pointer: &str) -> &'a str {
-    event
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    event.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn share(count: usize, of: usize) -> f64 {
@@ -69,9 +66,7 @@ fn all_eleven_types_occur_each_in_its_topic() {
         ("user.deleted", Topic::Users),
         ("user.upserted", Topic::Users),
     ];
-    let expected: BTreeMap<String, Topic> = expected
-        .map(|(name, topic)| (name.to_owned(), topic))
-        .into();
+    let expected: BTreeMap<String, Topic> = expected.map(|(name, topic)| (name.to_owned(), topic)).into();
     assert_eq!(types, expected);
 }
 
@@ -88,9 +83,7 @@ fn the_proportions_are_those_of_the_configuration() {
     for record in &Log::new(config.clone()) {
         let event = parse(&record);
         *topics.entry(record.topic).or_default() += 1;
-        *organizations
-            .entry(text(&event, "/data/orgId").to_owned())
-            .or_default() += 1;
+        *organizations.entry(text(&event, "/data/orgId").to_owned()).or_default() += 1;
         if !ids.insert(text(&event, "/id").to_owned()) {
             duplicates += 1;
             continue;
@@ -105,23 +98,15 @@ fn the_proportions_are_those_of_the_configuration() {
                 versions += 1;
             }
             let chars = text(&event, "/data/text").chars().count();
-            assert!(
-                chars == 0 || (40..=2_000).contains(&chars),
-                "{chars} characters"
-            );
+            assert!(chars == 0 || (40..=2_000).contains(&chars), "{chars} characters");
         }
         for payload in ["/data/args", "/data/result", "/data/error"] {
-            let size = event
-                .pointer(payload)
-                .map_or(1_000, |json| json.to_string().len());
+            let size = event.pointer(payload).map_or(1_000, |json| json.to_string().len());
             assert!((180..4_300).contains(&size), "{payload} of {size} bytes");
         }
     }
     let near = |what: &str, found: f64, wanted: f64| {
-        assert!(
-            (found / wanted - 1.0).abs() < 0.25,
-            "{what}: {found}, not {wanted}"
-        );
+        assert!((found / wanted - 1.0).abs() < 0.25, "{what}: {found}, not {wanted}");
     };
     near("tool calls", share(topics[&Topic::ToolCalls], total), 0.10);
     near("feedback", share(topics[&Topic::Feedback], total), 0.02);
@@ -135,29 +120,18 @@ fn the_proportions_are_those_of_the_configuration() {
         0.22,
     );
     let sizes: Vec<usize> = messages.values().map(BTreeSet::len).collect();
-    near(
-        "messages a conversation",
-        share(sizes.iter().sum(), sizes.len()),
-        20.0,
-    );
+    near("messages a conversation", share(sizes.iter().sum(), sizes.len()), 20.0);
     assert!(sizes.iter().max().unwrap() > &300, "no long conversation");
 }
 
 #[test]
 fn invalid_events_come_only_when_asked_for_and_are_marked() {
-    assert!(
-        !Log::new(Config::small(3, 3_000))
-            .iter()
-            .any(|record| record.invalid)
-    );
+    assert!(!Log::new(Config::small(3, 3_000)).iter().any(|record| record.invalid));
     let config = Config {
         invalid_share: 0.05,
         ..Config::small(3, 3_000)
     };
-    let invalid = Log::new(config)
-        .iter()
-        .filter(|record| record.invalid)
-        .count();
+    let invalid = Log::new(config).iter().filter(|record| record.invalid).count();
     assert!((75..300).contains(&invalid), "{invalid}");
 }
 
@@ -186,17 +160,11 @@ fn every_event_is_valid_by_the_contract() {
     for config in [medium(), Config::small(5, 30_000)] {
         for record in &Log::new(config) {
             let Decoded::Event(event) = structured(&record) else {
-                panic!(
-                    "{:?}: {}",
-                    structured(&record),
-                    String::from_utf8_lossy(&record.value)
-                );
+                panic!("{:?}: {}", structured(&record), String::from_utf8_lossy(&record.value));
             };
             assert_eq!(event.time.0, record.time);
             let key = match &event.body {
-                Body::Conversation {
-                    conversation_id, ..
-                } => conversation_id.to_string(),
+                Body::Conversation { conversation_id, .. } => conversation_id.to_string(),
                 Body::User { user_id, .. } => format!("{}/{user_id}", event.org_id),
                 Body::Agent { agent_id, .. } => format!("{}/{agent_id}", event.org_id),
             };

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use recap_telemetry::{MetricsRegistry, PROMETHEUS_CONTENT_TYPE};
 
 use crate::health::Health;

@@ -1,14 +1,17 @@
 //! Records on their way from the consumer to a worker: many in one buffer, with no allocation a record.
 
-use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::{
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
-use rdkafka::Message;
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, OwnedHeaders};
+use rdkafka::{
+    Message,
+    message::{BorrowedHeaders, BorrowedMessage, Headers, OwnedHeaders},
+};
 
-use crate::offsets::ChunkId;
-use crate::source::Place;
+use crate::{offsets::ChunkId, source::Place};
 
 type Span = Range<usize>;
 
@@ -118,10 +121,7 @@ impl Chunk {
             unreadable_headers,
         });
         let headers = self.headers.len() - first_header;
-        self.buffer.len() - before
-            + size_of::<Record>()
-            + headers * size_of::<(Span, Option<Span>)>()
-            + unreadable
+        self.buffer.len() - before + size_of::<Record>() + headers * size_of::<(Span, Option<Span>)>() + unreadable
     }
 
     fn copy_headers(&mut self, message: &BorrowedMessage<'_>) {
@@ -152,17 +152,12 @@ impl Chunk {
     }
 
     /// The record's headers, none when they are unreadable.
-    pub fn headers(
-        &self,
-        record: &Record,
-    ) -> impl Iterator<Item = (&str, Option<&[u8]>)> + Clone + '_ {
-        self.headers[record.headers.clone()]
-            .iter()
-            .map(|(name, value)| {
-                // Copied from a `&str`, so it is one.
-                let name = str::from_utf8(&self.buffer[name.clone()]).unwrap_or_default();
-                (name, value.clone().map(|span| &self.buffer[span]))
-            })
+    pub fn headers(&self, record: &Record) -> impl Iterator<Item = (&str, Option<&[u8]>)> + Clone + '_ {
+        self.headers[record.headers.clone()].iter().map(|(name, value)| {
+            // Copied from a `&str`, so it is one.
+            let name = str::from_utf8(&self.buffer[name.clone()]).unwrap_or_default();
+            (name, value.clone().map(|span| &self.buffer[span]))
+        })
     }
 
     /// The topic a record came from.
@@ -198,9 +193,6 @@ impl Chunk {
 
     /// The least timestamp of the records in Unix milliseconds.
     pub fn oldest(&self) -> Option<i64> {
-        self.records
-            .iter()
-            .filter_map(|record| record.timestamp)
-            .min()
+        self.records.iter().filter_map(|record| record.timestamp).min()
     }
 }

@@ -1,11 +1,9 @@
 //! librdkafka's options for the consumer and the producer of dead letters.
 
-use rdkafka::ClientConfig;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use secrecy::ExposeSecret;
 
-use crate::Settings;
-use crate::settings::GroupProtocol;
+use crate::{Settings, settings::GroupProtocol};
 
 /// Larger than any record a broker takes by default, so that a dead letter with its headers fits as far as the broker lets it.
 const PRODUCER_MESSAGE_MAX: &str = "104857600";
@@ -42,16 +40,11 @@ impl Settings {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("allow.auto.create.topics", "false")
-            .set(
-                "topic.metadata.refresh.interval.ms",
-                millis(self.topic_refresh),
-            )
+            .set("topic.metadata.refresh.interval.ms", millis(self.topic_refresh))
             .set("statistics.interval.ms", "5000")
             .set(
                 "queued.max.messages.kbytes",
-                (self.kafka_queue_bytes / 1024)
-                    .clamp(1, 2_097_151)
-                    .to_string(),
+                (self.kafka_queue_bytes / 1024).clamp(1, 2_097_151).to_string(),
             )
             // With a backlog a fetch is a long run of one partition, not a little of each: it holds many events of few conversations, which
             // become few rows. (A record larger than this is fetched all the same, KIP-74.)
@@ -104,8 +97,7 @@ fn millis(duration: std::time::Duration) -> String {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
-    use rdkafka::consumer::BaseConsumer;
-    use rdkafka::producer::FutureProducer;
+    use rdkafka::{consumer::BaseConsumer, producer::FutureProducer};
 
     use crate::tests::settings;
 

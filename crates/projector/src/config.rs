@@ -72,20 +72,10 @@ pub struct KafkaConfig {
     pub group_instance_id: Option<String>,
     /// After this silence the group gives the partitions to others; with `consumer` the broker's `group.consumer.session.timeout.ms` counts, and this
     /// must not be greater.
-    #[arg(
-        long,
-        env = "RECAP_SESSION_TIMEOUT",
-        value_name = "DURATION",
-        default_value = "45s"
-    )]
+    #[arg(long, env = "RECAP_SESSION_TIMEOUT", value_name = "DURATION", default_value = "45s")]
     pub session_timeout: String,
     /// How often new topics and partitions are looked for.
-    #[arg(
-        long,
-        env = "RECAP_TOPIC_REFRESH",
-        value_name = "DURATION",
-        default_value = "10s"
-    )]
+    #[arg(long, env = "RECAP_TOPIC_REFRESH", value_name = "DURATION", default_value = "10s")]
     pub topic_refresh: String,
     /// How often offsets of committed batches are committed to Kafka.
     #[arg(
@@ -113,28 +103,13 @@ pub struct BatchingConfig {
     #[arg(long, env = "RECAP_WORKERS", value_name = "COUNT")]
     pub workers: Option<String>,
     /// Without a backlog, the time an event waits for others to share its transaction; at most 1s.
-    #[arg(
-        long,
-        env = "RECAP_FLUSH_LINGER",
-        value_name = "DURATION",
-        default_value = "3ms"
-    )]
+    #[arg(long, env = "RECAP_FLUSH_LINGER", value_name = "DURATION", default_value = "3ms")]
     pub flush_linger: String,
     /// With a backlog, the time a batch grows before it is due; it grows on while the one before it is written.
-    #[arg(
-        long,
-        env = "RECAP_FLUSH_MAX_AGE",
-        value_name = "DURATION",
-        default_value = "3s"
-    )]
+    #[arg(long, env = "RECAP_FLUSH_MAX_AGE", value_name = "DURATION", default_value = "3s")]
     pub flush_max_age: String,
     /// The most events in one batch.
-    #[arg(
-        long,
-        env = "RECAP_FLUSH_MAX_EVENTS",
-        value_name = "COUNT",
-        default_value = "250000"
-    )]
+    #[arg(long, env = "RECAP_FLUSH_MAX_EVENTS", value_name = "COUNT", default_value = "250000")]
     pub flush_max_events: String,
 }
 
@@ -144,28 +119,13 @@ pub struct BatchingConfig {
 pub struct MemoryConfig {
     /// What was taken from Kafka and is not yet committed to the database: up to 16 MiB of records to be folded (above it partitions are paused, below
     /// half of it resumed), the rest for the batches that grow and those being written, two a worker.
-    #[arg(
-        long,
-        env = "RECAP_INTAKE_BYTES",
-        value_name = "BYTES",
-        default_value = "256MiB"
-    )]
+    #[arg(long, env = "RECAP_INTAKE_BYTES", value_name = "BYTES", default_value = "256MiB")]
     pub intake_bytes: String,
     /// Conversation states kept for their next event.
-    #[arg(
-        long,
-        env = "RECAP_STATE_CACHE_BYTES",
-        value_name = "BYTES",
-        default_value = "64MiB"
-    )]
+    #[arg(long, env = "RECAP_STATE_CACHE_BYTES", value_name = "BYTES", default_value = "64MiB")]
     pub state_cache_bytes: String,
     /// Records fetched by librdkafka ahead of the projector.
-    #[arg(
-        long,
-        env = "RECAP_KAFKA_QUEUE_BYTES",
-        value_name = "BYTES",
-        default_value = "16MiB"
-    )]
+    #[arg(long, env = "RECAP_KAFKA_QUEUE_BYTES", value_name = "BYTES", default_value = "16MiB")]
     pub kafka_queue_bytes: String,
 }
 
@@ -212,19 +172,9 @@ pub struct DeadLetterConfig {
 #[command(next_help_heading = "Operation")]
 pub struct AdminConfig {
     /// Address of `/livez`, `/readyz` and `/metrics`.
-    #[arg(
-        long,
-        env = "RECAP_ADMIN_ADDR",
-        value_name = "ADDR",
-        default_value = "0.0.0.0:9091"
-    )]
+    #[arg(long, env = "RECAP_ADMIN_ADDR", value_name = "ADDR", default_value = "0.0.0.0:9091")]
     pub admin_addr: String,
     /// How long a shutdown, or giving partitions up, waits for what was taken in to be written; less than the session timeout.
-    #[arg(
-        long,
-        env = "RECAP_DRAIN_TIMEOUT",
-        value_name = "DURATION",
-        default_value = "20s"
-    )]
+    #[arg(long, env = "RECAP_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "20s")]
     pub drain_timeout: String,
 }

@@ -1,20 +1,19 @@
 //! The consumer thread: polls Kafka, feeds the workers, commits what they finished, and steps back when they can't keep up.
 
-use std::collections::HashMap;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
+};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::{
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+};
 use recap_telemetry::ProjectorMetrics;
 use tokio_util::sync::CancellationToken;
 
-use crate::Settings;
-use crate::coverage::Turn;
-use crate::health::Health;
-use crate::rebalance::Context;
-use crate::router::Router;
+use crate::{Settings, coverage::Turn, health::Health, rebalance::Context, router::Router};
 
 /// The longest wait for a record; also how late a stop or a finished chunk is noticed without traffic.
 const IDLE_POLL: Duration = Duration::from_millis(50);
@@ -35,9 +34,7 @@ pub enum ConsumerError {
     #[error("the Kafka consumer failed for good: {0}")]
     Fatal(#[source] KafkaError),
     /// The deadline of a shutdown passed before everything taken in was written. Nothing is lost: it is read again.
-    #[error(
-        "shutdown deadline passed with {bytes} bytes of records not yet written; they will be read again"
-    )]
+    #[error("shutdown deadline passed with {bytes} bytes of records not yet written; they will be read again")]
     DrainTimedOut {
         /// Bytes of records that were taken in and not written.
         bytes: usize,
@@ -91,9 +88,7 @@ impl ConsumerThread {
     fn may_rejoin(&self, error: &ConsumerError) -> bool {
         let fenced = matches!(
             error,
-            ConsumerError::Fatal(KafkaError::MessageConsumptionFatal(
-                RDKafkaErrorCode::FencedInstanceId
-            ))
+            ConsumerError::Fatal(KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId))
         );
         let patience = self.settings.session_timeout;
         fenced && self.rejoined.is_none_or(|last| last.elapsed() > patience)
@@ -172,9 +167,7 @@ impl ConsumerThread {
         let its_turn = match self.health.called_to_join_again() {
             None => false,
             Some(Turn::Everybody) => true,
-            Some(Turn::OwnerOf((topic, partition))) => {
-                lock(&self.router).is_assigned(&topic, partition)
-            }
+            Some(Turn::OwnerOf((topic, partition))) => lock(&self.router).is_assigned(&topic, partition),
         };
         if !its_turn {
             return Ok(());
@@ -296,10 +289,7 @@ impl ConsumerThread {
         };
         let name = error_name(code);
         self.metrics.kafka_error(name);
-        let silent = self
-            .logged
-            .get(name)
-            .is_some_and(|last| last.elapsed() < LOG_EVERY);
+        let silent = self.logged.get(name).is_some_and(|last| last.elapsed() < LOG_EVERY);
         if !silent {
             self.logged.insert(name, Instant::now());
             tracing::warn!(error = %code, "Kafka reports an error; the consumer goes on");
@@ -364,15 +354,11 @@ fn subscribe(consumer: &BaseConsumer<Context>, settings: &Settings) -> Result<()
 /// A stable name for metrics.
 pub(crate) fn error_name(code: RDKafkaErrorCode) -> &'static str {
     match code {
-        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
-            "unknown-topic"
-        }
+        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => "unknown-topic",
         RDKafkaErrorCode::AllBrokersDown => "all-brokers-down",
         RDKafkaErrorCode::BrokerTransportFailure => "transport",
         RDKafkaErrorCode::PollExceeded => "poll-exceeded",
-        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed => {
-            "not-authorized"
-        }
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed => "not-authorized",
         _ => "other",
     }
 }

@@ -4,19 +4,21 @@
 //! away, and librdkafka, which does not speak the version of the request that would tell (KIP-814), takes it for the new one: nobody would ever
 //! read what was added. So every member looks now and then, and when partitions stay unread, one of them leaves the group and joins again.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::groups::GroupInfo;
+use rdkafka::{
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    groups::GroupInfo,
+};
 use recap_telemetry::ProjectorMetrics;
 use tokio::time::MissedTickBehavior;
 
-use crate::Settings;
-use crate::health::Health;
-use crate::settings::GroupProtocol;
+use crate::{Settings, health::Health, settings::GroupProtocol};
 
 /// The shortest time between two looks, which cost a few small requests.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
@@ -56,11 +58,7 @@ impl Seen {
 }
 
 /// Looks for as long as the projector lives.
-pub(crate) async fn look_now_and_then(
-    settings: Arc<Settings>,
-    metrics: ProjectorMetrics,
-    health: Arc<Health>,
-) {
+pub(crate) async fn look_now_and_then(settings: Arc<Settings>, metrics: ProjectorMetrics, health: Arc<Health>) {
     let mut config = settings.admin_config();
     config.set("allow.auto.create.topics", "false");
     let client: Arc<BaseConsumer> = match config.create() {
@@ -94,9 +92,7 @@ pub(crate) async fn look_now_and_then(
             metrics.missing_topics.set(seen.missing.clone());
         }
         let unread = seen.unread();
-        metrics
-            .unread
-            .set(i64::try_from(unread).unwrap_or(i64::MAX));
+        metrics.unread.set(i64::try_from(unread).unwrap_or(i64::MAX));
         if unread == 0 {
             unread_since = None;
         } else if unread_since.get_or_insert_with(Instant::now).elapsed() > patience {
@@ -118,10 +114,7 @@ fn see(client: &BaseConsumer, settings: &Settings) -> KafkaResult<Seen> {
     let mut seen = Seen::default();
     for topic in &*settings.topics {
         let metadata = client.fetch_metadata(Some(topic), TIMEOUT)?;
-        let found = metadata
-            .topics()
-            .iter()
-            .find(|found| found.name() == &**topic);
+        let found = metadata.topics().iter().find(|found| found.name() == &**topic);
         let partitions = found.map_or(&[][..], |found| found.partitions());
         if partitions.is_empty() {
             seen.missing.insert(Arc::clone(topic));
@@ -132,10 +125,7 @@ fn see(client: &BaseConsumer, settings: &Settings) -> KafkaResult<Seen> {
     }
     if settings.protocol == GroupProtocol::Classic {
         let groups = client.fetch_group_list(Some(&settings.group), TIMEOUT)?;
-        let group = groups
-            .groups()
-            .iter()
-            .find(|group| group.name() == &*settings.group);
+        let group = groups.groups().iter().find(|group| group.name() == &*settings.group);
         seen.reading = match group {
             Some(group) if group.state() == "Stable" => Some(read_by(group)?),
             _ => None,
@@ -216,17 +206,10 @@ mod tests {
             existing: (0..3).map(partition).collect(),
             ..Seen::default()
         };
-        assert_eq!(
-            seen.unread(),
-            0,
-            "nothing is known while the group rebalances"
-        );
+        assert_eq!(seen.unread(), 0, "nothing is known while the group rebalances");
         seen.reading = Some(BTreeSet::new());
         assert_eq!((seen.unread(), seen.turn()), (3, Turn::Everybody));
         seen.reading = Some([2, 1].map(partition).into());
-        assert_eq!(
-            (seen.unread(), seen.turn()),
-            (1, Turn::OwnerOf(partition(1)))
-        );
+        assert_eq!((seen.unread(), seen.turn()), (1, Turn::OwnerOf(partition(1))));
     }
 }

@@ -1,25 +1,23 @@
 //! One flush from beginning to end: dead letters acknowledged, the batch committed, however long that takes.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Instant;
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use recap_events::{Decoded, EventType};
 use recap_store::{Batch, Entry, FlushError, FlushReport, GenerationId, Writer};
-use recap_telemetry::names::span;
-use recap_telemetry::{BatchFigures, EventOutcome, FlushOutcome, ProjectorMetrics, ResetReason};
+use recap_telemetry::{BatchFigures, EventOutcome, FlushOutcome, ProjectorMetrics, ResetReason, names::span};
 use sqlx::error::DatabaseError;
 use tracing::Instrument;
 
-use crate::backoff::Backoff;
-use crate::chunk::{Chunk, Record};
-use crate::clock::{rfc3339_now, unix_millis};
-use crate::dead_letters::format::REFUSED;
-use crate::dead_letters::{DeadLetter, Limit, Publisher, TooManyDeadLetters};
-use crate::health::Health;
-use crate::pending::{Fold, Work, read};
-use crate::reread::{Gone, Reread};
-use crate::source::{Place, Sources, Taken};
+use crate::{
+    backoff::Backoff,
+    chunk::{Chunk, Record},
+    clock::{rfc3339_now, unix_millis},
+    dead_letters::{DeadLetter, Limit, Publisher, TooManyDeadLetters, format::REFUSED},
+    health::Health,
+    pending::{Fold, Work, read},
+    reread::{Gone, Reread},
+    source::{Place, Sources, Taken},
+};
 
 /// A refused batch is cut into this many pieces, again and again until the events at fault are alone.
 const PIECES: usize = 8;
@@ -42,15 +40,9 @@ pub enum FlushFailure {
 #[derive(Debug)]
 pub(crate) enum Flushed {
     /// Everything of these chunks is durable; the entries are clean.
-    Done {
-        entries: Vec<Entry>,
-        chunks: Vec<Taken>,
-    },
+    Done { entries: Vec<Entry>, chunks: Vec<Taken> },
     /// Another generation is live: the records are to be folded again, for it.
-    GenerationChanged {
-        live: GenerationId,
-        sources: Sources,
-    },
+    GenerationChanged { live: GenerationId, sources: Sources },
 }
 
 /// What a flush needs; shared by all workers.
@@ -87,9 +79,7 @@ impl Flusher {
         work.producers.attach(&span);
         async {
             if !work.dead_letters.is_empty() {
-                self.publisher
-                    .publish(std::mem::take(&mut work.dead_letters))
-                    .await;
+                self.publisher.publish(std::mem::take(&mut work.dead_letters)).await;
             }
             match self.write(generation, &mut work.batch, work.events).await {
                 Ok(()) => {}
@@ -134,19 +124,12 @@ impl Flusher {
             return;
         };
         let now = unix_millis();
-        self.metrics.committed(
-            seconds(now - event_micros.div_euclid(1_000)),
-            seconds(now - produced),
-        );
+        self.metrics
+            .committed(seconds(now - event_micros.div_euclid(1_000)), seconds(now - produced));
     }
 
     /// Commits a batch, trying again for as long as the database is away; in halves, when it is too much for the time a statement has.
-    async fn write(
-        &self,
-        generation: GenerationId,
-        batch: &mut Batch,
-        mut events: u64,
-    ) -> Result<(), Setback> {
+    async fn write(&self, generation: GenerationId, batch: &mut Batch, mut events: u64) -> Result<(), Setback> {
         let mut parts = vec![std::mem::take(batch)];
         while let Some(mut part) = parts.pop() {
             if let Some(half) = self.write_part(generation, &mut part, events).await? {
@@ -176,8 +159,7 @@ impl Flusher {
                 |_| BatchFigures::default(),
                 |report| figures(report, events, conversations as u64),
             );
-            self.metrics
-                .flushed(outcome(&result), started.elapsed(), figures);
+            self.metrics.flushed(outcome(&result), started.elapsed(), figures);
             match result {
                 Ok(_) => {
                     self.health.database(None);
@@ -231,20 +213,14 @@ impl Flusher {
         Ok(None)
     }
 
-    async fn dead_letter(
-        &self,
-        chunk: &Chunk,
-        record: &Record,
-        error: &str,
-    ) -> Result<(), FlushFailure> {
+    async fn dead_letter(&self, chunk: &Chunk, record: &Record, error: &str) -> Result<(), FlushFailure> {
         self.limit.count(0, 1)?;
         let event_type = match read(chunk, record) {
             Ok(Decoded::Event(event)) => Some(event.event_type()),
             _ => None,
         };
         let name = event_type.map(EventType::as_str);
-        self.metrics
-            .events(name.unwrap_or("unknown"), EventOutcome::Refused, 1);
+        self.metrics.events(name.unwrap_or("unknown"), EventOutcome::Refused, 1);
         let letter = DeadLetter::new(chunk, record, REFUSED, error, name, &rfc3339_now());
         self.publisher.publish(vec![letter]).await;
         Ok(())
@@ -268,9 +244,8 @@ fn half(batch: &mut Batch) -> Batch {
 
 /// Every record that is an event, those refused before left out.
 fn events_of<'c>(chunk: &'c Chunk, refused: &HashSet<Place>) -> Vec<&'c Record> {
-    let is_event = |record: &&Record| {
-        matches!(read(chunk, record), Ok(Decoded::Event(_))) && !refused.contains(&record.place())
-    };
+    let is_event =
+        |record: &&Record| matches!(read(chunk, record), Ok(Decoded::Event(_))) && !refused.contains(&record.place());
     chunk.records.iter().filter(is_event).collect()
 }
 
@@ -310,10 +285,7 @@ fn figures(report: &FlushReport, events: u64, conversations: u64) -> BatchFigure
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "milliseconds of age are far below 2^52"
-)]
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of age are far below 2^52")]
 fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1_000.0
 }

@@ -6,8 +6,7 @@ use rdkafka::message::{Header, Headers};
 
 /// The headers whose names are UTF-8, in their order.
 pub fn readable<H: Headers>(headers: &H) -> impl Iterator<Item = Header<'_, &[u8]>> {
-    (0..headers.count())
-        .filter_map(|place| catch_unwind(AssertUnwindSafe(|| headers.get(place))).ok())
+    (0..headers.count()).filter_map(|place| catch_unwind(AssertUnwindSafe(|| headers.get(place))).ok())
 }
 
 /// Keeps what rdkafka panics about while a message is read out of the log: it is caught, and told in words of our own.

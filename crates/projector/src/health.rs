@@ -1,9 +1,12 @@
 //! What the probes ask: does the consumer poll, is it in the group, does the database answer.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use crate::coverage::Turn;
 
@@ -58,18 +61,12 @@ impl Health {
 
     /// Partitions go unread: this member, if it is its turn, is to leave the group and join again.
     pub(crate) fn call_to_join_again(&self, turn: Turn) {
-        *self
-            .join_again
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(turn);
+        *self.join_again.lock().unwrap_or_else(PoisonError::into_inner) = Some(turn);
     }
 
     /// The call, once.
     pub(crate) fn called_to_join_again(&self) -> Option<Turn> {
-        self.join_again
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.join_again.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// `None` when the database answers, else why not.

@@ -38,8 +38,7 @@ mod source;
 mod worker;
 
 pub use config::{
-    AdminConfig, BatchingConfig, DatabaseConfig, DeadLetterConfig, KafkaConfig, MemoryConfig,
-    ProjectorConfig,
+    AdminConfig, BatchingConfig, DatabaseConfig, DeadLetterConfig, KafkaConfig, MemoryConfig, ProjectorConfig,
 };
 pub use consumer::ConsumerError;
 pub use flush::FlushFailure;

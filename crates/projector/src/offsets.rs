@@ -24,10 +24,7 @@ struct Partition {
 
 impl Partition {
     fn position(&self) -> Option<i64> {
-        self.unfinished
-            .first()
-            .map(|&(first, _)| first)
-            .or(self.next)
+        self.unfinished.first().map(|&(first, _)| first).or(self.next)
     }
 }
 
@@ -57,9 +54,9 @@ impl Offsets {
         state.next = Some(offset + 1);
         let parts = self.chunks.entry(chunk).or_default();
         // A chunk that outlived an assignment and goes on in the next one counts from its first record there.
-        let known = parts.iter().any(|&(known, first)| {
-            known == partition && state.unfinished.contains(&(first, chunk))
-        });
+        let known = parts
+            .iter()
+            .any(|&(known, first)| known == partition && state.unfinished.contains(&(first, chunk)));
         if !known {
             state.unfinished.insert((offset, chunk));
             parts.push((partition, offset));
@@ -129,25 +126,12 @@ mod tests {
 
     #[derive(Debug, Clone)]
     enum Step {
-        Take {
-            worker: usize,
-            partition: usize,
-            gap: i64,
-        },
-        Dispatch {
-            worker: usize,
-        },
-        Finish {
-            place: usize,
-        },
-        Reassign {
-            partition: usize,
-            back: i64,
-        },
+        Take { worker: usize, partition: usize, gap: i64 },
+        Dispatch { worker: usize },
+        Finish { place: usize },
+        Reassign { partition: usize, back: i64 },
         Advance,
-        CommitFailed {
-            partition: usize,
-        },
+        CommitFailed { partition: usize },
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {

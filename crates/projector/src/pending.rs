@@ -3,23 +3,24 @@
 //! A folded event can't be unfolded: when the database refuses something, or another generation goes live, the states are dropped and the records
 //! read and folded again. Their own bytes are not kept, so that a batch may hold many events of the same conversations.
 
-use std::collections::hash_map;
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    collections::{HashMap, HashSet, hash_map},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use recap_events::{Body, Decoded, Event, EventType, Invalid, Skipped, decode};
 use recap_store::{AgentWrite, Base, Batch, ConversationKey, Entry, UserWrite};
 use recap_summary::Delta;
-use recap_telemetry::propagation::Producers;
-use recap_telemetry::{EventOutcome, ProjectorMetrics};
+use recap_telemetry::{EventOutcome, ProjectorMetrics, propagation::Producers};
 
-use crate::cache::{StateCache, bytes};
-use crate::chunk::{Chunk, Record};
-use crate::clock::rfc3339_now;
-use crate::dead_letters::DeadLetter;
-use crate::dead_letters::format::UNREADABLE_HEADERS;
-use crate::source::{Place, Sources, Taken};
+use crate::{
+    cache::{StateCache, bytes},
+    chunk::{Chunk, Record},
+    clock::rfc3339_now,
+    dead_letters::{DeadLetter, format::UNREADABLE_HEADERS},
+    source::{Place, Sources, Taken},
+};
 
 /// A batch ready to be written, and what is needed to make it again.
 #[derive(Debug, Default)]
@@ -78,8 +79,7 @@ impl Fold {
                 self.users.push(write);
             }
             Body::Agent { agent_id, profile } => {
-                let write =
-                    AgentWrite::new(&event.org_id, *agent_id, &event.id, event.time, profile);
+                let write = AgentWrite::new(&event.org_id, *agent_id, &event.id, event.time, profile);
                 self.bytes += write.heap_bytes();
                 self.agents.push(write);
             }
@@ -200,9 +200,7 @@ impl Pending {
                     counts.null += 1;
                     continue;
                 }
-                Ok(Decoded::Invalid(_)) | Err(UnreadableHeaders)
-                    if matches!(pass, Pass::Again(_)) =>
-                {
+                Ok(Decoded::Invalid(_)) | Err(UnreadableHeaders) if matches!(pass, Pass::Again(_)) => {
                     continue;
                 }
                 Ok(Decoded::Invalid(invalid)) => {
@@ -213,13 +211,11 @@ impl Pending {
                 Err(UnreadableHeaders) => {
                     let now = now.get_or_insert_with(rfc3339_now);
                     let error = "a header name is not UTF-8";
-                    let letter =
-                        DeadLetter::new(chunk, record, UNREADABLE_HEADERS, error, None, now);
+                    let letter = DeadLetter::new(chunk, record, UNREADABLE_HEADERS, error, None, now);
                     (None, letter)
                 }
             };
-            counts.invalid
-                [event_type.map_or(EventType::ALL.len(), |event_type| event_type as usize)] += 1;
+            counts.invalid[event_type.map_or(EventType::ALL.len(), |event_type| event_type as usize)] += 1;
             self.letter_bytes += letter.value.as_ref().map_or(0, Vec::len);
             self.work.dead_letters.push(letter);
         }
@@ -251,12 +247,7 @@ impl Pending {
 
     /// Takes back entries that were written: what came in meanwhile is joined to them, the others are kept for later.
     pub fn written(&mut self, entries: Vec<Entry>, cache: &mut StateCache) {
-        for Entry {
-            key,
-            mut delta,
-            base,
-        } in entries
-        {
+        for Entry { key, mut delta, base } in entries {
             match self.fold.entries.entry(key) {
                 hash_map::Entry::Occupied(mut meanwhile) => {
                     let (fresh, fresh_base) = meanwhile.get_mut();
@@ -343,10 +334,7 @@ impl Pending {
 pub(crate) struct UnreadableHeaders;
 
 /// Decodes one record of a chunk.
-pub(crate) fn read<'a>(
-    chunk: &'a Chunk,
-    record: &Record,
-) -> Result<Decoded<'a>, UnreadableHeaders> {
+pub(crate) fn read<'a>(chunk: &'a Chunk, record: &Record) -> Result<Decoded<'a>, UnreadableHeaders> {
     if record.unreadable_headers.is_some() {
         return Err(UnreadableHeaders);
     }
@@ -355,12 +343,5 @@ pub(crate) fn read<'a>(
 
 fn dead_letter(chunk: &Chunk, record: &Record, invalid: &Invalid, now: &str) -> DeadLetter {
     let event_type = invalid.event_type.map(EventType::as_str);
-    DeadLetter::new(
-        chunk,
-        record,
-        invalid.reason.as_str(),
-        &invalid.detail,
-        event_type,
-        now,
-    )
+    DeadLetter::new(chunk, record, invalid.reason.as_str(), &invalid.detail, event_type, now)
 }

@@ -1,31 +1,36 @@
 //! The projector as a whole: starting its parts, watching them, ending them.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use rdkafka::error::KafkaError;
 use recap_store::{FlushError, GenerationId, SchemaError, Writer, WriterOptions};
 use recap_telemetry::{MetricsRegistry, PoolState, ProjectorMetrics};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::Settings;
-use crate::admin;
-use crate::backoff::Backoff;
-use crate::cache::StateCache;
-use crate::consumer::{ConsumerError, ConsumerThread};
-use crate::coverage::look_now_and_then;
-use crate::dead_letters::{Limit, Publisher, TooManyDeadLetters, Window};
-use crate::flush::{FlushFailure, Flusher};
-use crate::health::Health;
-use crate::pending::Pending;
-use crate::reread::Reread;
-use crate::router::Router;
-use crate::settle::settle_now_and_then;
-use crate::worker::{Worker, WorkerError};
+use crate::{
+    Settings, admin,
+    backoff::Backoff,
+    cache::StateCache,
+    consumer::{ConsumerError, ConsumerThread},
+    coverage::look_now_and_then,
+    dead_letters::{Limit, Publisher, TooManyDeadLetters, Window},
+    flush::{FlushFailure, Flusher},
+    health::Health,
+    pending::Pending,
+    reread::Reread,
+    router::Router,
+    settle::settle_now_and_then,
+    worker::{Worker, WorkerError},
+};
 
 /// How long leaving the group may take after everything is committed; with brokers away it would take minutes.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,9 +75,7 @@ impl ProjectorError {
     #[must_use]
     pub fn too_many_dead_letters(&self) -> Option<&TooManyDeadLetters> {
         match self {
-            Self::Worker(WorkerError::Flush(FlushFailure::TooManyDeadLetters(limit))) => {
-                Some(limit)
-            }
+            Self::Worker(WorkerError::Flush(FlushFailure::TooManyDeadLetters(limit))) => Some(limit),
             _ => None,
         }
     }
@@ -138,10 +141,7 @@ impl Projector {
     ///
     /// # Errors
     /// What waiting cannot mend: an address in use, client options nobody understands.
-    pub async fn start(
-        settings: Settings,
-        registry: &MetricsRegistry,
-    ) -> Result<RunningProjector, ProjectorError> {
+    pub async fn start(settings: Settings, registry: &MetricsRegistry) -> Result<RunningProjector, ProjectorError> {
         let settings = Arc::new(settings);
         let metrics = ProjectorMetrics::new(&registry.meter());
         let health = Arc::new(Health::new(settings.patience()));
@@ -154,8 +154,7 @@ impl Projector {
             .map_err(|source| ProjectorError::Admin { addr, source })?;
         let flusher = Arc::new(Flusher {
             writer: writer(&settings)?,
-            publisher: Publisher::new(&settings, metrics.clone())
-                .map_err(ProjectorError::Client)?,
+            publisher: Publisher::new(&settings, metrics.clone()).map_err(ProjectorError::Client)?,
             limit: Limit::new(Window::new(
                 settings.dead_letter_window,
                 settings.dead_letter_max_ratio,
@@ -205,9 +204,7 @@ impl Projector {
 }
 
 fn connections(settings: &Settings) -> u32 {
-    u32::try_from(settings.workers)
-        .unwrap_or(u32::MAX)
-        .saturating_add(1)
+    u32::try_from(settings.workers).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 fn writer(settings: &Settings) -> Result<Writer, ProjectorError> {
@@ -244,10 +241,7 @@ impl Supervisor {
         for number in 0..self.settings.workers {
             let (sender, chunks) = tokio::sync::mpsc::unbounded_channel();
             senders.push(sender);
-            let cache = StateCache::new(
-                self.settings.cache_bytes / self.settings.workers,
-                self.metrics.clone(),
-            );
+            let cache = StateCache::new(self.settings.cache_bytes / self.settings.workers, self.metrics.clone());
             let worker = Worker {
                 chunks,
                 reports: report.clone(),
@@ -263,12 +257,7 @@ impl Supervisor {
             };
             workers.spawn(worker.run());
         }
-        let router = Router::new(
-            Arc::clone(&self.settings.topics),
-            senders,
-            reports,
-            self.hard.clone(),
-        );
+        let router = Router::new(Arc::clone(&self.settings.topics), senders, reports, self.hard.clone());
         let consumer = self.spawn_consumer(router)?;
         let publisher = Arc::clone(&self.flusher);
         workers.spawn(async move {
@@ -304,11 +293,9 @@ impl Supervisor {
                     }
                     Err(error) => error.to_string(),
                 },
-                Err(
-                    error @ (SchemaError::Database(_)
-                    | SchemaError::NotMigrated
-                    | SchemaError::Behind { .. }),
-                ) => error.to_string(),
+                Err(error @ (SchemaError::Database(_) | SchemaError::NotMigrated | SchemaError::Behind { .. })) => {
+                    error.to_string()
+                }
                 Err(error) => return Err(ProjectorError::Schema(error)),
             };
             tracing::warn!(trouble, "waiting for the database");
@@ -319,20 +306,17 @@ impl Supervisor {
 
     fn spawn_consumer(&self, router: Router) -> Result<Consumer, ProjectorError> {
         let stop = self.stop.clone();
-        let thread =
-            ConsumerThread::new(&self.settings, router, &self.metrics, &self.health, stop)?;
+        let thread = ConsumerThread::new(&self.settings, router, &self.metrics, &self.health, stop)?;
         let (drained_sender, drained) = oneshot::channel();
         let (left_sender, left) = oneshot::channel();
-        let spawned = std::thread::Builder::new()
-            .name("consumer".to_owned())
-            .spawn(move || {
-                thread.run(|result| {
-                    // Without a supervisor the process is on its way out.
-                    let _unheard = drained_sender.send(result);
-                });
-                // Nobody waits any more when leaving took too long.
-                let _late = left_sender.send(());
+        let spawned = std::thread::Builder::new().name("consumer".to_owned()).spawn(move || {
+            thread.run(|result| {
+                // Without a supervisor the process is on its way out.
+                let _unheard = drained_sender.send(result);
             });
+            // Nobody waits any more when leaving took too long.
+            let _late = left_sender.send(());
+        });
         match spawned {
             Ok(_) => Ok(Consumer { drained, left }),
             Err(error) => {
@@ -366,14 +350,8 @@ impl Supervisor {
         self.stop.cancel();
         self.hard.cancel();
         self.health.stopping();
-        if result.is_ok()
-            && tokio::time::timeout(LEAVE_TIMEOUT, consumer.left)
-                .await
-                .is_err()
-        {
-            tracing::warn!(
-                "leaving the consumer group takes too long; the group will notice by itself"
-            );
+        if result.is_ok() && tokio::time::timeout(LEAVE_TIMEOUT, consumer.left).await.is_err() {
+            tracing::warn!("leaving the consumer group takes too long; the group will notice by itself");
         }
         workers.shutdown().await;
         if tokio::time::timeout(LEAVE_TIMEOUT, self.flusher.writer.close())

@@ -36,16 +36,12 @@ pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
         .ok()
         .and_then(|number| number.checked_mul(scale))
         .filter(|_| scale > 0)
-        .ok_or_else(|| {
-            format!("`{text}` is not a size such as `65536`, `64KiB`, `96MiB` or `1GiB`")
-        })
+        .ok_or_else(|| format!("`{text}` is not a size such as `65536`, `64KiB`, `96MiB` or `1GiB`"))
 }
 
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     (&text[..end], text[end..].trim_start())
 }
 

@@ -1,20 +1,26 @@
 //! What librdkafka calls back inside `poll`: partitions come and go, statistics and errors arrive.
 
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
-use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::KafkaError;
-use rdkafka::statistics::Statistics;
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::{
+    client::ClientContext,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
+    error::KafkaError,
+    statistics::Statistics,
+    topic_partition_list::TopicPartitionList,
+};
 use recap_telemetry::{PartitionLag, ProjectorMetrics};
 
-use crate::Settings;
-use crate::clock::unix_millis;
-use crate::consumer::{error_name, lock};
-use crate::health::Health;
-use crate::router::Router;
+use crate::{
+    Settings,
+    clock::unix_millis,
+    consumer::{error_name, lock},
+    health::Health,
+    router::Router,
+};
 
 pub(crate) struct Context {
     router: Arc<Mutex<Router>>,
@@ -53,8 +59,7 @@ impl Context {
         let mut router = lock(&self.router);
         let partitions = router.indexes(list);
         // Partitions that were lost belong to another member by now; waiting would only delay coming back.
-        let drained =
-            !gone && router.drain(&partitions, Instant::now() + self.settings.drain_timeout);
+        let drained = !gone && router.drain(&partitions, Instant::now() + self.settings.drain_timeout);
         let to_commit = if gone {
             TopicPartitionList::new()
         } else {
@@ -78,12 +83,7 @@ impl Context {
             self.metrics.lags.remove(topic, number);
         }
         self.health.assigned(router.offsets.assigned().count());
-        tracing::info!(
-            partitions = list.count(),
-            lost = gone,
-            drained,
-            "partitions revoked"
-        );
+        tracing::info!(partitions = list.count(), lost = gone, drained, "partitions revoked");
     }
 }
 
@@ -107,10 +107,7 @@ impl ClientContext for Context {
             let records = (partition.hi_offset - committed).max(0);
             let behind = router.produced.get(&index).filter(|_| records > 0);
             let milliseconds = behind.map_or(0, |produced| (unix_millis() - produced).max(0));
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "milliseconds of lag are far below 2^52"
-            )]
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds of lag are far below 2^52")]
             let seconds = milliseconds as f64 / 1_000.0;
             let lag = PartitionLag {
                 records,

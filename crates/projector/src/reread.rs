@@ -1,20 +1,25 @@
 //! Reading records again that were folded and could not be written as they were.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use rdkafka::Message as _;
-use rdkafka::error::RDKafkaErrorCode;
-use recap_replay::log::{Flow, KafkaLog, LogConfig, LogError};
-use recap_replay::{Offsets, Partition};
+use rdkafka::{Message as _, error::RDKafkaErrorCode};
+use recap_replay::{
+    Offsets, Partition,
+    log::{Flow, KafkaLog, LogConfig, LogError},
+};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::Settings;
-use crate::chunk::{Buffers, Chunk};
-use crate::offsets::ChunkId;
-use crate::router::worker_of;
-use crate::source::{Sources, Span};
+use crate::{
+    Settings,
+    chunk::{Buffers, Chunk},
+    offsets::ChunkId,
+    router::worker_of,
+    source::{Sources, Span},
+};
 
 /// Bytes of one piece.
 const PIECE_BYTES: usize = 4 << 20;
@@ -148,9 +153,7 @@ fn read(settings: &Settings, worker: usize, spans: &Spans, pieces: &Pieces) -> R
         }
         if read {
             let unread = spans.iter().find(|(place, _)| !begun.contains(place));
-            return unread.map_or(Ok(()), |(place, (_, span))| {
-                Err(Ended::Gone(Gone::new(place, *span)))
-            });
+            return unread.map_or(Ok(()), |(place, (_, span))| Err(Ended::Gone(Gone::new(place, *span))));
         }
     }
 }
@@ -160,13 +163,8 @@ fn out_of_range(error: LogError, log: &KafkaLog, spans: &Spans) -> Ended {
     let LogError::Kafka { source, .. } = &error else {
         return Ended::Log(error);
     };
-    let codes = [
-        RDKafkaErrorCode::OffsetOutOfRange,
-        RDKafkaErrorCode::AutoOffsetReset,
-    ];
-    let is_gone = source
-        .rdkafka_error_code()
-        .is_some_and(|code| codes.contains(&code));
+    let codes = [RDKafkaErrorCode::OffsetOutOfRange, RDKafkaErrorCode::AutoOffsetReset];
+    let is_gone = source.rdkafka_error_code().is_some_and(|code| codes.contains(&code));
     let unread = spans
         .iter()
         .find(|(partition, (_, span))| log.position().get(partition) <= span.last);

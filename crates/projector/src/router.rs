@@ -1,18 +1,24 @@
 //! From records to chunks: which worker gets a record, which bytes are under way, which offsets are durable.
 
-use std::collections::HashMap;
-use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
 
-use rdkafka::Message;
-use rdkafka::message::BorrowedMessage;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::{
+    Message,
+    message::BorrowedMessage,
+    topic_partition_list::{Offset, TopicPartitionList},
+};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::chunk::{Buffers, Chunk};
-use crate::offsets::{ChunkId, Offsets, PartitionIndex};
+use crate::{
+    chunk::{Buffers, Chunk},
+    offsets::{ChunkId, Offsets, PartitionIndex},
+};
 
 /// A chunk of this size goes to its worker at once; smaller ones go when there is nothing more to take.
 const CHUNK_BYTES: usize = 256 * 1024;

@@ -1,15 +1,13 @@
 //! The configuration, read and judged: what the rest of the projector works with.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::ProjectorConfig;
-use crate::quantity::{parse_bytes, parse_duration};
+use crate::{
+    ProjectorConfig,
+    quantity::{parse_bytes, parse_duration},
+};
 
 /// Options that decide about correctness; the projector sets them.
 const RESERVED: [&str; 7] = [
@@ -103,9 +101,7 @@ pub struct InvalidConfig(pub Vec<String>);
 impl fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the configuration is not valid:")?;
-        self.0
-            .iter()
-            .try_for_each(|mistake| write!(f, "\n  {mistake}"))
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
     }
 }
 
@@ -130,10 +126,7 @@ impl Reading {
     fn duration(&mut self, name: &str, text: &str, least: Duration, most: Duration) -> Duration {
         match parse_duration(text) {
             Ok(value) if value < least || value > most => {
-                self.wrong(
-                    name,
-                    format_args!("`{text}` is not between {least:?} and {most:?}"),
-                );
+                self.wrong(name, format_args!("`{text}` is not between {least:?} and {most:?}"));
                 least
             }
             Ok(value) => value,
@@ -179,16 +172,9 @@ impl Reading {
 
     fn topics(&mut self, text: &str) -> Arc<[Arc<str>]> {
         let mut topics: Vec<Arc<str>> = Vec::new();
-        for topic in text
-            .split(',')
-            .map(str::trim)
-            .filter(|topic| !topic.is_empty())
-        {
+        for topic in text.split(',').map(str::trim).filter(|topic| !topic.is_empty()) {
             if !is_topic(topic) {
-                self.wrong(
-                    "RECAP_TOPICS",
-                    format_args!("`{topic}` is not a topic name"),
-                );
+                self.wrong("RECAP_TOPICS", format_args!("`{topic}` is not a topic name"));
             } else if !topics.iter().any(|known| &**known == topic) {
                 topics.push(topic.into());
             }
@@ -209,10 +195,7 @@ impl Reading {
             }
             match option.split_once('=') {
                 Some((key, _)) if RESERVED.contains(&key.trim()) => {
-                    self.wrong(
-                        name,
-                        format_args!("`{}` is set by the projector", key.trim()),
-                    );
+                    self.wrong(name, format_args!("`{}` is set by the projector", key.trim()));
                 }
                 Some((key, value)) => {
                     options.insert(key.trim().to_owned(), value.trim().to_owned().into());
@@ -243,9 +226,7 @@ impl ProjectorConfig {
     pub fn settings(&self) -> Result<Settings, InvalidConfig> {
         let second = Duration::from_secs(1);
         let hour = Duration::from_hours(1);
-        let mut read = Reading {
-            mistakes: Vec::new(),
-        };
+        let mut read = Reading { mistakes: Vec::new() };
         let protocol = match self.kafka.group_protocol.trim() {
             "classic" => GroupProtocol::Classic,
             "consumer" => GroupProtocol::Consumer,
@@ -264,11 +245,7 @@ impl ProjectorConfig {
             );
             SocketAddr::from(([0, 0, 0, 0], 0))
         });
-        let url = self
-            .database
-            .database_url
-            .as_ref()
-            .map(ExposeSecret::expose_secret);
+        let url = self.database.database_url.as_ref().map(ExposeSecret::expose_secret);
         let database_url = read.required("DATABASE_URL", url);
         if !database_url.is_empty()
             && !["postgres://", "postgresql://"]
@@ -277,27 +254,17 @@ impl ProjectorConfig {
         {
             read.wrong("DATABASE_URL", "does not begin with `postgres://`");
         }
-        let cpus = std::thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(8);
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from).min(8);
         let settings = Settings {
             database_url: database_url.into(),
-            bootstrap_servers: read.required(
-                "KAFKA_BOOTSTRAP_SERVERS",
-                self.kafka.kafka_bootstrap_servers.as_deref(),
-            ),
+            bootstrap_servers: read.required("KAFKA_BOOTSTRAP_SERVERS", self.kafka.kafka_bootstrap_servers.as_deref()),
             topics: read.topics(&self.kafka.topics),
             group: read
                 .required("RECAP_CONSUMER_GROUP", Some(&self.kafka.consumer_group))
                 .into(),
             protocol,
             instance_id: self.instance_id(protocol, admin_addr.port()),
-            session_timeout: read.duration(
-                "RECAP_SESSION_TIMEOUT",
-                &self.kafka.session_timeout,
-                second,
-                hour,
-            ),
+            session_timeout: read.duration("RECAP_SESSION_TIMEOUT", &self.kafka.session_timeout, second, hour),
             topic_refresh: read.duration(
                 "RECAP_TOPIC_REFRESH",
                 &self.kafka.topic_refresh,
@@ -328,19 +295,10 @@ impl ProjectorConfig {
                 Duration::ZERO,
                 hour,
             ),
-            max_events: read.number(
-                "RECAP_FLUSH_MAX_EVENTS",
-                &self.batching.flush_max_events,
-                1,
-                1_000_000,
-            ),
+            max_events: read.number("RECAP_FLUSH_MAX_EVENTS", &self.batching.flush_max_events, 1, 1_000_000),
             intake_bytes: read.bytes("RECAP_INTAKE_BYTES", &self.memory.intake_bytes, 1 << 20),
             cache_bytes: read.bytes("RECAP_STATE_CACHE_BYTES", &self.memory.state_cache_bytes, 0),
-            kafka_queue_bytes: read.bytes(
-                "RECAP_KAFKA_QUEUE_BYTES",
-                &self.memory.kafka_queue_bytes,
-                1 << 20,
-            ),
+            kafka_queue_bytes: read.bytes("RECAP_KAFKA_QUEUE_BYTES", &self.memory.kafka_queue_bytes, 1 << 20),
             dead_letter_topic: self.dead_letters.dead_letter_topic.trim().to_owned(),
             dead_letter_max_ratio: read.number(
                 "RECAP_DEAD_LETTER_MAX_RATIO",
@@ -408,15 +366,14 @@ impl Settings {
         if !is_topic(&self.dead_letter_topic) {
             read.wrong("RECAP_DEAD_LETTER_TOPIC", "is not a topic name");
         }
-        if self
-            .topics
-            .iter()
-            .any(|topic| **topic == *self.dead_letter_topic)
-        {
+        if self.topics.iter().any(|topic| **topic == *self.dead_letter_topic) {
             read.wrong("RECAP_DEAD_LETTER_TOPIC", "is one of RECAP_TOPICS");
         }
         if self.drain_timeout >= self.session_timeout {
-            read.wrong("RECAP_DRAIN_TIMEOUT", "is not less than RECAP_SESSION_TIMEOUT: the group would give the partitions away first");
+            read.wrong(
+                "RECAP_DRAIN_TIMEOUT",
+                "is not less than RECAP_SESSION_TIMEOUT: the group would give the partitions away first",
+            );
         }
         if self.instance_id.as_ref().is_some_and(|id| id.len() > 249) {
             read.wrong("RECAP_GROUP_INSTANCE_ID", "is longer than 249 characters");
@@ -497,8 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn a_static_member_is_named_by_host_and_admin_port_unless_the_protocol_or_the_operator_says_otherwise()
-     {
+    fn a_static_member_is_named_by_host_and_admin_port_unless_the_protocol_or_the_operator_says_otherwise() {
         let id = |more: &[&str]| read(&[&NEEDED[..], more].concat()).unwrap().instance_id;
         assert!(id(&[]).is_some_and(|id| id.ends_with(":9091")));
         assert_eq!(id(&["--group-protocol=consumer"]), None);

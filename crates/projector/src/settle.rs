@@ -1,10 +1,11 @@
 //! After a switch whose rebuild died before it had read past it: some projector does that in its place.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use recap_replay::log::LogConfig;
-use recap_replay::rebuild::{self, Observer, Phase, RebuildError, RebuildOptions};
+use recap_replay::{
+    log::LogConfig,
+    rebuild::{self, Observer, Phase, RebuildError, RebuildOptions},
+};
 use recap_store::{Writer, WriterOptions};
 use secrecy::ExposeSecret as _;
 use sqlx::postgres::PgPoolOptions;

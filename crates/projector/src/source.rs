@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::chunk::Chunk;
-use crate::offsets::ChunkId;
+use crate::{chunk::Chunk, offsets::ChunkId};
 
 /// Offsets without records of this worker that are read over rather than sought past.
 const READ_OVER: i64 = 10_000;
@@ -34,11 +33,7 @@ impl From<&Chunk> for Taken {
         let mut spans: Vec<((usize, i32), Span)> = Vec::new();
         for record in &chunk.records {
             let (partition, offset) = ((record.topic, record.partition), record.offset);
-            match spans
-                .iter_mut()
-                .rev()
-                .find(|(known, _)| *known == partition)
-            {
+            match spans.iter_mut().rev().find(|(known, _)| *known == partition) {
                 // Given away and back, a partition is read again from an earlier offset.
                 Some((_, span)) => {
                     span.first = span.first.min(offset);
@@ -115,9 +110,7 @@ mod tests {
         let mut sources = Sources::default();
         sources.taken.push(taken(1, &[(0, 100, 200), (1, 7, 7)]));
         sources.taken.push(taken(2, &[(0, 50, 120)]));
-        sources
-            .taken
-            .push(taken(3, &[(0, 201, 300), (0, 90_000, 90_001)]));
+        sources.taken.push(taken(3, &[(0, 201, 300), (0, 90_000, 90_001)]));
         let spans = sources.spans();
         let span = |first, last| Span { first, last };
         assert_eq!(spans[&(0, 0)], [span(50, 300), span(90_000, 90_001)]);

@@ -1,24 +1,26 @@
 //! A worker: folds what comes in while the batch before is being written.
 
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use recap_store::{Entry, GenerationId};
 use recap_telemetry::ResetReason;
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinError;
-use tokio::time::Instant;
+use tokio::{sync::mpsc::UnboundedReceiver, task::JoinError, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::Settings;
-use crate::cache::StateCache;
-use crate::chunk::{Buffers, Chunk};
-use crate::consumer::level;
-use crate::flush::{FlushFailure, Flushed, Flusher};
-use crate::pending::{Pass, Pending};
-use crate::reread::Reread;
-use crate::router::Report;
-use crate::source::Sources;
+use crate::{
+    Settings,
+    cache::StateCache,
+    chunk::{Buffers, Chunk},
+    consumer::level,
+    flush::{FlushFailure, Flushed, Flusher},
+    pending::{Pass, Pending},
+    reread::Reread,
+    router::Report,
+    source::Sources,
+};
 
 /// Why a worker ended before its work did.
 #[derive(Debug, thiserror::Error)]
@@ -91,10 +93,7 @@ impl Worker {
         // The consumer thread is gone only when nobody commits any more.
         let _unheard = self.reports.send(folded);
         self.report();
-        self.flusher
-            .limit
-            .count(records, dead)
-            .map_err(FlushFailure::from)?;
+        self.flusher.limit.count(records, dead).map_err(FlushFailure::from)?;
         Ok(())
     }
 
@@ -105,10 +104,7 @@ impl Worker {
         }
         let age = self.pending.age();
         let idle = self.chunks.is_empty();
-        !open
-            || self.is_full()
-            || age >= self.settings.max_age
-            || (idle && age >= self.settings.linger)
+        !open || self.is_full() || age >= self.settings.max_age || (idle && age >= self.settings.linger)
     }
 
     /// A batch is full by its records, or by the memory it takes or may take while it is written.
@@ -122,16 +118,12 @@ impl Worker {
     fn measure(&mut self, entries: &[Entry]) {
         let bytes: usize = entries.iter().map(|entry| entry.delta.heap_bytes()).sum();
         if let Some(average) = bytes.checked_div(entries.len()) {
-            self.conversations_max =
-                (self.settings.batch_bytes() / average.max(1)).max(LEAST_CONVERSATIONS);
+            self.conversations_max = (self.settings.batch_bytes() / average.max(1)).max(LEAST_CONVERSATIONS);
         }
     }
 
     fn lingered(&self) -> Instant {
-        let since = self
-            .pending
-            .since()
-            .map_or_else(Instant::now, Instant::from_std);
+        let since = self.pending.since().map_or_else(Instant::now, Instant::from_std);
         since + self.settings.linger.max(Duration::from_micros(100))
     }
 
@@ -142,9 +134,9 @@ impl Worker {
         let flusher = Arc::clone(&self.flusher);
         let reread = Arc::clone(&self.reread);
         let generation = self.generation;
-        AbortOnDropHandle::new(tokio::spawn(async move {
-            flusher.flush(generation, work, &reread).await
-        }))
+        AbortOnDropHandle::new(tokio::spawn(
+            async move { flusher.flush(generation, work, &reread).await },
+        ))
     }
 
     /// Moves the shared level to what is not committed here now.
@@ -172,11 +164,7 @@ impl Worker {
     }
 
     /// Everything held belongs to a generation that is no longer live: drops it, and reads and folds the records again.
-    async fn refold(
-        &mut self,
-        live: GenerationId,
-        mut sources: Sources,
-    ) -> Result<(), WorkerError> {
+    async fn refold(&mut self, live: GenerationId, mut sources: Sources) -> Result<(), WorkerError> {
         tracing::info!(from = %self.generation, to = %live, "another generation is live; folding again");
         self.flusher.metrics.reset(ResetReason::GenerationChanged);
         self.generation = live;
@@ -194,9 +182,7 @@ impl Worker {
     }
 }
 
-async fn done(
-    in_flight: &mut Option<InFlight>,
-) -> Result<Result<Flushed, FlushFailure>, JoinError> {
+async fn done(in_flight: &mut Option<InFlight>) -> Result<Result<Flushed, FlushFailure>, JoinError> {
     match in_flight {
         Some(handle) => handle.await,
         None => std::future::pending().await,

@@ -12,19 +12,17 @@ mod support;
 #[path = "faults/sprinkle.rs"]
 mod sprinkle;
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use recap_generator::{Config, Log, Record};
-use recap_servers::kafka::KafkaOptions;
-use recap_servers::{KafkaServer, PostgresServer};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-
+use recap_servers::{KafkaServer, PostgresServer, kafka::KafkaOptions};
 use sprinkle::sprinkle;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use support::{Place, Process, TOPICS, eventually};
 
 /// Longer than the projectors' session timeout.
@@ -67,8 +65,7 @@ const SESSIONS: [(&str, &str); 4] = [
 
 fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
     std::env::var(name).ok().map_or(default, |text| {
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} cannot be read"))
+        text.parse().unwrap_or_else(|_| panic!("{name} cannot be read"))
     })
 }
 
@@ -95,10 +92,7 @@ impl Harness<'_> {
         let wanted = FAULTS
             .iter()
             .filter(|(name, of)| *of == part && (chosen.is_empty() || chosen.contains(name)));
-        let mut plan: Vec<_> = wanted
-            .map(|(name, _)| *name)
-            .collect::<Vec<_>>()
-            .repeat(rounds);
+        let mut plan: Vec<_> = wanted.map(|(name, _)| *name).collect::<Vec<_>>().repeat(rounds);
         plan.shuffle(&mut StdRng::seed_from_u64(seed ^ part as u64));
         plan
     }
@@ -109,10 +103,7 @@ impl Harness<'_> {
     }
 
     fn strikes(&self) -> BTreeMap<&'static str, usize> {
-        self.struck
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.struck.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A member of the group; a static one with the classic protocol, as by default.
@@ -217,8 +208,7 @@ impl Harness<'_> {
         ))
         .await;
         tokio::time::sleep(Duration::from_secs(3)).await;
-        self.sql("DROP TRIGGER fail ON recap_g1.conversation_summary")
-            .await;
+        self.sql("DROP TRIGGER fail ON recap_g1.conversation_summary").await;
     }
 
     async fn sql(&self, sql: &str) {
@@ -288,10 +278,7 @@ impl Harness<'_> {
         let step = records.len().div_ceil(self.planned + 1).max(1);
         for (number, slice) in records.chunks(step).enumerate() {
             let due = || async { self.strikes().values().sum::<usize>() >= number };
-            assert!(
-                eventually(Duration::from_mins(5), due).await,
-                "the faults do not go on"
-            );
+            assert!(eventually(Duration::from_mins(5), due).await, "the faults do not go on");
             for slice in slice.chunks(5_000) {
                 self.place.publish(slice).await;
             }
@@ -318,24 +305,15 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
     .collect();
     sprinkle(&mut records, hostile_share, seed);
     let options = KafkaOptions {
-        settings: SESSIONS
-            .map(|(name, value)| (name.into(), value.into()))
-            .to_vec(),
+        settings: SESSIONS.map(|(name, value)| (name.into(), value.into())).to_vec(),
         ..KafkaOptions::default()
     };
     let (kafka, postgres) = (
         KafkaServer::start_with(options).await.unwrap(),
         PostgresServer::start().await.unwrap(),
     );
-    let place = Place::new(
-        &kafka,
-        "faults",
-        postgres.create_database().await.unwrap(),
-        0,
-    )
-    .await;
-    let plans = [Part::Projector, Part::Database, Part::Broker]
-        .map(|part| Harness::plan(part, seed, rounds));
+    let place = Place::new(&kafka, "faults", postgres.create_database().await.unwrap(), 0).await;
+    let plans = [Part::Projector, Part::Database, Part::Broker].map(|part| Harness::plan(part, seed, rounds));
     let planned = plans.iter().map(Vec::len).sum();
     let harness = Harness {
         place,
@@ -367,14 +345,8 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         .place
         .assert_equals_fold(&records, &postgres.create_database().await.unwrap())
         .await;
-    let letters = kafka
-        .read_all(&harness.place.dead_letter_topic())
-        .await
-        .unwrap();
-    let found: HashSet<_> = letters
-        .iter()
-        .filter_map(|letter| letter.value.as_deref())
-        .collect();
+    let letters = kafka.read_all(&harness.place.dead_letter_topic()).await.unwrap();
+    let found: HashSet<_> = letters.iter().filter_map(|letter| letter.value.as_deref()).collect();
     let invalid: Vec<_> = records.iter().filter(|record| record.invalid).collect();
     let lost = invalid
         .iter()

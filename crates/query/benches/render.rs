@@ -36,11 +36,7 @@ fn row(number: usize) -> Row {
         user_id: id("user"),
         created_at: Some(time()),
     };
-    let feedback = if number % 5 < 2 {
-        vec![feedback]
-    } else {
-        Vec::new()
-    };
+    let feedback = if number % 5 < 2 { vec![feedback] } else { Vec::new() };
     let given = i64::from(!feedback.is_empty());
     Row {
         id: format!("00000000-0000-4000-8000-{number:012}"),

@@ -3,10 +3,7 @@
 //! `cargo run -p recap-query --example alongside -- COMMAND…` gives the command `RECAP_URL` and `RECAP_TOKEN` (an administrator's) and ends with
 //! its exit code. `deploy/test.sh` runs Schemathesis this way.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a tool of the tests: what fails ends it"
-)]
+#![expect(clippy::unwrap_used, reason = "a tool of the tests: what fails ends it")]
 #![expect(dead_code, reason = "the tests use all of it")]
 
 #[path = "../tests/http/world.rs"]
@@ -26,10 +23,7 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let events = include_str!("../../cli/tests/golden/events.ndjson");
-    let events: Vec<Value> = events
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let world = World::start().await;
     world.publish(&events).await;
     let status = Command::new(program)

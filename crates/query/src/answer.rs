@@ -1,15 +1,18 @@
 //! A whole answer in memory, and its response: weak `ETag`, 304, `Link`.
 
-use axum::body::Body;
-use axum::response::Response;
+use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK},
+};
 use tokio::time::Instant;
 
-use crate::compression;
-use crate::negotiation::{Coding, MediaType};
-use crate::problem::Problem;
+use crate::{
+    compression,
+    negotiation::{Coding, MediaType},
+    problem::Problem,
+};
 
 /// Shorter bodies do not gain from a coding.
 const WORTHWHILE_BYTES: usize = 1024;
@@ -33,12 +36,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// An answer of `body`, read from `began` on. `next` is the relative reference of the next page.
-    pub(crate) fn new(
-        body: Vec<u8>,
-        media_type: MediaType,
-        next: Option<&str>,
-        began: Instant,
-    ) -> Self {
+    pub(crate) fn new(body: Vec<u8>, media_type: MediaType, next: Option<&str>, began: Instant) -> Self {
         let hash = blake3::hash(&body).to_hex();
         Self {
             body: Bytes::from(body),
@@ -47,8 +45,7 @@ impl Answer {
             etag: HeaderValue::from_str(&format!("W/\"{}\"", &hash[..32]))
                 .unwrap_or_else(|_| HeaderValue::from_static("W/\"\"")),
             media_type,
-            link: next
-                .and_then(|next| HeaderValue::from_str(&format!("<{next}>; rel=\"next\"")).ok()),
+            link: next.and_then(|next| HeaderValue::from_str(&format!("<{next}>; rel=\"next\"")).ok()),
             began,
         }
     }
@@ -101,16 +98,10 @@ impl Answer {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static(self.media_type.content_type()),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type.content_type()));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         if self.coding != Coding::Identity {
-            headers.insert(
-                CONTENT_ENCODING,
-                HeaderValue::from_static(self.coding.name()),
-            );
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(self.coding.name()));
         }
         response
     }

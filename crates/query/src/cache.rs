@@ -4,25 +4,29 @@
 //! organization the epoch is another and the answer is never found again, even if it was still being made when the commit was heard of.
 //! It is served while the feed was proven complete, or its own reading began, within the allowed staleness.
 
-use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use moka::future::Cache;
-use moka::policy::EvictionPolicy;
+use moka::{future::Cache, policy::EvictionPolicy};
 use recap_telemetry::{CacheResult, CacheState, QueryMetrics};
 use tokio::time::Instant;
-use tracing::Instrument as _;
-use tracing::field::Empty;
+use tracing::{Instrument as _, field::Empty};
 
-use crate::answer::Answer;
-use crate::config::CacheConfig;
-use crate::feed::{Epoch, Feed};
-use crate::negotiation::{Coding, MediaType};
-use crate::parameters::Exclude;
-use crate::problem::Problem;
-use crate::scope::Scope;
+use crate::{
+    answer::Answer,
+    config::CacheConfig,
+    feed::{Epoch, Feed},
+    negotiation::{Coding, MediaType},
+    parameters::Exclude,
+    problem::Problem,
+    scope::Scope,
+};
 
 /// What an entry costs beside its body.
 const ENTRY_BYTES: usize = 512;
@@ -62,9 +66,7 @@ pub(crate) struct AnswerCache {
 impl AnswerCache {
     /// An empty cache whose entries live by `feed`.
     pub(crate) fn new(config: CacheConfig, feed: Arc<Feed>, metrics: QueryMetrics) -> Self {
-        let weight = |_: &Key, answer: &Arc<Answer>| {
-            u32::try_from(answer.body.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
-        };
+        let weight = |_: &Key, answer: &Arc<Answer>| u32::try_from(answer.body.len() + ENTRY_BYTES).unwrap_or(u32::MAX);
         let answers = Cache::builder()
             .max_capacity(config.bytes)
             .weigher(weight)
@@ -104,8 +106,7 @@ impl AnswerCache {
                 return plain().await;
             }
             let encoded = || async { Box::pin(plain()).await?.1.encoded(coding).await };
-            self.get(scope, question, coding, || Box::pin(encoded()))
-                .await
+            self.get(scope, question, coding, || Box::pin(encoded())).await
         };
         let span = tracing::debug_span!("cache.lookup", recap.cache.result = Empty);
         let (result, answer) = lookup.instrument(span.clone()).await?;

@@ -2,8 +2,10 @@
 
 use std::io;
 
-use async_compression::Level;
-use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZstdEncoder};
+use async_compression::{
+    Level,
+    tokio::write::{BrotliEncoder, GzipEncoder, ZstdEncoder},
+};
 use tokio::io::AsyncWriteExt;
 
 use crate::negotiation::Coding;
@@ -23,10 +25,7 @@ impl Encoder {
         match coding {
             Coding::Identity => Self::Identity(out),
             Coding::Zstd => Self::Zstd(ZstdEncoder::with_quality(out, Level::Precise(2))),
-            Coding::Brotli => Self::Brotli(Box::new(BrotliEncoder::with_quality(
-                out,
-                Level::Precise(3),
-            ))),
+            Coding::Brotli => Self::Brotli(Box::new(BrotliEncoder::with_quality(out, Level::Precise(3)))),
             Coding::Gzip => Self::Gzip(GzipEncoder::with_quality(out, Level::Precise(4))),
         }
     }

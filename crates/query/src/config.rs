@@ -3,15 +3,12 @@
 mod arguments;
 mod values;
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::{fmt, net::SocketAddr, time::Duration};
 
+pub use arguments::{ConfigError, QueryArgs};
 use http::HeaderValue;
 use jsonwebtoken::DecodingKey;
 use secrecy::SecretString;
-
-pub use arguments::{ConfigError, QueryArgs};
 
 /// A valid configuration.
 #[derive(Debug, Clone)]

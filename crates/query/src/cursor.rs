@@ -2,8 +2,7 @@
 //!
 //! A cursor grants nothing: organization, caller and filters come from the request. It is not a secret, so it is not signed.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use recap_store::Position;
 
 use crate::problem::Problem;
@@ -48,12 +47,9 @@ pub(crate) struct Cursor {
 
 /// Reads what [`write`] wrote.
 pub(crate) fn decode(text: &str) -> Result<Cursor, Problem> {
-    let unreadable =
-        || Problem::parameter("cursor", "cursor is not one that this service gave out.");
+    let unreadable = || Problem::parameter("cursor", "cursor is not one that this service gave out.");
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| unreadable())?;
-    let (head, id) = bytes
-        .split_first_chunk::<HEAD_BYTES>()
-        .ok_or_else(unreadable)?;
+    let (head, id) = bytes.split_first_chunk::<HEAD_BYTES>().ok_or_else(unreadable)?;
     let id = std::str::from_utf8(id).map_err(|_| unreadable())?;
     if head[0] != VERSION || id.is_empty() || id.len() > MAX_ID_BYTES || id.contains('\0') {
         return Err(unreadable());
@@ -79,10 +75,7 @@ impl Cursor {
         if self.fingerprint == *query {
             Ok(self.position)
         } else {
-            Err(Problem::parameter(
-                "cursor",
-                "cursor belongs to another query.",
-            ))
+            Err(Problem::parameter("cursor", "cursor belongs to another query."))
         }
     }
 }
@@ -91,8 +84,9 @@ impl Cursor {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]

@@ -1,7 +1,9 @@
 //! `/docs`: a page that renders the API's description without any outside network.
 
-use http::HeaderName;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::{
+    HeaderName,
+    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+};
 
 /// Where the page is.
 pub(crate) const PATH: &str = "/docs";

@@ -1,9 +1,13 @@
 //! What is known of the projector's commits: for each organization an epoch that changes with every commit that may have touched it,
 //! and the moment up to which every commit is known to have been heard of.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use recap_store::{Change, ChangeListener, ListenError, OrgBuckets};
 use recap_telemetry::QueryMetrics;
@@ -83,12 +87,7 @@ impl Feed {
         }
     }
 
-    async fn listen(
-        &self,
-        mut listener: ChangeListener,
-        ping_every: Duration,
-        metrics: &QueryMetrics,
-    ) -> ListenError {
+    async fn listen(&self, mut listener: ChangeListener, ping_every: Duration, metrics: &QueryMetrics) -> ListenError {
         // What was committed before this connection listened was told to nobody.
         self.distrust_everything();
         let mut ticks = tokio::time::interval(ping_every);
@@ -142,10 +141,8 @@ impl Feed {
 
     fn prove(&self, moment: Instant) {
         let micros = moment.duration_since(self.started).as_micros();
-        self.proven.store(
-            u64::try_from(micros).unwrap_or(u64::MAX - 1) + 1,
-            Ordering::SeqCst,
-        );
+        self.proven
+            .store(u64::try_from(micros).unwrap_or(u64::MAX - 1) + 1, Ordering::SeqCst);
     }
 }
 

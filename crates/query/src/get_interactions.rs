@@ -2,24 +2,28 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
-use axum::response::Response;
+use axum::{
+    extract::{RawQuery, State},
+    response::Response,
+};
 use http::HeaderMap;
 use recap_store::{Include, Position};
 use tokio::time::Instant;
 
-use crate::answer::Answer;
-use crate::auth::Caller;
-use crate::cache::Question;
-use crate::cursor::{self, Fingerprint};
-use crate::list::List;
-use crate::negotiation::{self, MediaType};
-use crate::openapi::{FilterParameters, Interaction, PageParameters, RequestHeaders};
-use crate::parameters::{Exclude, InteractionsQuery};
-use crate::problem::Problem;
-use crate::scope::Scope;
-use crate::service::Service;
-use crate::stream;
+use crate::{
+    answer::Answer,
+    auth::Caller,
+    cache::Question,
+    cursor::{self, Fingerprint},
+    list::List,
+    negotiation::{self, MediaType},
+    openapi::{FilterParameters, Interaction, PageParameters, RequestHeaders},
+    parameters::{Exclude, InteractionsQuery},
+    problem::Problem,
+    scope::Scope,
+    service::Service,
+    stream,
+};
 
 /// The route.
 pub(crate) const PATH: &str = "/api/dashboard/getInteractions";
@@ -63,9 +67,7 @@ pub(crate) async fn get_interactions(
     let query = InteractionsQuery::parse(query.as_deref())?;
     let scope_of_caller = Scope::new(&caller, query.filters);
     let media_type = negotiation::media_type(&headers, &MediaType::OF_LISTS).ok_or_else(|| {
-        Problem::not_acceptable(
-            "Conversations come as application/json, application/x-ndjson or text/csv.",
-        )
+        Problem::not_acceptable("Conversations come as application/json, application/x-ndjson or text/csv.")
     });
     // A bad cursor is a bad request whoever asks: it is told before the refusal by scope.
     let cursor = query.cursor.as_deref().map(cursor::decode).transpose()?;
@@ -81,9 +83,7 @@ pub(crate) async fn get_interactions(
         limit,
         media_type,
     };
-    let after = cursor
-        .map(|cursor| cursor.of(&page.fingerprint()))
-        .transpose()?;
+    let after = cursor.map(|cursor| cursor.of(&page.fingerprint())).transpose()?;
     let question = Question::Page {
         exclude: page.exclude,
         limit,
@@ -117,24 +117,14 @@ impl PageOf {
         Fingerprint::of(shape, &self.scope.canonical_query())
     }
 
-    async fn compute(
-        &self,
-        service: &Service,
-        after: Option<&Position>,
-    ) -> Result<Answer, Problem> {
+    async fn compute(&self, service: &Service, after: Option<&Position>) -> Result<Answer, Problem> {
         let began = Instant::now();
         let mut list = List::new(self.media_type, self.exclude);
         let mut body = Vec::new();
         let read = async {
             let mut snapshot = service.pages.snapshot(self.scope.org_id()).await?;
             let next = list
-                .read(
-                    &mut snapshot,
-                    &self.scope.filter(),
-                    after,
-                    self.limit,
-                    &mut body,
-                )
+                .read(&mut snapshot, &self.scope.filter(), after, self.limit, &mut body)
                 .await?;
             snapshot.finish().await?;
             Ok(next)
@@ -147,11 +137,7 @@ impl PageOf {
     }
 
     fn link(&self, position: &Position) -> String {
-        let mut link = format!(
-            "{PATH}?{}&limit={}",
-            self.scope.canonical_query(),
-            self.limit
-        );
+        let mut link = format!("{PATH}?{}&limit={}", self.scope.canonical_query(), self.limit);
         let excluded = [
             (self.exclude.tool_calls, "toolCalls"),
             (self.exclude.feedback_data, "feedbackData"),

@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
-use axum::response::Response;
+use axum::{
+    extract::{RawQuery, State},
+    response::Response,
+};
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use crate::answer::Answer;
-use crate::auth::Caller;
-use crate::cache::Question;
-use crate::negotiation::{self, MediaType};
-use crate::openapi::{AgentParameters, FilterParameters, RequestHeaders, Statistics};
-use crate::parameters;
-use crate::problem::Problem;
-use crate::render::json_stats;
-use crate::scope::Scope;
-use crate::service::Service;
+use crate::{
+    answer::Answer,
+    auth::Caller,
+    cache::Question,
+    negotiation::{self, MediaType},
+    openapi::{AgentParameters, FilterParameters, RequestHeaders, Statistics},
+    parameters,
+    problem::Problem,
+    render::json_stats,
+    scope::Scope,
+    service::Service,
+};
 
 /// The route.
 pub(crate) const PATH: &str = "/api/dashboard/getStats";
@@ -53,9 +57,7 @@ pub(crate) async fn get_stats(
     let coding = negotiation::acceptable_coding(&headers)?;
     let answer = service
         .cache
-        .answer(&scope, &Question::Stats, coding, || {
-            compute(&service, &scope)
-        })
+        .answer(&scope, &Question::Stats, coding, || compute(&service, &scope))
         .await;
     Ok(answer?.respond(&headers))
 }

@@ -1,18 +1,20 @@
 //! `/livez`, `/readyz` and `/metrics`: for those who run the service, without a token.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::Json;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{
+    StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+};
 use recap_telemetry::PROMETHEUS_CONTENT_TYPE;
 use serde::Serialize;
 
-use crate::problem::Problem;
-use crate::service::Service;
+use crate::{problem::Problem, service::Service};
 
 /// Alive: the process answers.
 pub(crate) const LIVEZ: &str = "/livez";
@@ -25,10 +27,7 @@ pub(crate) const METRICS: &str = "/metrics";
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What readiness is made of.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, told one by one"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, told one by one")]
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Readiness {
@@ -93,13 +92,7 @@ pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
         (headers, body).into_response()
     } else {
         // Its body is its own: the probe's reader wants the parts.
-        let mut response = (
-            StatusCode::SERVICE_UNAVAILABLE,
-            headers,
-            [(RETRY_AFTER, "1")],
-            body,
-        )
-            .into_response();
+        let mut response = (StatusCode::SERVICE_UNAVAILABLE, headers, [(RETRY_AFTER, "1")], body).into_response();
         response.extensions_mut().insert(OwnBody);
         response
     }
@@ -126,10 +119,7 @@ pub(crate) async fn metrics(State(service): State<Arc<Service>>) -> Result<Respo
         Problem::internal()
     })?;
     Ok((
-        [
-            (CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE),
-            (CACHE_CONTROL, "no-store"),
-        ],
+        [(CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE), (CACHE_CONTROL, "no-store")],
         text,
     )
         .into_response())

@@ -1,16 +1,19 @@
 //! Bounds that keep callers and organizations from starving each other.
 
-use std::collections::HashMap;
-use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{
+    DefaultKeyedRateLimiter, Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::auth::Caller;
-use crate::config::Limits;
+use crate::{auth::Caller, config::Limits};
 
 /// How often callers that have been quiet are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -23,9 +26,8 @@ pub(crate) struct RateLimit(Option<DefaultKeyedRateLimiter<CallerKey>>);
 impl RateLimit {
     /// As configured; a rate of 0 limits nothing.
     pub(crate) fn new(limits: Limits) -> Self {
-        let quota = NonZeroU32::new(limits.rate).map(|rate| {
-            Quota::per_second(rate).allow_burst(NonZeroU32::new(limits.burst).unwrap_or(rate))
-        });
+        let quota = NonZeroU32::new(limits.rate)
+            .map(|rate| Quota::per_second(rate).allow_burst(NonZeroU32::new(limits.burst).unwrap_or(rate)));
         Self(quota.map(RateLimiter::keyed))
     }
 
@@ -93,10 +95,7 @@ impl StreamLimit {
     }
 
     fn organization(&self, org_id: &Arc<str>) -> Arc<Semaphore> {
-        let mut organizations = self
-            .organizations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut organizations = self.organizations.lock().unwrap_or_else(PoisonError::into_inner);
         // Turns and waiting requests hold a clone: an organization without either is forgotten.
         organizations.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
         let semaphore = organizations

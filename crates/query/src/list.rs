@@ -2,9 +2,11 @@
 
 use recap_store::{Filter, Position, ReadError, Snapshot};
 
-use crate::negotiation::MediaType;
-use crate::parameters::Exclude;
-use crate::render::{csv_header, csv_row, json_conversation, json_row};
+use crate::{
+    negotiation::MediaType,
+    parameters::Exclude,
+    render::{csv_header, csv_row, json_conversation, json_row},
+};
 
 /// What of the list has been written.
 pub(crate) struct List {
@@ -41,9 +43,7 @@ impl List {
     ) -> Result<Option<Position>, ReadError> {
         self.begin(out);
         if self.media_type == MediaType::Json {
-            let page = snapshot
-                .page(filter, self.exclude.into(), after, limit)
-                .await?;
+            let page = snapshot.page(filter, self.exclude.into(), after, limit).await?;
             for node in &page.top {
                 self.separate(out);
                 json_conversation(out, node, self.exclude);
@@ -51,9 +51,7 @@ impl List {
             return Ok(page.next);
         }
         // One more than asked tells whether there is more.
-        let mut rows = snapshot
-            .rows(filter, self.exclude.into(), after, limit + 1)
-            .await?;
+        let mut rows = snapshot.rows(filter, self.exclude.into(), after, limit + 1).await?;
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         for row in &rows {

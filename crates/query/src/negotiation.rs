@@ -1,7 +1,9 @@
 //! What the client can read: media type and content coding (RFC 9110, 12.5).
 
-use http::HeaderMap;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
+use http::{
+    HeaderMap,
+    header::{ACCEPT, ACCEPT_ENCODING, HeaderName},
+};
 
 use crate::problem::Problem;
 
@@ -71,9 +73,7 @@ pub(crate) fn media_type(headers: &HeaderMap, offered: &[MediaType]) -> Option<M
         let precedence = |range: &str| match range.split_once('/') {
             Some(("*", "*")) => Some(0),
             Some((k, "*")) if k.eq_ignore_ascii_case(kind) => Some(1),
-            Some((k, s)) if k.eq_ignore_ascii_case(kind) && s.eq_ignore_ascii_case(subtype) => {
-                Some(2)
-            }
+            Some((k, s)) if k.eq_ignore_ascii_case(kind) && s.eq_ignore_ascii_case(subtype) => Some(2),
             _ => None,
         };
         let most_specific = wanted
@@ -98,16 +98,13 @@ pub(crate) fn coding(headers: &HeaderMap) -> Option<Coding> {
     best(&Coding::PREFERRED, |coding| {
         // Identity is acceptable unless it is refused (12.5.3); 1 ranks it below whatever is named.
         let unnamed = u16::from(coding == Coding::Identity);
-        quality_of(coding.name())
-            .or_else(|| quality_of("*"))
-            .unwrap_or(unnamed)
+        quality_of(coding.name()).or_else(|| quality_of("*")).unwrap_or(unnamed)
     })
 }
 
 /// The same, or the refusal.
 pub(crate) fn acceptable_coding(headers: &HeaderMap) -> Result<Coding, Problem> {
-    coding(headers)
-        .ok_or_else(|| Problem::not_acceptable("Answers come as zstd, br, gzip or identity."))
+    coding(headers).ok_or_else(|| Problem::not_acceptable("Answers come as zstd, br, gzip or identity."))
 }
 
 fn best<T: Copy>(offered: &[T], quality: impl Fn(T) -> u16) -> Option<T> {
@@ -129,11 +126,8 @@ fn items(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<(String, u16)>> {
         for item in value.to_str().unwrap_or_default().split(',') {
             let mut parts = item.split(';').map(str::trim);
             let range = parts.next().unwrap_or_default();
-            let quality =
-                parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-            if let (false, Some(quality)) =
-                (range.is_empty(), quality.map_or(Some(1000), thousandths))
-            {
+            let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+            if let (false, Some(quality)) = (range.is_empty(), quality.map_or(Some(1000), thousandths)) {
                 items.push((range.to_owned(), quality));
             }
         }
@@ -143,10 +137,7 @@ fn items(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<(String, u16)>> {
 }
 
 fn thousandths(text: &str) -> Option<u16> {
-    let quality: f64 = text
-        .parse()
-        .ok()
-        .filter(|quality| (0.0..=1.0).contains(quality))?;
+    let quality: f64 = text.parse().ok().filter(|quality| (0.0..=1.0).contains(quality))?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -175,21 +166,12 @@ mod tests {
         assert_eq!(list("*/*"), Some(MediaType::Json));
         assert_eq!(list("application/*"), Some(MediaType::Json));
         assert_eq!(list("text/csv"), Some(MediaType::Csv));
-        assert_eq!(
-            list("text/*;q=0.9, application/json;q=0.5"),
-            Some(MediaType::Csv)
-        );
-        assert_eq!(
-            list("application/x-ndjson, */*;q=0.1"),
-            Some(MediaType::NdJson)
-        );
+        assert_eq!(list("text/*;q=0.9, application/json;q=0.5"), Some(MediaType::Csv));
+        assert_eq!(list("application/x-ndjson, */*;q=0.1"), Some(MediaType::NdJson));
         assert_eq!(list("application/json;q=0, */*"), Some(MediaType::NdJson));
         assert_eq!(list("image/png"), None);
         assert_eq!(list("application/json;q=0"), None);
-        assert_eq!(
-            media_type(&header(ACCEPT, "text/csv"), &MediaType::OF_OBJECTS),
-            None
-        );
+        assert_eq!(media_type(&header(ACCEPT, "text/csv"), &MediaType::OF_OBJECTS), None);
     }
 
     #[test]

@@ -5,16 +5,17 @@ mod schemas;
 use std::sync::LazyLock;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Header, Ref, Response, ResponseBuilder};
-use utoipa::{Modify, OpenApi};
-
-pub(crate) use schemas::{
-    AgentParameters, FilterParameters, Interaction, PageParameters, RequestHeaders, Statistics,
-};
+pub(crate) use schemas::{AgentParameters, FilterParameters, Interaction, PageParameters, RequestHeaders, Statistics};
 use schemas::{Excluded, Feedback, ProblemDetails, ToolCall};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        ContentBuilder, Header, Ref, Response, ResponseBuilder,
+        header::HeaderBuilder,
+        schema::{ObjectBuilder, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
 
 use crate::{get_interactions, get_stats, health};
 
@@ -57,9 +58,7 @@ impl Modify for Security {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some(
-                "A Clerk session token of the configured instance, RS256.",
-            ))
+            .description(Some("A Clerk session token of the configured instance, RS256."))
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("session", SecurityScheme::Http(scheme));
@@ -70,11 +69,7 @@ impl Modify for Security {
 struct Refusals;
 
 /// A status, what it means, and the header that comes with it.
-type Refusal = (
-    &'static str,
-    &'static str,
-    Option<(&'static str, &'static str)>,
-);
+type Refusal = (&'static str, &'static str, Option<(&'static str, &'static str)>);
 
 const REFUSALS: [Refusal; 12] = [
     (
@@ -92,24 +87,12 @@ const REFUSALS: [Refusal; 12] = [
         "The token has no organization, or the role is not enough for what is asked.",
         None,
     ),
-    (
-        "405",
-        "Only GET and HEAD are answered.",
-        Some(("Allow", "GET,HEAD")),
-    ),
-    (
-        "406",
-        "None of the accepted media types or codings is available.",
-        None,
-    ),
+    ("405", "Only GET and HEAD are answered.", Some(("Allow", "GET,HEAD"))),
+    ("406", "None of the accepted media types or codings is available.", None),
     ("408", "The request's body took too long to arrive.", None),
     ("413", "The request has a large body; none is read.", None),
     ("414", "The path and query are longer than 16 KiB.", None),
-    (
-        "429",
-        "This user makes too many requests.",
-        Some(("Retry-After", "1")),
-    ),
+    ("429", "This user makes too many requests.", Some(("Retry-After", "1"))),
     (
         "431",
         "The headers are larger than 32 KiB. Beyond 128 KiB or 100 headers the answer has no body and ends the connection.",
@@ -135,10 +118,7 @@ impl Modify for Refusals {
             };
             let responses = &mut operation.responses.responses;
             for (status, description, extra) in REFUSALS {
-                responses.insert(
-                    status.to_owned(),
-                    refusal(status, description, extra).into(),
-                );
+                responses.insert(status.to_owned(), refusal(status, description, extra).into());
             }
             for response in responses.values_mut() {
                 if let utoipa::openapi::RefOr::T(response) = response {
@@ -146,9 +126,7 @@ impl Modify for Refusals {
                         "The request's id: the client's own, or a new one.",
                         "01928f3a-0000-7000-8000-000000000001",
                     );
-                    response
-                        .headers
-                        .insert("X-Request-Id".to_owned(), request_id.into());
+                    response.headers.insert("X-Request-Id".to_owned(), request_id.into());
                 }
             }
         }
@@ -159,26 +137,17 @@ impl Modify for Refusals {
 struct Examples;
 
 const EXAMPLES: [(&str, &str); 2] = [
-    (
-        get_interactions::PATH,
-        include_str!("openapi/interactions.json"),
-    ),
+    (get_interactions::PATH, include_str!("openapi/interactions.json")),
     (get_stats::PATH, include_str!("openapi/statistics.json")),
 ];
 
 impl Modify for Examples {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for (path, example) in EXAMPLES {
-            let operation = document
-                .paths
-                .paths
-                .get_mut(path)
-                .and_then(|item| item.get.as_mut());
-            let response =
-                operation.and_then(|operation| operation.responses.responses.get_mut("200"));
+            let operation = document.paths.paths.get_mut(path).and_then(|item| item.get.as_mut());
+            let response = operation.and_then(|operation| operation.responses.responses.get_mut("200"));
             if let Some(utoipa::openapi::RefOr::T(response)) = response
-                && let Some(utoipa::openapi::RefOr::T(content)) =
-                    response.content.get_mut("application/json")
+                && let Some(utoipa::openapi::RefOr::T(content)) = response.content.get_mut("application/json")
             {
                 content.example = serde_json::from_str(example).ok();
             }
@@ -244,8 +213,7 @@ mod tests {
     fn every_answer_has_its_example() {
         let document: serde_json::Value = serde_json::from_str(&DOCUMENT).unwrap();
         for (path, _) in EXAMPLES {
-            let example = &document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
-                ["example"];
+            let example = &document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["example"];
             assert!(!example.is_null(), "{path}");
         }
     }

@@ -101,15 +101,10 @@ struct Pairs(Vec<(&'static str, String)>);
 impl Pairs {
     fn read(query: Option<&str>, names: &[&'static str]) -> Result<Self, Problem> {
         let mut pairs: Vec<(&'static str, String)> = Vec::with_capacity(names.len());
-        for pair in query
-            .unwrap_or_default()
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-        {
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = decode(name).ok_or_else(|| {
-                Problem::bad_request("The query string is not percent-encoded UTF-8.")
-            })?;
+            let name =
+                decode(name).ok_or_else(|| Problem::bad_request("The query string is not percent-encoded UTF-8."))?;
             let Some(known) = names.iter().find(|known| **known == name) else {
                 let shown: String = name
                     .chars()
@@ -152,23 +147,14 @@ impl Pairs {
             None | Some("false") => false,
             Some("true") => true,
             Some(_) => {
-                return Err(Problem::parameter(
-                    "allInOrg",
-                    "allInOrg must be true or false.",
-                ));
+                return Err(Problem::parameter("allInOrg", "allInOrg must be true or false."));
             }
         };
         let user_id = self.take("userId");
         if user_id.as_ref().is_some_and(|id| id.len() > MAX_ID_BYTES) {
-            return Err(Problem::parameter(
-                "userId",
-                "userId is longer than 255 bytes.",
-            ));
+            return Err(Problem::parameter("userId", "userId is longer than 255 bytes."));
         }
-        let agent_id = self
-            .take("agentId")
-            .map(|text| agent_id(&text))
-            .transpose()?;
+        let agent_id = self.take("agentId").map(|text| agent_id(&text)).transpose()?;
         Ok(Filters {
             from,
             to,
@@ -185,7 +171,10 @@ impl Pairs {
             .take(name)
             .ok_or_else(|| Problem::parameter(name, format!("{name} is required.")))?;
         time(&text).ok_or_else(|| {
-            Problem::parameter(name, format!("{name} must be an RFC 3339 time, as 2024-01-31T00:00:00Z or 2024-01-31T01:00:00+01:00."))
+            Problem::parameter(
+                name,
+                format!("{name} must be an RFC 3339 time, as 2024-01-31T00:00:00Z or 2024-01-31T01:00:00+01:00."),
+            )
         })
     }
 
@@ -207,10 +196,7 @@ impl Pairs {
                 }
             };
             if std::mem::replace(key, true) {
-                return Err(Problem::parameter(
-                    "exclude",
-                    "exclude names a key more than once.",
-                ));
+                return Err(Problem::parameter("exclude", "exclude names a key more than once."));
             }
         }
         Ok(exclude)
@@ -239,18 +225,14 @@ fn agent_id(text: &str) -> Result<i64, Problem> {
         .parse::<i64>()
         .ok()
         .filter(|id| id.abs() <= MAX_AGENT_ID && digits.bytes().all(|b| b.is_ascii_digit()));
-    id.ok_or_else(|| {
-        Problem::parameter(
-            "agentId",
-            "agentId must be an integer within ±9007199254740991.",
-        )
-    })
+    id.ok_or_else(|| Problem::parameter("agentId", "agentId must be an integer within ±9007199254740991."))
 }
 
 fn limit(text: &str) -> Result<u32, Problem> {
-    let limit = text.parse().ok().filter(|limit| {
-        (1..=MAX_LIMIT).contains(limit) && text.bytes().all(|b| b.is_ascii_digit())
-    });
+    let limit = text
+        .parse()
+        .ok()
+        .filter(|limit| (1..=MAX_LIMIT).contains(limit) && text.bytes().all(|b| b.is_ascii_digit()));
     limit.ok_or_else(|| Problem::parameter("limit", "limit must be an integer from 1 to 1000."))
 }
 
@@ -297,8 +279,9 @@ pub(crate) fn canonical_time(time: DateTime<Utc>) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn shown(text: &str) -> Option<String> {
         time(text).map(canonical_time)
@@ -306,26 +289,11 @@ mod tests {
 
     #[test]
     fn times_take_any_offset_and_are_cut_to_milliseconds() {
-        assert_eq!(
-            shown("2024-03-01T00:00:00Z").unwrap(),
-            "2024-03-01T00:00:00.000Z"
-        );
-        assert_eq!(
-            shown("2024-03-01t00:00:00.1239z").unwrap(),
-            "2024-03-01T00:00:00.123Z"
-        );
-        assert_eq!(
-            shown("2024-03-01T01:00:00+01:00").unwrap(),
-            "2024-03-01T00:00:00.000Z"
-        );
-        assert_eq!(
-            shown("2024-03-01T01:00:00 01:00").unwrap(),
-            "2024-03-01T00:00:00.000Z"
-        );
-        assert_eq!(
-            shown("2024-02-29T23:30:00-00:30").unwrap(),
-            "2024-03-01T00:00:00.000Z"
-        );
+        assert_eq!(shown("2024-03-01T00:00:00Z").unwrap(), "2024-03-01T00:00:00.000Z");
+        assert_eq!(shown("2024-03-01t00:00:00.1239z").unwrap(), "2024-03-01T00:00:00.123Z");
+        assert_eq!(shown("2024-03-01T01:00:00+01:00").unwrap(), "2024-03-01T00:00:00.000Z");
+        assert_eq!(shown("2024-03-01T01:00:00 01:00").unwrap(), "2024-03-01T00:00:00.000Z");
+        assert_eq!(shown("2024-02-29T23:30:00-00:30").unwrap(), "2024-03-01T00:00:00.000Z");
         for bad in [
             "",
             "2024-03-01",

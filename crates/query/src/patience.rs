@@ -2,13 +2,17 @@
 //!
 //! hyper waits without end for the bytes that tell HTTP/1 from HTTP/2, and for a client that takes nothing of its answer.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep, sleep_until},
+};
 
 /// How an HTTP/2 connection begins (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -52,11 +56,7 @@ impl<S> Patience<S> {
         }
     }
 
-    fn written<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+    fn written<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;
             return written;
@@ -71,11 +71,7 @@ impl<S> Patience<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buf);
         let Some(opening) = &mut self.opening else {
@@ -96,11 +92,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.written(context, written)
     }
@@ -143,14 +135,8 @@ mod tests {
         let cases: [(&[&[u8]], Vec<bool>); 5] = [
             (&[b"GET / HTTP/1.1\r\n"], vec![true]),
             (&[b"P", b"OST"], vec![false, true]),
-            (
-                &[b"PRI * HTTP/2.0\r\n", b"\r\nSM\r\n\r"],
-                vec![false, false],
-            ),
-            (
-                &[b"PRI * HTTP/2.0\r\n", b"\r\nSM\r\n\r\n"],
-                vec![false, true],
-            ),
+            (&[b"PRI * HTTP/2.0\r\n", b"\r\nSM\r\n\r"], vec![false, false]),
+            (&[b"PRI * HTTP/2.0\r\n", b"\r\nSM\r\n\r\n"], vec![false, true]),
             (&[b""], vec![true]),
         ];
         for (pieces, expected) in cases {

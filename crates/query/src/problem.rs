@@ -3,13 +3,13 @@
 //! A [`Problem`] travels in the response's extensions; the outermost layer ([`crate::request`]) writes its body, because only that
 //! layer knows the request id and sees the bare statuses that routing and the HTTP layers produce.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{
+    HeaderName, HeaderValue, StatusCode,
+    header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
+};
 use serde::Serialize;
 
 /// The media type of every error body.
@@ -63,12 +63,7 @@ impl Problem {
         Refusal::new(status, sentence).into()
     }
 
-    fn with_header(
-        status: StatusCode,
-        sentence: &'static str,
-        name: HeaderName,
-        value: HeaderValue,
-    ) -> Self {
+    fn with_header(status: StatusCode, sentence: &'static str, name: HeaderName, value: HeaderValue) -> Self {
         let header = Some((name, value));
         let refusal = Refusal::new(status, sentence);
         Refusal { header, ..refusal }.into()
@@ -78,11 +73,7 @@ impl Problem {
     pub(crate) fn parameter(name: &str, sentence: impl Into<Cow<'static, str>>) -> Self {
         let parameter = Some(name.to_owned());
         let refusal = Refusal::new(StatusCode::BAD_REQUEST, sentence);
-        Refusal {
-            parameter,
-            ..refusal
-        }
-        .into()
+        Refusal { parameter, ..refusal }.into()
     }
 
     /// 400 for a query that can't be read at all.
@@ -137,12 +128,7 @@ impl Problem {
     /// 503 with `Retry-After`.
     pub(crate) fn unavailable(sentence: &'static str) -> Self {
         let retry_after = HeaderValue::from_static("1");
-        Self::with_header(
-            StatusCode::SERVICE_UNAVAILABLE,
-            sentence,
-            RETRY_AFTER,
-            retry_after,
-        )
+        Self::with_header(StatusCode::SERVICE_UNAVAILABLE, sentence, RETRY_AFTER, retry_after)
     }
 
     /// 500: the cause is for the log.
@@ -154,32 +140,17 @@ impl Problem {
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::new(status, "There is nothing at this path."),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                Self::new(status, "This path does not take this method.")
-            }
-            StatusCode::REQUEST_TIMEOUT => {
-                Self::new(status, "The request's body took too long to arrive.")
-            }
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(status, "This path does not take this method."),
+            StatusCode::REQUEST_TIMEOUT => Self::new(status, "The request's body took too long to arrive."),
             StatusCode::PAYLOAD_TOO_LARGE => Self::body_too_large(),
-            StatusCode::URI_TOO_LONG => {
-                Self::new(status, "The request's path and query are too long.")
-            }
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-                Self::new(status, "The request's headers are too large.")
-            }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                Self::unavailable("The service can't answer now; try again.")
-            }
+            StatusCode::URI_TOO_LONG => Self::new(status, "The request's path and query are too long."),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::new(status, "The request's headers are too large."),
+            StatusCode::SERVICE_UNAVAILABLE => Self::unavailable("The service can't answer now; try again."),
             StatusCode::INTERNAL_SERVER_ERROR => Self::new(
                 status,
                 "The service failed to answer; the cause is in its log under the request id.",
             ),
-            other => Self::new(
-                other,
-                other
-                    .canonical_reason()
-                    .unwrap_or("The request was refused."),
-            ),
+            other => Self::new(other, other.canonical_reason().unwrap_or("The request was refused.")),
         }
     }
 

@@ -1,27 +1,34 @@
 //! The outermost layer: every request gets an id, a span and its measurements, and every refusal its body.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::Response,
+};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{
+    HeaderName, HeaderValue, Method, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS},
+};
 use http_body::{Frame, SizeHint};
-use recap_telemetry::names::span;
-use recap_telemetry::{Request as Measured, propagation};
+use recap_telemetry::{Request as Measured, names::span, propagation};
 use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::health::OwnBody;
-use crate::problem::{self, Problem};
-use crate::service::Service;
-use crate::{get_interactions, get_stats, health};
+use crate::{
+    get_interactions, get_stats, health,
+    health::OwnBody,
+    problem::{self, Problem},
+    service::Service,
+};
 
 /// Carries the request's id in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,11 +48,7 @@ const ROUTES: [&str; 8] = [
 ];
 
 /// Wraps everything else.
-pub(crate) async fn handle(
-    State(service): State<Arc<Service>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn handle(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let route = route(&request);
     let method = method(request.method());
@@ -63,17 +66,11 @@ pub(crate) async fn handle(
         request_id = %id,
     );
     debug_assert_eq!(
-        span.metadata()
-            .map_or(span::HTTP_REQUEST, tracing::Metadata::name),
+        span.metadata().map_or(span::HTTP_REQUEST, tracing::Metadata::name),
         span::HTTP_REQUEST
     );
     if propagation::enabled() {
-        let header = |name: &str| {
-            request
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         propagation::continue_trace(&span, header("traceparent"), header("tracestate"));
     }
 
@@ -97,11 +94,7 @@ pub(crate) async fn handle(
         let kept = status.is_success() || status == StatusCode::NOT_MODIFIED;
         headers.insert(
             CACHE_CONTROL,
-            HeaderValue::from_static(if kept {
-                "private, no-cache"
-            } else {
-                "no-store"
-            }),
+            HeaderValue::from_static(if kept { "private, no-cache" } else { "no-store" }),
         );
     } else {
         // Only for an origin on the list does an answer say so.
@@ -117,10 +110,7 @@ pub(crate) async fn handle(
 
 /// The client's own id when it is a plain one, else a new one.
 fn request_id(request: &Request) -> String {
-    let given = request
-        .headers()
-        .get(REQUEST_ID)
-        .and_then(|value| value.to_str().ok());
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let plain = |id: &&str| {
         (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
             && id
@@ -133,10 +123,7 @@ fn request_id(request: &Request) -> String {
 }
 
 fn route(request: &Request) -> &'static str {
-    let matched = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(MatchedPath::as_str);
+    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     ROUTES
         .into_iter()
         .find(|route| Some(*route) == matched)
@@ -203,9 +190,7 @@ impl Measurement {
 
     fn sent(&mut self, bytes: usize) {
         if self.body_bytes == 0 && bytes > 0 {
-            self.service
-                .metrics
-                .first_byte(self.route, self.started.elapsed());
+            self.service.metrics.first_byte(self.route, self.started.elapsed());
         }
         self.body_bytes += bytes as u64;
     }

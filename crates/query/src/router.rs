@@ -1,31 +1,38 @@
 //! Routes and the layers around them.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use http::header::{
-    ACCEPT, AUTHORIZATION, ETAG, IF_NONE_MATCH, LINK, RETRY_AFTER, WWW_AUTHENTICATE,
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::get,
 };
-use http::{Method, StatusCode};
+use http::{
+    Method, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, ETAG, IF_NONE_MATCH, LINK, RETRY_AFTER, WWW_AUTHENTICATE},
+};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::Semaphore;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
 
-use crate::config::Config;
-use crate::get_interactions::get_interactions;
-use crate::get_stats::get_stats;
-use crate::problem::Problem;
-use crate::request::{self, REQUEST_ID};
-use crate::service::Service;
-use crate::{docs, get_interactions, get_stats, health, openapi};
+use crate::{
+    config::Config,
+    docs, get_interactions,
+    get_interactions::get_interactions,
+    get_stats,
+    get_stats::get_stats,
+    health, openapi,
+    problem::Problem,
+    request::{self, REQUEST_ID},
+    service::Service,
+};
 
 /// A body is not wanted; one of this size is read and ignored.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -42,10 +49,7 @@ pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
     let dashboard = Router::new()
         .route(get_interactions::PATH, get(get_interactions))
         .route(get_stats::PATH, get(get_stats))
-        .layer(from_fn_with_state(
-            (Arc::clone(&service), turns),
-            limit_requests,
-        ));
+        .layer(from_fn_with_state((Arc::clone(&service), turns), limit_requests));
     let mut router = Router::new()
         .merge(dashboard)
         .route(health::LIVEZ, get(health::livez))
@@ -85,8 +89,7 @@ async fn limit_requests(
 ) -> Response {
     let Ok(_turn) = turns.try_acquire() else {
         service.metrics.limited("requests");
-        return Problem::unavailable("Too many requests are in progress; try again.")
-            .into_response();
+        return Problem::unavailable("Too many requests are in progress; try again.").into_response();
     };
     let request = match without_body(&service, request).await {
         Ok(request) => request,
@@ -95,8 +98,7 @@ async fn limit_requests(
     let answered = tokio::time::timeout(service.timeouts.request, next.run(request)).await;
     answered.unwrap_or_else(|_| {
         service.metrics.limited("time");
-        Problem::unavailable("The answer took too long; ask for less, or try again.")
-            .into_response()
+        Problem::unavailable("The answer took too long; ask for less, or try again.").into_response()
     })
 }
 
@@ -107,9 +109,7 @@ async fn limit_head(request: Request, next: Next) -> Response {
         return Problem::target_too_long().into_response();
     }
     let headers = request.headers().iter();
-    let bytes: usize = headers
-        .map(|(name, value)| name.as_str().len() + value.len())
-        .sum();
+    let bytes: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
     if bytes > MAX_HEADERS_BYTES {
         return Problem::headers_too_large().into_response();
     }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use recap_store::{Filter, MetadataFilter};
 
-use crate::auth::Caller;
-use crate::parameters::{Filters, canonical_time, encode};
-use crate::problem::Problem;
+use crate::{
+    auth::Caller,
+    parameters::{Filters, canonical_time, encode},
+    problem::Problem,
+};
 
 /// Whose rows of the organization are in reach.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,9 +36,7 @@ impl Scope {
     /// The rule: one's own rows, unless an administrator asks for everybody's.
     pub(crate) fn new(caller: &Caller, filters: Filters) -> Result<Self, Problem> {
         if filters.all_in_org && !caller.is_admin() {
-            return Err(Problem::forbidden(
-                "allInOrg=true needs the role org:admin.",
-            ));
+            return Err(Problem::forbidden("allInOrg=true needs the role org:admin."));
         }
         let foreign = filters
             .user_id
@@ -54,11 +54,7 @@ impl Scope {
         };
         Ok(Self {
             org_id: Arc::clone(caller.org_id()),
-            user_id: if filters.all_in_org {
-                filters.user_id
-            } else {
-                None
-            },
+            user_id: if filters.all_in_org { filters.user_id } else { None },
             sees,
             from: filters.from.timestamp_millis(),
             to: filters.to.timestamp_millis(),
@@ -75,11 +71,9 @@ impl Scope {
 
     /// The same for the store.
     pub(crate) fn filter(&self) -> Filter {
-        let metadata = (self.metadata_key.is_some() || self.metadata_value.is_some()).then(|| {
-            MetadataFilter {
-                key: self.metadata_key.clone(),
-                value: self.metadata_value.clone(),
-            }
+        let metadata = (self.metadata_key.is_some() || self.metadata_value.is_some()).then(|| MetadataFilter {
+            key: self.metadata_key.clone(),
+            value: self.metadata_value.clone(),
         });
         Filter {
             from: time(self.from),

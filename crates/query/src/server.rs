@@ -1,25 +1,27 @@
 //! Life and death of the service: listening, serving connections, draining.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
 use recap_store::ReadError;
 use recap_telemetry::MetricsRegistry;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Timeouts};
-use crate::patience::Patience;
-use crate::router::router;
-use crate::service::Service;
+use crate::{
+    config::{Config, Timeouts},
+    patience::Patience,
+    router::router,
+    service::Service,
+};
 
 /// The change feed proves itself this often within the allowed staleness.
 const PINGS_PER_STALENESS: u32 = 4;
@@ -84,8 +86,7 @@ pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningS
     background.spawn(async move { shared.verifier.keep_keys_fresh().await });
     let shared = Arc::clone(&service);
     background.spawn(async move { shared.rate.sweep().await });
-    let ping_every = (config.cache.max_staleness / PINGS_PER_STALENESS)
-        .clamp(MIN_PING_INTERVAL, MAX_PING_INTERVAL);
+    let ping_every = (config.cache.max_staleness / PINGS_PER_STALENESS).clamp(MIN_PING_INTERVAL, MAX_PING_INTERVAL);
     background.spawn(Arc::clone(&service.feed).follow(
         config.database_url.clone(),
         ping_every,
@@ -130,12 +131,7 @@ impl Drop for RunningServer {
 }
 
 /// Serves connections until told to stop, then until all are done. Aborting it aborts them.
-async fn accept(
-    listener: TcpListener,
-    router: Router,
-    timeouts: Timeouts,
-    stop: CancellationToken,
-) {
+async fn accept(listener: TcpListener, router: Router, timeouts: Timeouts, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let builder = builder(timeouts);

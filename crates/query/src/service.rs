@@ -1,18 +1,22 @@
 //! The parts that requests share.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use recap_store::{ReadError, Reader, ReaderOptions};
 use recap_telemetry::{MetricsRegistry, PoolState, QueryMetrics};
 
-use crate::auth::Verifier;
-use crate::cache::AnswerCache;
-use crate::config::{Config, Timeouts};
-use crate::feed::Feed;
-use crate::limits::{RateLimit, StreamLimit};
-use crate::problem::Problem;
-use crate::server::ServeError;
+use crate::{
+    auth::Verifier,
+    cache::AnswerCache,
+    config::{Config, Timeouts},
+    feed::Feed,
+    limits::{RateLimit, StreamLimit},
+    problem::Problem,
+    server::ServeError,
+};
 
 /// Everything a handler can reach.
 pub(crate) struct Service {
@@ -61,8 +65,7 @@ impl Service {
         // Nobody needs a token to wait here, so these must not be all the requests there can be.
         let waiting_for_keys = (config.limits.requests / 4).max(1) as usize;
         Ok(Self {
-            verifier: Verifier::new(&config.clerk, waiting_for_keys, metrics.clone())
-                .map_err(ServeError::Clerk)?,
+            verifier: Verifier::new(&config.clerk, waiting_for_keys, metrics.clone()).map_err(ServeError::Clerk)?,
             rate: RateLimit::new(config.limits),
             cache: AnswerCache::new(config.cache, Arc::clone(&feed), metrics.clone()),
             feed,

@@ -3,31 +3,37 @@
 //! A task reads and a bounded channel carries the bytes to the response. The task ends, and its database connection with it, when the
 //! client hangs up or when the time is up, however slowly the client reads.
 
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use axum::body::Body;
-use axum::response::Response;
+use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
 use recap_store::{Filter, Position, ReadError, Snapshot};
 use recap_telemetry::CacheResult;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 use tracing::Instrument;
 
-use crate::answer::Answer;
-use crate::compression::Encoder;
-use crate::get_interactions::PATH;
-use crate::limits::StreamTurn;
-use crate::list::List;
-use crate::negotiation::{Coding, MediaType};
-use crate::parameters::Exclude;
-use crate::problem::Problem;
-use crate::scope::Scope;
-use crate::service::Service;
+use crate::{
+    answer::Answer,
+    compression::Encoder,
+    get_interactions::PATH,
+    limits::StreamTurn,
+    list::List,
+    negotiation::{Coding, MediaType},
+    parameters::Exclude,
+    problem::Problem,
+    scope::Scope,
+    service::Service,
+};
 
 /// Conversations read at a time: the first few, to answer soon, then more.
 const FIRST_ROWS: u32 = 50;
@@ -68,10 +74,7 @@ pub(crate) async fn respond(
             .map_err(|error| service.read_failed(&error))?;
         service.metrics.answered(PATH, rows);
         let answer = Answer::new(first, media_type, None, began);
-        return answer
-            .encoded(coding)
-            .await
-            .map(|answer| answer.respond(request));
+        return answer.encoded(coding).await.map(|answer| answer.respond(request));
     }
 
     let (pieces, body) = channel();
@@ -85,10 +88,7 @@ pub(crate) async fn respond(
     tokio::spawn(task.run(first, deadline).in_current_span());
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static(media_type.content_type()),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
     if coding != Coding::Identity {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
     }
@@ -123,13 +123,7 @@ impl Source {
     async fn piece(&mut self, rows: u32, out: &mut Vec<u8>) -> Result<(), ReadError> {
         self.after = self
             .list
-            .read(
-                &mut self.snapshot,
-                &self.filter,
-                self.after.as_ref(),
-                rows,
-                out,
-            )
+            .read(&mut self.snapshot, &self.filter, self.after.as_ref(), rows, out)
             .await?;
         Ok(())
     }
@@ -214,10 +208,7 @@ impl Pieces {
         if piece.is_empty() {
             return Ok(());
         }
-        self.sender
-            .send(Bytes::from(piece))
-            .await
-            .map_err(|_| Abort::Client)
+        self.sender.send(Bytes::from(piece)).await.map_err(|_| Abort::Client)
     }
 }
 

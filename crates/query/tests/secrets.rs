@@ -7,8 +7,10 @@
 #[path = "http/world.rs"]
 mod world;
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
 
 use serde_json::json;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -40,7 +42,8 @@ async fn secrets_stay_out_of_logs_and_spans() {
         .init();
 
     let world = World::start().await;
-    let profile = json!({ "userId": "ada", "email": "ada@secret.example", "publicMetadata": { "mail": "ada@secret.example" } });
+    let profile =
+        json!({ "userId": "ada", "email": "ada@secret.example", "publicMetadata": { "mail": "ada@secret.example" } });
     let events = [
         conversation("c1", "ada", "2024-03-01T10:00:00Z"),
         event("user.upserted", "2024-03-01T00:00:00Z", profile),
@@ -60,9 +63,7 @@ async fn secrets_stay_out_of_logs_and_spans() {
         assert_eq!(reply.status, 200, "{}", reply.text());
     }
     let forged = format!("{}x", &token[..token.len() - 1]);
-    let refused = world
-        .get(&forged, &format!("{STATS}?{RANGE}&{search}"))
-        .await;
+    let refused = world.get(&forged, &format!("{STATS}?{RANGE}&{search}")).await;
     assert_eq!(refused.status, 401);
     let mistaken = world
         .get(&token, &format!("{STATS}?{search}&ada@secret.example=1"))
@@ -72,11 +73,7 @@ async fn secrets_stay_out_of_logs_and_spans() {
     let said = String::from_utf8_lossy(&said.0.lock().unwrap()).into_owned();
     assert!(said.contains("http.request") && said.contains("/api/dashboard/getStats"));
     let signature = token.rsplit('.').next().unwrap();
-    for secret in [
-        "secret.example",
-        &signature[..40],
-        token.split('.').nth(1).unwrap(),
-    ] {
+    for secret in ["secret.example", &signature[..40], token.split('.').nth(1).unwrap()] {
         let line = said.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret}");
     }

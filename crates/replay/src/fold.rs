@@ -1,7 +1,9 @@
 //! Events folded in memory, written as seldom as memory allows.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use recap_events::{Body, Change, Event};
 use recap_store::{AgentWrite, Base, Batch, ConversationKey, Entry, UserWrite};
@@ -68,13 +70,7 @@ impl Fold {
                 change,
             } => self.apply_change(event, conversation_id, change),
             Body::User { user_id, profile } => {
-                let write = UserWrite::new(
-                    &event.org_id,
-                    user_id,
-                    &event.id,
-                    event.time,
-                    profile.as_ref(),
-                );
+                let write = UserWrite::new(&event.org_id, user_id, &event.id, event.time, profile.as_ref());
                 let key = (Arc::clone(&write.org_id), Arc::clone(&write.user_id));
                 self.hot_bytes += PROFILE_BYTES;
                 match self.users.get_mut(&key) {
@@ -86,8 +82,7 @@ impl Fold {
                 }
             }
             Body::Agent { agent_id, profile } => {
-                let write =
-                    AgentWrite::new(&event.org_id, *agent_id, &event.id, event.time, profile);
+                let write = AgentWrite::new(&event.org_id, *agent_id, &event.id, event.time, profile);
                 let key = (Arc::clone(&write.org_id), write.agent_id);
                 self.hot_bytes += PROFILE_BYTES;
                 match self.agents.get_mut(&key) {
@@ -119,8 +114,7 @@ impl Fold {
         if let Some(deltas) = self.hot.get_mut(org_id) {
             deltas.insert(key, delta);
         } else {
-            self.hot
-                .insert(org_id.into(), HashMap::from([(key, delta)]));
+            self.hot.insert(org_id.into(), HashMap::from([(key, delta)]));
         }
     }
 
@@ -137,10 +131,7 @@ impl Fold {
 
     /// Everything, for a checkpoint.
     pub fn drain(&mut self) -> Vec<Work> {
-        let all = [
-            std::mem::take(&mut self.cold),
-            std::mem::take(&mut self.hot),
-        ];
+        let all = [std::mem::take(&mut self.cold), std::mem::take(&mut self.hot)];
         self.hot_bytes = 0;
         self.work(all)
     }
@@ -150,9 +141,7 @@ impl Fold {
             .into_iter()
             .flatten()
             .flat_map(|(org_id, deltas)| {
-                let entry = move |(id, delta)| {
-                    Entry::unknown(ConversationKey::new(Arc::clone(&org_id), id), delta)
-                };
+                let entry = move |(id, delta)| Entry::unknown(ConversationKey::new(Arc::clone(&org_id), id), delta);
                 deltas.into_iter().map(entry)
             })
             .collect();
@@ -189,9 +178,7 @@ impl Fold {
             return (Vec::new(), entries);
         };
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut new, older): (Vec<Entry>, Vec<Entry>) = entries
-            .into_iter()
-            .partition(|entry| seen.insert(&entry.key));
+        let (mut new, older): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|entry| seen.insert(&entry.key));
         for entry in &mut new {
             entry.base = Base::Absent;
         }

@@ -1,16 +1,20 @@
 //! The log as Kafka holds it, read by partition: `assign`, never a group, nothing committed.
 
-use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    config::ClientConfig,
+    consumer::{BaseConsumer, Consumer as _},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Headers as _, Message as _},
+};
 
 use crate::{Offsets, Partition};
 
@@ -98,11 +102,7 @@ impl KafkaLog {
             consumer: client.create().map_err(kafka("create a consumer"))?,
             lookup: client.create().map_err(kafka("create a consumer"))?,
             client,
-            topics: config
-                .topics
-                .iter()
-                .map(|t| Arc::from(t.as_str()))
-                .collect(),
+            topics: config.topics.iter().map(|t| Arc::from(t.as_str())).collect(),
             position: Offsets::default(),
         })
     }
@@ -138,10 +138,7 @@ impl KafkaLog {
     /// their end.
     pub fn offsets_at(&self, time: DateTime<Utc>) -> Result<Offsets, LogError> {
         let mut found = self.end_offsets()?;
-        for (partition, next) in self
-            .offsets_of(Offset::Offset(time.timestamp_millis()))?
-            .iter()
-        {
+        for (partition, next) in self.offsets_of(Offset::Offset(time.timestamp_millis()))?.iter() {
             found.set(partition.clone(), next);
         }
         Ok(found)
@@ -185,9 +182,7 @@ impl KafkaLog {
             .elements()
             .iter()
             .filter_map(|element| match element.offset() {
-                Offset::Offset(next) => {
-                    Some((Partition::new(element.topic(), element.partition()), next))
-                }
+                Offset::Offset(next) => Some((Partition::new(element.topic(), element.partition()), next)),
                 _ => None,
             })
             .collect())
@@ -200,9 +195,7 @@ impl KafkaLog {
             list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(next))
                 .map_err(kafka("choose partitions"))?;
         }
-        self.consumer
-            .assign(&list)
-            .map_err(kafka("choose partitions"))?;
+        self.consumer.assign(&list).map_err(kafka("choose partitions"))?;
         self.position = position;
         Ok(())
     }
@@ -265,8 +258,7 @@ impl KafkaLog {
             };
             last_progress = Instant::now();
             let same = at.as_ref().is_some_and(|at| {
-                at.partition.number == message.partition()
-                    && &*at.partition.topic == message.topic()
+                at.partition.number == message.partition() && &*at.partition.topic == message.topic()
             });
             if !same {
                 if let Some(before) = at.take() {
@@ -296,10 +288,7 @@ impl KafkaLog {
     }
 
     fn include(&mut self, target: &Offsets) -> Result<(), LogError> {
-        if target
-            .iter()
-            .all(|(partition, _)| self.position.contains(partition))
-        {
+        if target.iter().all(|(partition, _)| self.position.contains(partition)) {
             return Ok(());
         }
         let oldest = self.oldest_offsets()?;
@@ -343,10 +332,7 @@ fn probe_ends(
         list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(position))
             .map_err(kafka("choose partitions"))?;
         probe.assign(&list).map_err(kafka("choose partitions"))?;
-        if matches!(
-            probe.poll(PROBE_TIMEOUT),
-            Some(Err(KafkaError::PartitionEOF(_)))
-        ) {
+        if matches!(probe.poll(PROBE_TIMEOUT), Some(Err(KafkaError::PartitionEOF(_)))) {
             at_end.insert(partition.clone());
         }
     }
@@ -362,10 +348,7 @@ pub(crate) fn readable_headers<'m>(message: &'m BorrowedMessage<'_>) -> Option<V
         return Some(Vec::new());
     };
     catch_unwind(AssertUnwindSafe(|| {
-        headers
-            .iter()
-            .map(|header| (header.key, header.value))
-            .collect()
+        headers.iter().map(|header| (header.key, header.value)).collect()
     }))
     .ok()
 }

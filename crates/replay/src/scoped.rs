@@ -11,8 +11,10 @@ use recap_events::{Body, Event};
 use recap_store::Writer;
 use sqlx::PgPool;
 
-use crate::log::LogConfig;
-use crate::rebuild::{Observer, RebuildError, replay_into_live};
+use crate::{
+    log::LogConfig,
+    rebuild::{Observer, RebuildError, replay_into_live},
+};
 
 /// Which rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,12 +36,7 @@ impl Scope {
         }
         match (&self.conversation_id, &event.body) {
             (None, _) => true,
-            (
-                Some(wanted),
-                Body::Conversation {
-                    conversation_id, ..
-                },
-            ) => wanted == conversation_id,
+            (Some(wanted), Body::Conversation { conversation_id, .. }) => wanted == conversation_id,
             (Some(_), _) => false,
         }
     }
@@ -58,8 +55,9 @@ pub async fn recompute(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use recap_events::{Change, Micros};
+
+    use super::*;
 
     fn event<'a>(org_id: &'a str, body: Body<'a>) -> Event<'a> {
         Event {

@@ -35,10 +35,7 @@ impl Seen {
         for n in 0..BITS_A_KEY {
             let place = start.wrapping_add(step.wrapping_mul(n)) % (WORDS as u64 * 64);
             let bit = 1 << (place % 64);
-            if let Some(word) = usize::try_from(place / 64)
-                .ok()
-                .and_then(|at| self.words.get_mut(at))
-            {
+            if let Some(word) = usize::try_from(place / 64).ok().and_then(|at| self.words.get_mut(at)) {
                 new |= *word & bit == 0;
                 *word |= bit;
             }

@@ -59,10 +59,7 @@ pub async fn verify<E: From<sqlx::Error>>(
     Ok(report(comparison, differing).await?)
 }
 
-async fn report(
-    comparison: &Comparison,
-    mut differing: Vec<Difference>,
-) -> Result<Report, sqlx::Error> {
+async fn report(comparison: &Comparison, mut differing: Vec<Difference>) -> Result<Report, sqlx::Error> {
     differing.sort();
     let mut report = Report {
         conversations: comparison.conversations().await?,

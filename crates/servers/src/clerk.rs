@@ -2,26 +2,34 @@
 //!
 //! Keys exist only where this code made them: a service configured for a real Clerk instance never trusts one.
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::KeyPair as _;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
+    rsa::{KeyPair, KeySize},
+    signature::KeyPair as _,
+};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jsonwebtoken::{
+    Algorithm, EncodingKey, Header,
+    jwk::{Jwk, PublicKeyUse},
+};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
 
 /// What can go wrong with keys and the JWKS endpoint.
 #[derive(Debug, thiserror::Error)]
@@ -54,18 +62,14 @@ impl SigningKey {
 
     /// Reads what [`Self::private_pem`] wrote.
     pub fn from_private_pem(pem: &str) -> Result<Self, ClerkError> {
-        let body: String = pem
-            .lines()
-            .filter(|line| !line.starts_with("-----"))
-            .collect();
+        let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
         let der = STANDARD.decode(body.trim()).map_err(|_| ClerkError::Key)?;
         Self::from_pair(&KeyPair::from_pkcs8(&der).map_err(|_| ClerkError::Key)?)
     }
 
     fn from_pair(pair: &KeyPair) -> Result<Self, ClerkError> {
         let private: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| ClerkError::Key)?;
-        let public: PublicKeyX509Der<'_> =
-            pair.public_key().as_der().map_err(|_| ClerkError::Key)?;
+        let public: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| ClerkError::Key)?;
         let private_pem = pem("PRIVATE KEY", private.as_ref());
         let encoding = EncodingKey::from_rsa_pem(private_pem.as_bytes())?;
         let print = Jwk::from_encoding_key(&encoding, Algorithm::RS256)?
@@ -175,8 +179,7 @@ impl Session {
         claims["pla"] = json!("u:free");
         if let Some(org_id) = &self.org_id {
             let role = if self.admin { "admin" } else { "member" };
-            claims["o"] =
-                json!({ "id": org_id, "rol": role, "slg": "local", "per": "read", "fpm": "1" });
+            claims["o"] = json!({ "id": org_id, "rol": role, "slg": "local", "per": "read", "fpm": "1" });
         }
         claims
     }
@@ -187,11 +190,7 @@ impl Session {
         let mut claims = self.common(issuer);
         if let Some(org_id) = &self.org_id {
             claims["org_id"] = json!(org_id);
-            claims["org_role"] = json!(if self.admin {
-                "org:admin"
-            } else {
-                "org:member"
-            });
+            claims["org_role"] = json!(if self.admin { "org:admin" } else { "org:member" });
             claims["org_slug"] = json!("local");
             claims["org_permissions"] = json!([]);
         }
@@ -228,10 +227,7 @@ struct Shared {
 
 impl Shared {
     fn keys(&self) -> Vec<SigningKey> {
-        self.keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -264,11 +260,7 @@ impl LocalClerk {
             // It ends with the task that owns it; there is nobody to tell about an error before that.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self {
-            shared,
-            addr,
-            server,
-        })
+        Ok(Self { shared, addr, server })
     }
 
     /// The value for `CLERK_ISSUER`.
@@ -313,11 +305,7 @@ impl LocalClerk {
 
     /// Publishes the newest key alone.
     pub fn retire_old_keys(&self) {
-        let mut keys = self
-            .shared
-            .keys
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.shared.keys.write().unwrap_or_else(PoisonError::into_inner);
         let newest = keys.len() - 1;
         keys.drain(..newest);
     }

@@ -1,9 +1,6 @@
 //! What can go wrong with a server that is started here.
 
-use std::io;
-use std::path::Path;
-use std::process::ExitStatus;
-use std::time::Duration;
+use std::{io, path::Path, process::ExitStatus, time::Duration};
 
 /// Why a server could not be started, reached or used.
 #[derive(Debug, thiserror::Error)]
@@ -74,9 +71,7 @@ impl ServerError {
         move |source| Self::Io { doing, source }
     }
 
-    pub(crate) fn kafka(
-        doing: impl Into<String>,
-    ) -> impl FnOnce(rdkafka::error::KafkaError) -> Self {
+    pub(crate) fn kafka(doing: impl Into<String>) -> impl FnOnce(rdkafka::error::KafkaError) -> Self {
         let doing = doing.into();
         move |source| Self::Kafka { doing, source }
     }

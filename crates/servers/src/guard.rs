@@ -5,13 +5,15 @@
 //! server and removes its directory. (`PR_SET_PDEATHSIG` will not do: it fires when the *thread* that forked ends, and
 //! tests run on threads of their own.) The same pipe carries signals, so no other `kill` is needed.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::{
+    ffi::{OsStr, OsString},
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
 
 use crate::error::{ServerError, tail};
 
@@ -105,11 +107,7 @@ impl Guarded {
             doing: doing(),
             source: io::ErrorKind::BrokenPipe.into(),
         })?;
-        Ok(Self {
-            child,
-            orders,
-            spec,
-        })
+        Ok(Self { child, orders, spec })
     }
 
     pub(crate) fn pid(&self) -> u32 {

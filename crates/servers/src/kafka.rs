@@ -1,27 +1,33 @@
 //! A private Apache Kafka broker (KRaft, broker and controller in one process).
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, Producer};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{DeliveryFuture, FutureProducer, Producer},
+};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::error::ServerError;
-use crate::guard::Spec;
-use crate::kafka_home::{java, libraries};
-use crate::port::free_port;
-use crate::process::{ServerProcess, run};
-use crate::raw_record::RawRecord;
-use crate::record::Record;
+use crate::{
+    error::ServerError,
+    guard::Spec,
+    kafka_home::{java, libraries},
+    port::free_port,
+    process::{ServerProcess, run},
+    raw_record::RawRecord,
+    record::Record,
+};
 
 const NAME: &str = "Apache Kafka";
 const READY: Duration = Duration::from_mins(2);
@@ -178,13 +184,9 @@ impl KafkaServer {
 
     /// Publishes with an idempotent producer, in this order per partition, and returns once every record is
     /// acknowledged.
-    pub async fn publish<'a>(
-        &self,
-        records: impl IntoIterator<Item = &'a Record>,
-    ) -> Result<(), ServerError> {
+    pub async fn publish<'a>(&self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), ServerError> {
         let producer = self.producer()?;
-        let mut pending: std::collections::VecDeque<DeliveryFuture> =
-            std::collections::VecDeque::new();
+        let mut pending: std::collections::VecDeque<DeliveryFuture> = std::collections::VecDeque::new();
         for record in records {
             let doing = || format!("publishing to {}", record.topic);
             let mut next = record.borrow();
@@ -256,9 +258,9 @@ impl KafkaServer {
                     return Ok(());
                 }
                 if start.elapsed() > READY {
-                    let error = metadata.err().unwrap_or(KafkaError::MetadataFetch(
-                        RDKafkaErrorCode::LeaderNotAvailable,
-                    ));
+                    let error = metadata
+                        .err()
+                        .unwrap_or(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable));
                     return Err(ServerError::kafka(doing)(error));
                 }
                 std::thread::sleep(POLL);
@@ -298,12 +300,9 @@ impl KafkaServer {
         let controller = free_port().map_err(ServerError::io("finding a free port"))?;
         let properties = dir.path().join("server.properties");
         let log4j = dir.path().join("log4j2.properties");
-        fs::write(
-            &properties,
-            server_properties(dir.path(), port, controller, options),
-        )
-        .and_then(|()| fs::write(&log4j, LOG4J))
-        .map_err(ServerError::io(doing()))?;
+        fs::write(&properties, server_properties(dir.path(), port, controller, options))
+            .and_then(|()| fs::write(&log4j, LOG4J))
+            .map_err(ServerError::io(doing()))?;
 
         let mut arguments = vec![format!("-Xmx{}m", options.heap_mib)];
         if options.quick_start {
@@ -358,10 +357,7 @@ where
         })?
 }
 
-async fn acknowledged(
-    delivery: DeliveryFuture,
-    doing: impl FnOnce() -> String,
-) -> Result<(), ServerError> {
+async fn acknowledged(delivery: DeliveryFuture, doing: impl FnOnce() -> String) -> Result<(), ServerError> {
     match delivery.await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err((error, _))) => Err(ServerError::kafka(doing())(error)),
@@ -375,12 +371,7 @@ fn patient() -> AdminOptions {
         .operation_timeout(Some(REQUEST))
 }
 
-fn format_storage(
-    java: &Path,
-    arguments: &[String],
-    properties: &Path,
-    dir: &Path,
-) -> Result<(), ServerError> {
+fn format_storage(java: &Path, arguments: &[String], properties: &Path, dir: &Path) -> Result<(), ServerError> {
     let mut command = Command::new(java);
     command
         .args(arguments)
@@ -429,11 +420,6 @@ fn server_properties(dir: &Path, port: u16, controller: u16, options: &KafkaOpti
         "message.max.bytes=16777216".to_owned(),
         "replica.fetch.max.bytes=16777216".to_owned(),
     ];
-    lines.extend(
-        options
-            .settings
-            .iter()
-            .map(|(name, value)| format!("{name}={value}")),
-    );
+    lines.extend(options.settings.iter().map(|(name, value)| format!("{name}={value}")));
     lines.join("\n") + "\n"
 }

@@ -1,8 +1,10 @@
 //! Apache Kafka's jars: a given installation, or fetched once from Maven Central into the user's cache.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use crate::error::{ServerError, tail};
 
@@ -110,10 +112,7 @@ fn fetch(cache: &Path, home: &Path) -> Result<(), ServerError> {
     let errors = output.try_clone().map_err(ServerError::io(doing()))?;
     let status = Command::new("mvn")
         .args(["--batch-mode", "--quiet", COPY])
-        .arg(format!(
-            "-DoutputDirectory={}",
-            part.path().join("libs").display()
-        ))
+        .arg(format!("-DoutputDirectory={}", part.path().join("libs").display()))
         .current_dir(part.path())
         .stdin(Stdio::null())
         .stdout(output)
@@ -124,10 +123,7 @@ fn fetch(cache: &Path, home: &Path) -> Result<(), ServerError> {
                 what: "mvn",
                 install: MAVEN,
             },
-            _ => ServerError::Io {
-                doing: doing(),
-                source,
-            },
+            _ => ServerError::Io { doing: doing(), source },
         })?;
     if !status.success() {
         return Err(ServerError::Exited {

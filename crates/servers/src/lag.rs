@@ -1,15 +1,21 @@
 //! What a topic holds and how far a consumer group is through it.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
+};
 
-use crate::error::ServerError;
-use crate::kafka::{KafkaServer, blocking};
-use crate::record::Received;
+use crate::{
+    error::ServerError,
+    kafka::{KafkaServer, blocking},
+    record::Received,
+};
 
 const REQUEST: Duration = Duration::from_secs(30);
 const READ: Duration = Duration::from_mins(1);
@@ -44,8 +50,7 @@ impl KafkaServer {
             for (topic, partition) in partitions(&consumer, &topics)? {
                 list.add_partition(&topic, partition);
             }
-            let committed =
-                committed_offsets(&consumer, &list).map_err(ServerError::kafka(doing))?;
+            let committed = committed_offsets(&consumer, &list).map_err(ServerError::kafka(doing))?;
             Ok(committed
                 .elements()
                 .iter()
@@ -62,10 +67,7 @@ impl KafkaServer {
     }
 
     /// The first offset and the one after the last of each partition of these topics.
-    pub async fn watermarks(
-        &self,
-        topics: &[&str],
-    ) -> Result<BTreeMap<Partition, (i64, i64)>, ServerError> {
+    pub async fn watermarks(&self, topics: &[&str]) -> Result<BTreeMap<Partition, (i64, i64)>, ServerError> {
         let consumer = self.reader("recap-servers-watermarks")?;
         let topics = owned(topics);
         blocking(move || {
@@ -117,17 +119,11 @@ fn partitions(consumer: &BaseConsumer, topics: &[String]) -> Result<Vec<Partitio
 }
 
 /// The first question of a group makes the broker create the topic of offsets, and refuse until that is done.
-fn committed_offsets(
-    consumer: &BaseConsumer,
-    list: &TopicPartitionList,
-) -> Result<TopicPartitionList, KafkaError> {
+fn committed_offsets(consumer: &BaseConsumer, list: &TopicPartitionList) -> Result<TopicPartitionList, KafkaError> {
     let start = Instant::now();
     loop {
         let answer = consumer.committed_offsets(list.clone(), REQUEST);
-        let code = answer
-            .as_ref()
-            .err()
-            .and_then(KafkaError::rdkafka_error_code);
+        let code = answer.as_ref().err().and_then(KafkaError::rdkafka_error_code);
         let passing = matches!(
             code,
             Some(
@@ -143,16 +139,10 @@ fn committed_offsets(
     }
 }
 
-fn watermarks(
-    consumer: &BaseConsumer,
-    topic: &str,
-    partition: i32,
-) -> Result<(i64, i64), ServerError> {
+fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> Result<(i64, i64), ServerError> {
     consumer
         .fetch_watermarks(topic, partition, REQUEST)
-        .map_err(ServerError::kafka(format!(
-            "asking for the end of {topic}/{partition}"
-        )))
+        .map_err(ServerError::kafka(format!("asking for the end of {topic}/{partition}")))
 }
 
 fn read_all(consumer: &BaseConsumer, topic: &str) -> Result<Vec<Received>, ServerError> {
@@ -168,9 +158,7 @@ fn read_all(consumer: &BaseConsumer, topic: &str) -> Result<Vec<Received>, Serve
                 .map_err(ServerError::kafka(doing()))?;
         }
     }
-    consumer
-        .assign(&assignment)
-        .map_err(ServerError::kafka(doing()))?;
+    consumer.assign(&assignment).map_err(ServerError::kafka(doing()))?;
     let start = Instant::now();
     let mut records = Vec::new();
     while !missing.is_empty() {
@@ -178,9 +166,7 @@ fn read_all(consumer: &BaseConsumer, topic: &str) -> Result<Vec<Received>, Serve
             None if start.elapsed() < READ => {}
             None => {
                 let code = RDKafkaErrorCode::OperationTimedOut;
-                return Err(ServerError::kafka(doing())(KafkaError::MessageConsumption(
-                    code,
-                )));
+                return Err(ServerError::kafka(doing())(KafkaError::MessageConsumption(code)));
             }
             Some(Err(error)) => return Err(ServerError::kafka(doing())(error)),
             Some(Ok(message)) => {

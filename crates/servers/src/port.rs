@@ -1,7 +1,6 @@
 //! Free ports on 127.0.0.1.
 
-use std::io;
-use std::net::TcpListener;
+use std::{io, net::TcpListener};
 
 use uuid::Uuid;
 

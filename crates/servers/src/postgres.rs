@@ -1,21 +1,25 @@
 //! A private PostgreSQL cluster from the installed binaries.
 
-use std::ffi::OsString;
-use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::error::ServerError;
-use crate::guard::{Spec, User};
-use crate::port::free_port;
-use crate::process::{ServerProcess, run};
+use crate::{
+    error::ServerError,
+    guard::{Spec, User},
+    port::free_port,
+    process::{ServerProcess, run},
+};
 
 const NAME: &str = "PostgreSQL";
 const INSTALL: &str = "install PostgreSQL 15 or newer (Debian and Ubuntu: apt-get install postgresql), or put the \
@@ -86,18 +90,12 @@ impl PostgresServer {
     pub async fn create_database_named(&self, name: &str) -> Result<String, ServerError> {
         let doing = || format!("creating the database {name}");
         let quoted = name.replace('"', "\"\"");
-        let mut connection = self
-            .connect()
-            .await
-            .map_err(ServerError::postgres(doing()))?;
+        let mut connection = self.connect().await.map_err(ServerError::postgres(doing()))?;
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE \"{quoted}\"")))
             .execute(&mut connection)
             .await
             .map_err(ServerError::postgres(doing()))?;
-        connection
-            .close()
-            .await
-            .map_err(ServerError::postgres(doing()))?;
+        connection.close().await.map_err(ServerError::postgres(doing()))?;
         Ok(self.url(name))
     }
 
@@ -235,20 +233,13 @@ fn arguments(data: &Path, sockets: &Path, port: u16, options: &PostgresOptions) 
     arguments
 }
 
-fn initdb(
-    bin: &Path,
-    dir: &Path,
-    data: &Path,
-    password: &str,
-    user: Option<User>,
-) -> Result<(), ServerError> {
+fn initdb(bin: &Path, dir: &Path, data: &Path, password: &str, user: Option<User>) -> Result<(), ServerError> {
     use std::os::unix::process::CommandExt;
 
     let doing = || format!("running initdb in {}", dir.display());
     let secret = dir.join("password");
     fs::write(&secret, password).map_err(ServerError::io(doing()))?;
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))
-        .map_err(ServerError::io(doing()))?;
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).map_err(ServerError::io(doing()))?;
     let mut command = Command::new(bin.join("initdb"));
     command
         .arg("-D")

@@ -1,13 +1,17 @@
 //! A server as a process that is stopped, killed and started again while its directory stays; and programs that run to their end.
 
-use std::fs::File;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    path::Path,
+    process::{Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
-use crate::error::{ServerError, tail};
-use crate::guard::{Guarded, Spec};
+use crate::{
+    error::{ServerError, tail},
+    guard::{Guarded, Spec},
+};
 
 /// Between two looks at a server that is starting.
 const POLL: Duration = Duration::from_millis(30);
@@ -91,10 +95,7 @@ impl ServerProcess {
         })
     }
 
-    fn with<T>(
-        &self,
-        action: impl FnOnce(&mut Guarded) -> Result<T, ServerError>,
-    ) -> Result<T, ServerError> {
+    fn with<T>(&self, action: impl FnOnce(&mut Guarded) -> Result<T, ServerError>) -> Result<T, ServerError> {
         let mut running = self.lock();
         let server = self.server;
         action(running.as_mut().ok_or(ServerError::Stopped { server })?)
@@ -114,12 +115,7 @@ impl Drop for ServerProcess {
 }
 
 /// Runs a program to its end, with both outputs in `log`. An error if it fails.
-pub(crate) fn run(
-    mut command: Command,
-    program: &str,
-    doing: &str,
-    log: &Path,
-) -> Result<(), ServerError> {
+pub(crate) fn run(mut command: Command, program: &str, doing: &str, log: &Path) -> Result<(), ServerError> {
     let output = File::create(log).map_err(ServerError::io(doing))?;
     let errors = output.try_clone().map_err(ServerError::io(doing))?;
     let status = command

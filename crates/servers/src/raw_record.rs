@@ -2,8 +2,10 @@
 
 use std::io;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// A record for one partition, its header names not necessarily UTF-8.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +56,7 @@ impl RawRecord<'_> {
         put(&(-1_i16).to_be_bytes());
         put(&30_000_i32.to_be_bytes());
         put(&1_i32.to_be_bytes());
-        put(&u16::try_from(self.topic.len())
-            .unwrap_or_default()
-            .to_be_bytes());
+        put(&u16::try_from(self.topic.len()).unwrap_or_default().to_be_bytes());
         put(self.topic.as_bytes());
         put(&1_i32.to_be_bytes());
         put(&self.partition.to_be_bytes());

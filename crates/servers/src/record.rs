@@ -2,8 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
-use rdkafka::producer::FutureRecord;
+use rdkafka::{
+    message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders},
+    producer::FutureRecord,
+};
 
 /// A record to publish.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,11 +26,7 @@ pub struct Record {
 
 impl Record {
     /// A record with a key and a value.
-    pub fn new(
-        topic: impl Into<String>,
-        key: impl Into<Vec<u8>>,
-        value: impl Into<Vec<u8>>,
-    ) -> Self {
+    pub fn new(topic: impl Into<String>, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
         Self {
             key: Some(key.into()),
             ..Self::keyless(topic, value)

@@ -1,10 +1,11 @@
 //! The private Apache Kafka: topics, records, lag, restarts.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
-use recap_servers::kafka::unique_prefix;
-use recap_servers::{KafkaServer, Record};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+};
+use recap_servers::{KafkaServer, Record, kafka::unique_prefix};
 
 #[tokio::test]
 async fn records_come_back_as_they_were_published() {
@@ -12,10 +13,7 @@ async fn records_come_back_as_they_were_published() {
     let topic = unique_prefix("round-trip") + "messages";
     kafka.topic(&topic, 3).await.unwrap();
     let sent: Vec<Record> = (0..100)
-        .map(|n| {
-            Record::new(&topic, format!("key-{}", n % 7), format!("value-{n}"))
-                .header("ce_id", n.to_string())
-        })
+        .map(|n| Record::new(&topic, format!("key-{}", n % 7), format!("value-{n}")).header("ce_id", n.to_string()))
         .chain([Record {
             partition: Some(2),
             headers: vec![("empty".to_owned(), None)],
@@ -47,17 +45,13 @@ async fn lag_counts_what_a_group_has_not_committed() {
     let prefix = unique_prefix("lag");
     let topic = format!("{prefix}messages");
     kafka.topic(&topic, 1).await.unwrap();
-    let records: Vec<Record> = (0..10)
-        .map(|n| Record::keyless(&topic, vec![n]).partition(0))
-        .collect();
+    let records: Vec<Record> = (0..10).map(|n| Record::keyless(&topic, vec![n]).partition(0)).collect();
     kafka.publish(&records).await.unwrap();
     assert_eq!(kafka.consumer_lag(&prefix, &[&topic]).await.unwrap(), 10);
 
     let consumer: BaseConsumer = kafka.client().set("group.id", &prefix).create().unwrap();
     let mut offsets = TopicPartitionList::new();
-    offsets
-        .add_partition_offset(&topic, 0, Offset::Offset(4))
-        .unwrap();
+    offsets.add_partition_offset(&topic, 0, Offset::Offset(4)).unwrap();
     consumer.commit(&offsets, CommitMode::Sync).unwrap();
     assert_eq!(kafka.consumer_lag(&prefix, &[&topic]).await.unwrap(), 6);
 
@@ -73,16 +67,10 @@ async fn lag_counts_what_a_group_has_not_committed() {
 async fn a_killed_broker_comes_back_with_its_records() {
     let kafka = KafkaServer::start().await.unwrap();
     kafka.topic("kept", 1).await.unwrap();
-    kafka
-        .publish(&[Record::keyless("kept", "1")])
-        .await
-        .unwrap();
+    kafka.publish(&[Record::keyless("kept", "1")]).await.unwrap();
     kafka.kill().await;
     kafka.start_again().await.unwrap();
-    kafka
-        .publish(&[Record::keyless("kept", "2")])
-        .await
-        .unwrap();
+    kafka.publish(&[Record::keyless("kept", "2")]).await.unwrap();
     kafka.stop().await;
     kafka.start_again().await.unwrap();
     let values: Vec<_> = kafka

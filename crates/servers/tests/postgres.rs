@@ -1,8 +1,10 @@
 //! The private PostgreSQL: databases, crashes and what is left behind.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use recap_servers::PostgresServer;
 use sqlx::{Connection, PgConnection, Row};
@@ -68,18 +70,14 @@ async fn an_immediate_stop_keeps_what_was_committed() {
 async fn a_dropped_server_leaves_nothing() {
     let server = PostgresServer::start().await.unwrap();
     let process = format!("/proc/{}", server.pid().unwrap());
-    let mut connection = PgConnection::connect(&server.url("postgres"))
-        .await
-        .unwrap();
+    let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
     let data: String = sqlx::query("SHOW data_directory")
         .fetch_one(&mut connection)
         .await
         .unwrap()
         .get(0);
     assert!(Path::new(&data).exists());
-    tokio::task::spawn_blocking(move || drop(server))
-        .await
-        .unwrap();
+    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
     wait_until_gone(Path::new(&process)).await;
     wait_until_gone(Path::new(&data)).await;
 }

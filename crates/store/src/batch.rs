@@ -94,13 +94,7 @@ pub struct UserFields {
 impl UserWrite {
     /// What `user.upserted` or `user.deleted` (`profile` is `None`) writes.
     #[must_use]
-    pub fn new(
-        org_id: &str,
-        user_id: &str,
-        event_id: &str,
-        time: Micros,
-        profile: Option<&UserProfile<'_>>,
-    ) -> Self {
+    pub fn new(org_id: &str, user_id: &str, event_id: &str, time: Micros, profile: Option<&UserProfile<'_>>) -> Self {
         Self {
             org_id: org_id.into(),
             user_id: user_id.into(),
@@ -111,11 +105,7 @@ impl UserWrite {
                 email: profile.email.as_deref().map(str::to_owned),
                 first_name: profile.first_name.as_deref().map(str::to_owned),
                 last_name: profile.last_name.as_deref().map(str::to_owned),
-                public_metadata: profile
-                    .public_metadata
-                    .as_ref()
-                    .map(RawJson::as_str)
-                    .map(str::to_owned),
+                public_metadata: profile.public_metadata.as_ref().map(RawJson::as_str).map(str::to_owned),
             }),
         }
     }
@@ -131,10 +121,7 @@ impl UserWrite {
     pub fn heap_bytes(&self) -> usize {
         let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let fields = self.profile.as_ref().map_or(0, |profile| {
-            len(&profile.email)
-                + len(&profile.first_name)
-                + len(&profile.last_name)
-                + len(&profile.public_metadata)
+            len(&profile.email) + len(&profile.first_name) + len(&profile.last_name) + len(&profile.public_metadata)
         });
         size_of::<Self>() + self.org_id.len() + self.user_id.len() + self.event_id.len() + fields
     }
@@ -164,13 +151,7 @@ pub struct AgentWrite {
 impl AgentWrite {
     /// What `agent.upserted` writes.
     #[must_use]
-    pub fn new(
-        org_id: &str,
-        agent_id: i64,
-        event_id: &str,
-        time: Micros,
-        profile: &AgentProfile<'_>,
-    ) -> Self {
+    pub fn new(org_id: &str, agent_id: i64, event_id: &str, time: Micros, profile: &AgentProfile<'_>) -> Self {
         Self {
             org_id: org_id.into(),
             agent_id,

@@ -8,8 +8,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgCopyIn};
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
-    Entry, FlushError, FlushReport, GenerationId, Writer, generation::GENERATION_LOCK,
-    payloads::Rows, upsert::moment, writer::count,
+    Entry, FlushError, FlushReport, GenerationId, Writer, generation::GENERATION_LOCK, payloads::Rows, upsert::moment,
+    writer::count,
 };
 
 /// Bytes handed to the connection at a time.
@@ -25,7 +25,8 @@ const CONVERSATION: &str = "org_id, conversation_id, revision, base_revision, te
 const PART: &str = "org_id, conversation_id, part, state";
 const TOOL_CALL: &str = "org_id, conversation_id, tool_call_id, has_started, started_tool_name, args, message_id, \
     started_at, has_finished, finished_tool_name, result, error, finished_at, finished_event_time";
-const FEEDBACK: &str = "org_id, conversation_id, feedback_id, withdrawn, helpful, comment, message_id, user_id, created_at";
+const FEEDBACK: &str =
+    "org_id, conversation_id, feedback_id, withdrawn, helpful, comment, message_id, user_id, created_at";
 
 impl Writer {
     /// Commits conversations, each key once and sorted, to a generation that is being built and has no row of any of them.
@@ -66,10 +67,7 @@ impl Writer {
             entry.delta.payloads.retain_current(&entry.delta.state);
         }
         // Any value but 0, which stands for "no row".
-        let revisions: Vec<i64> = entries
-            .iter()
-            .map(|_| random.random_range(1..=i64::MAX))
-            .collect();
+        let revisions: Vec<i64> = entries.iter().map(|_| random.random_range(1..=i64::MAX)).collect();
         let payloads = copy(&mut transaction, &generation.schema(), entries, &revisions).await?;
         transaction.commit().await?;
         Ok(FlushReport {
@@ -254,11 +252,7 @@ impl<'c> Copy<'c> {
         Ok(Self { sink, buffer })
     }
 
-    async fn row(
-        &mut self,
-        fields: i16,
-        fill: impl FnOnce(&mut Row<'_>),
-    ) -> Result<(), sqlx::Error> {
+    async fn row(&mut self, fields: i16, fill: impl FnOnce(&mut Row<'_>)) -> Result<(), sqlx::Error> {
         self.buffer.extend_from_slice(&fields.to_be_bytes());
         fill(&mut Row(&mut self.buffer));
         if self.buffer.len() >= SEND_BYTES {

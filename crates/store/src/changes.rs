@@ -174,11 +174,7 @@ impl ChangeListener {
     fn parse(&self, payload: &str) -> Option<Change> {
         let change = match payload.split_at_checked(1) {
             Some(("o", rest)) => OrgBuckets::decode(rest).map(Change::Organizations),
-            Some(("g", rest)) => rest
-                .parse()
-                .ok()
-                .map(GenerationId::new)
-                .map(Change::Generation),
+            Some(("g", rest)) => rest.parse().ok().map(GenerationId::new).map(Change::Generation),
             Some(("p", rest)) => {
                 let (id, number) = rest.split_once(':')?;
                 if id != self.id.simple().to_string() {
@@ -199,10 +195,7 @@ pub(crate) async fn notify_organizations(
     notify(connection, &format!("o{}", organizations.encode())).await
 }
 
-pub(crate) async fn notify_generation(
-    connection: &mut PgConnection,
-    live: GenerationId,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn notify_generation(connection: &mut PgConnection, live: GenerationId) -> Result<(), sqlx::Error> {
     notify(connection, &format!("g{live}")).await
 }
 

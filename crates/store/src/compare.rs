@@ -5,19 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgPool, Row as _};
+use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgRow};
 
 use crate::GenerationId;
 
 /// Columns that exist for the writer alone.
-const WRITERS_OWN: [&str; 5] = [
-    "revision",
-    "base_revision",
-    "text_kept",
-    "part_count",
-    "state",
-];
+const WRITERS_OWN: [&str; 5] = ["revision", "base_revision", "text_kept", "part_count", "state"];
 
 /// The compared tables, each with its key behind `org_id`.
 const TABLES: [(&str, &[&str]); 5] = [
@@ -77,11 +70,7 @@ struct Table {
 
 impl Comparison {
     /// Looks up which columns the two have in common.
-    pub async fn new(
-        pool: &PgPool,
-        old: GenerationId,
-        new: GenerationId,
-    ) -> Result<Self, sqlx::Error> {
+    pub async fn new(pool: &PgPool, old: GenerationId, new: GenerationId) -> Result<Self, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT table_name::text, column_name::text FROM information_schema.columns \
              WHERE table_schema IN ($1, $2) GROUP BY 1, 2 HAVING count(*) = 2 ORDER BY 1, 2",
@@ -99,11 +88,7 @@ impl Comparison {
         }
         let tables = TABLES
             .iter()
-            .filter_map(|(name, key)| {
-                columns
-                    .remove(*name)
-                    .map(|columns| Table { name, key, columns })
-            })
+            .filter_map(|(name, key)| columns.remove(*name).map(|columns| Table { name, key, columns }))
             .collect();
         Ok(Self {
             pool: pool.clone(),
@@ -136,17 +121,12 @@ impl Comparison {
             digest(self.old),
             digest(self.new),
         );
-        sqlx::query_scalar(AssertSqlSafe(statement))
-            .fetch_all(&self.pool)
-            .await
+        sqlx::query_scalar(AssertSqlSafe(statement)).fetch_all(&self.pool).await
     }
 
     /// How many conversations the new generation has.
     pub async fn conversations(&self) -> Result<u64, sqlx::Error> {
-        let statement = format!(
-            "SELECT count(*) FROM {}.conversation_summary",
-            self.new.schema()
-        );
+        let statement = format!("SELECT count(*) FROM {}.conversation_summary", self.new.schema());
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(statement))
             .fetch_one(&self.pool)
             .await?;
@@ -154,15 +134,10 @@ impl Comparison {
     }
 
     /// The rows that differ in these organizations, at most `limit` a table.
-    pub async fn rows(
-        &self,
-        organizations: &[String],
-        limit: u32,
-    ) -> Result<Vec<Difference>, sqlx::Error> {
+    pub async fn rows(&self, organizations: &[String], limit: u32) -> Result<Vec<Difference>, sqlx::Error> {
         let mut differences = Vec::new();
         for table in &self.tables {
-            let statement =
-                table.differing(self, "WHERE org_id = ANY($1)", &format!(" LIMIT {limit}"));
+            let statement = table.differing(self, "WHERE org_id = ANY($1)", &format!(" LIMIT {limit}"));
             let rows = sqlx::query(AssertSqlSafe(statement))
                 .bind(organizations)
                 .fetch_all(&self.pool)
@@ -206,10 +181,7 @@ impl Comparison {
     }
 
     /// The columns in which a row differs.
-    pub async fn columns(
-        &self,
-        difference: &Difference,
-    ) -> Result<Vec<ColumnDifference>, sqlx::Error> {
+    pub async fn columns(&self, difference: &Difference) -> Result<Vec<ColumnDifference>, sqlx::Error> {
         let Some(table) = self.tables.iter().find(|t| t.name == difference.table) else {
             return Ok(Vec::new());
         };
@@ -229,10 +201,7 @@ impl Comparison {
     }
 
     /// The totals of an organization in both generations.
-    pub async fn totals(
-        &self,
-        org_id: &str,
-    ) -> Result<(OrganizationTotals, OrganizationTotals), sqlx::Error> {
+    pub async fn totals(&self, org_id: &str) -> Result<(OrganizationTotals, OrganizationTotals), sqlx::Error> {
         let mut totals = [OrganizationTotals::default(); 2];
         for (total, generation) in totals.iter_mut().zip([self.old, self.new]) {
             let row = sqlx::query(AssertSqlSafe(format!(
@@ -261,9 +230,7 @@ impl Comparison {
             .iter()
             .map(|column| format!("coalesce(to_json({column})::text, 'null')"))
             .collect();
-        let places: Vec<String> = (0..table.key.len())
-            .map(|n| format!("${}", n + 2))
-            .collect();
+        let places: Vec<String> = (0..table.key.len()).map(|n| format!("${}", n + 2)).collect();
         let mut query = sqlx::query(AssertSqlSafe(format!(
             "SELECT {} FROM {}.{} WHERE org_id = $1 AND ({}) = ({})",
             values.join(", "),

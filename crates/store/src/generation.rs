@@ -202,21 +202,14 @@ pub async fn reopen_generation(pool: &PgPool, id: GenerationId) -> Result<(), Ge
 }
 
 /// Fills an empty generation with the rows of another of the same layout.
-pub async fn copy_generation(
-    pool: &PgPool,
-    from: GenerationId,
-    to: GenerationId,
-) -> Result<(), GenerationError> {
+pub async fn copy_generation(pool: &PgPool, from: GenerationId, to: GenerationId) -> Result<(), GenerationError> {
     // One snapshot for all tables: a state whose payloads were not copied would never get them again.
-    let mut transaction = pool
-        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        .await?;
-    let tables: Vec<String> = sqlx::query_scalar(
-        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1",
-    )
-    .bind(to.schema())
-    .fetch_all(&mut *transaction)
-    .await?;
+    let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1")
+            .bind(to.schema())
+            .fetch_all(&mut *transaction)
+            .await?;
     for table in tables {
         let columns: String = sqlx::query_scalar(
             "SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) \
@@ -252,12 +245,9 @@ pub async fn discard_generation(pool: &PgPool, id: GenerationId) -> Result<(), G
     if deleted.rows_affected() == 0 {
         return Err(GenerationError::Unknown(id));
     }
-    sqlx::raw_sql(AssertSqlSafe(format!(
-        "DROP SCHEMA {} CASCADE",
-        id.schema()
-    )))
-    .execute(&mut *transaction)
-    .await?;
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA {} CASCADE", id.schema())))
+        .execute(&mut *transaction)
+        .await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -296,14 +286,10 @@ async fn lock_exclusively(connection: &mut PgConnection) -> Result<(), sqlx::Err
     Ok(())
 }
 
-pub(crate) async fn generations(
-    connection: &mut PgConnection,
-) -> Result<Vec<Generation>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT id, status, layout, created_at, live_since FROM recap.generation ORDER BY id",
-    )
-    .fetch_all(connection)
-    .await?;
+pub(crate) async fn generations(connection: &mut PgConnection) -> Result<Vec<Generation>, sqlx::Error> {
+    let rows = sqlx::query("SELECT id, status, layout, created_at, live_since FROM recap.generation ORDER BY id")
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(generation).collect()
 }
 
@@ -317,10 +303,7 @@ fn generation(row: &PgRow) -> Result<Generation, sqlx::Error> {
     })
 }
 
-async fn create_tables(
-    connection: &mut PgConnection,
-    status: &'static str,
-) -> Result<GenerationId, sqlx::Error> {
+async fn create_tables(connection: &mut PgConnection, status: &'static str) -> Result<GenerationId, sqlx::Error> {
     let id = sqlx::query_scalar(
         "INSERT INTO recap.generation (id, status, layout) \
          VALUES (nextval('recap.generation_id'), $1, $2) RETURNING id",
@@ -346,12 +329,9 @@ async fn run_template(
     id: GenerationId,
     template: &'static str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(format!(
-        "SET LOCAL search_path TO {}",
-        id.schema()
-    )))
-    .execute(&mut *connection)
-    .await?;
+    sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL search_path TO {}", id.schema())))
+        .execute(&mut *connection)
+        .await?;
     sqlx::raw_sql(template).execute(&mut *connection).await?;
     sqlx::raw_sql("SET LOCAL search_path TO DEFAULT")
         .execute(connection)

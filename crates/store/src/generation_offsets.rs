@@ -22,10 +22,7 @@ pub struct GenerationOffset {
 }
 
 /// The stored offsets of a generation, in order.
-pub async fn generation_offsets(
-    pool: &PgPool,
-    id: GenerationId,
-) -> Result<Vec<GenerationOffset>, sqlx::Error> {
+pub async fn generation_offsets(pool: &PgPool, id: GenerationId) -> Result<Vec<GenerationOffset>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT topic, partition, next_offset FROM recap.generation_offset WHERE generation = $1 \
          ORDER BY topic COLLATE \"C\", partition",
@@ -45,11 +42,7 @@ pub async fn generation_offsets(
 }
 
 /// Replaces the stored offsets of a generation: a checkpoint.
-pub async fn save_offsets(
-    pool: &PgPool,
-    id: GenerationId,
-    offsets: &[GenerationOffset],
-) -> Result<(), sqlx::Error> {
+pub async fn save_offsets(pool: &PgPool, id: GenerationId, offsets: &[GenerationOffset]) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
     store(&mut transaction, id, offsets).await?;
     transaction.commit().await

@@ -69,9 +69,7 @@ impl<'a> Tree<'a> {
                     rest = &rest[1..];
                 }
                 _ => {
-                    let end = rest
-                        .find([',', '}', ']', ' ', '\n', '\r', '\t'])
-                        .unwrap_or(rest.len());
+                    let end = rest.find([',', '}', ']', ' ', '\n', '\r', '\t']).unwrap_or(rest.len());
                     let (literal, after) = rest.split_at(end);
                     attach(&mut nodes, &mut open, Value::Scalar(scalar(literal)?))?;
                     rest = after;
@@ -209,10 +207,7 @@ mod tests {
 
     #[test]
     fn strings_may_hold_structure() {
-        assert_eq!(
-            scalars(r#"{"k\"{":"],:\\"}"#),
-            Some(vec![r#"String("],:\\")"#.into()])
-        );
+        assert_eq!(scalars(r#"{"k\"{":"],:\\"}"#), Some(vec![r#"String("],:\\")"#.into()]));
     }
 
     #[test]
@@ -230,9 +225,7 @@ mod tests {
     fn numbers_follow_the_json_grammar() {
         assert_eq!(parse_number("-0.50e+1"), Some(-5.0));
         assert_eq!(parse_number("1e999"), Some(f64::INFINITY));
-        for bad in [
-            "", "-", "+1", "01", "1.", ".5", "1e", "0x1", "inf", "NaN", " 1", "1 ",
-        ] {
+        for bad in ["", "-", "+1", "01", "1.", ".5", "1e", "0x1", "inf", "NaN", " 1", "1 "] {
             assert_eq!(parse_number(bad), None, "{bad:?}");
         }
     }

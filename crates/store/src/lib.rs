@@ -37,13 +37,10 @@ pub use compare::{ColumnDifference, Comparison, Difference, OrganizationTotals};
 pub use error::{FlushError, ReadError};
 pub use filter::{Filter, Include, MetadataFilter, Position};
 pub use generation::{
-    Generation, GenerationError, GenerationId, GenerationStatus, copy_generation,
-    create_generation, create_indexes, discard_generation, list_generations, live_generation,
-    reopen_generation, switch_generation,
+    Generation, GenerationError, GenerationId, GenerationStatus, copy_generation, create_generation, create_indexes,
+    discard_generation, list_generations, live_generation, reopen_generation, switch_generation,
 };
-pub use generation_offsets::{
-    GenerationOffset, generation_offsets, save_offsets, settle_generation,
-};
+pub use generation_offsets::{GenerationOffset, generation_offsets, save_offsets, settle_generation};
 pub use items::{Feedback, ToolCall};
 pub use key::ConversationKey;
 pub use page::{Node, Page};

@@ -43,9 +43,7 @@ pub(crate) async fn load(
            FROM {schema}.conversation_summary c \
            WHERE c.org_id = k.org_id AND c.conversation_id = k.conversation_id LIMIT 1) c {differing}"
     ));
-    let mut query = sqlx::query(statement)
-        .bind(organizations)
-        .bind(conversations);
+    let mut query = sqlx::query(statement).bind(organizations).bind(conversations);
     if let Some(revisions) = unlike {
         query = query.bind(revisions);
     }

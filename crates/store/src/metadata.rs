@@ -78,10 +78,7 @@ fn addressable(tree: &Tree<'_>) -> Vec<(KeyHash, NodeId)> {
     let Value::Object(top) = tree.value(ROOT) else {
         return Vec::new();
     };
-    let mut found: Vec<(KeyHash, NodeId)> = top
-        .iter()
-        .map(|(key, value)| (key_hash(key), *value))
-        .collect();
+    let mut found: Vec<(KeyHash, NodeId)> = top.iter().map(|(key, value)| (key_hash(key), *value)).collect();
     let literal: HashSet<KeyHash> = found.iter().map(|(key, _)| *key).collect();
     let mut objects: Vec<(KeyHash, NodeId)> = top
         .iter()

@@ -37,9 +37,7 @@ impl Page {
             }
         }
         let top = nodes(top, &mut children);
-        let next = more
-            .then(|| top.last().map(|node| node.row.position()))
-            .flatten();
+        let next = more.then(|| top.last().map(|node| node.row.position())).flatten();
         Self { top, next }
     }
 }

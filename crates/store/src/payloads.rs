@@ -21,20 +21,13 @@ const BYTES: usize = 2 << 20;
 const ROW_BYTES: usize = 256;
 
 /// Writes the payloads of these entries. Returns how many rows.
-pub(crate) async fn write(
-    connection: &mut PgConnection,
-    schema: &str,
-    entries: &[&Entry],
-) -> Result<u64, sqlx::Error> {
+pub(crate) async fn write(connection: &mut PgConnection, schema: &str, entries: &[&Entry]) -> Result<u64, sqlx::Error> {
     let Rows { calls, feedback } = Rows::of(entries.iter().copied());
     let written = calls.len() + feedback.len();
     for chunk in chunks(&calls, |(_, call)| call.bytes()) {
         write_tool_calls(connection, schema, chunk).await?;
     }
-    let comment = |row: Option<&FeedbackRow>| {
-        row.and_then(|row| row.comment.as_ref())
-            .map_or(0, String::len)
-    };
+    let comment = |row: Option<&FeedbackRow>| row.and_then(|row| row.comment.as_ref()).map_or(0, String::len);
     for chunk in chunks(&feedback, |(.., row)| comment(*row)) {
         write_feedback(connection, schema, chunk).await?;
     }
@@ -55,9 +48,7 @@ impl<'e> Rows<'e> {
         for entry in entries {
             for payload in entry.delta.payloads.iter() {
                 match payload {
-                    Payload::Feedback {
-                        feedback_id, row, ..
-                    } => {
+                    Payload::Feedback { feedback_id, row, .. } => {
                         feedback.push((&entry.key, feedback_id.as_str(), row.as_ref()));
                     }
                     half => calls.entry((&entry.key, half.id())).or_default().add(half),
@@ -249,10 +240,7 @@ async fn write_feedback(
     let conversations: Vec<&str> = rows.iter().map(|(key, ..)| &*key.conversation_id).collect();
     let ids: Vec<&str> = rows.iter().map(|(_, id, _)| *id).collect();
     let withdrawn: Vec<bool> = rows.iter().map(|(.., row)| row.is_none()).collect();
-    let helpful: Vec<Option<bool>> = rows
-        .iter()
-        .map(|(.., row)| row.map(|row| row.helpful))
-        .collect();
+    let helpful: Vec<Option<bool>> = rows.iter().map(|(.., row)| row.map(|row| row.helpful)).collect();
     let text = |get: fn(&FeedbackRow) -> Option<&str>| -> Vec<Option<&str>> {
         rows.iter().map(|(.., row)| row.and_then(get)).collect()
     };

@@ -62,10 +62,7 @@ mod tests {
     fn each_step_is_bounded_and_the_last_is_the_range() {
         let probe = |ahead, in_range| Probe { ahead, in_range };
         assert_eq!(after_window(400, probe(400, 7)), Next::Done);
-        assert_eq!(
-            after_window(400, probe(401, NARROW)),
-            Next::Read(Source::Range)
-        );
+        assert_eq!(after_window(400, probe(401, NARROW)), Next::Read(Source::Range));
         let wide = Next::Read(Source::Window(WIDE_WINDOW));
         assert_eq!(after_window(400, probe(401, NARROW + 1)), wide);
         let all = probe(WIDE_WINDOW + 1, NARROW + 1);

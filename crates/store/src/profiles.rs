@@ -8,17 +8,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use sqlx::{PgConnection, Row as _};
 
-use crate::{
-    AgentWrite, UserWrite, batch::UserFields, metadata::tokens_of, payloads::chunks, select::sql,
-};
+use crate::{AgentWrite, UserWrite, batch::UserFields, metadata::tokens_of, payloads::chunks, select::sql};
 
 /// Of several revisions of one profile the greatest, by user.
 pub(crate) fn greatest_users(writes: &[UserWrite]) -> Vec<&UserWrite> {
     let mut greatest: BTreeMap<(&str, &str), &UserWrite> = BTreeMap::new();
     for write in writes {
-        let kept = greatest
-            .entry((&write.org_id, &write.user_id))
-            .or_insert(write);
+        let kept = greatest.entry((&write.org_id, &write.user_id)).or_insert(write);
         if write.order() > kept.order() {
             *kept = write;
         }
@@ -30,9 +26,7 @@ pub(crate) fn greatest_users(writes: &[UserWrite]) -> Vec<&UserWrite> {
 pub(crate) fn greatest_agents(writes: &[AgentWrite]) -> Vec<&AgentWrite> {
     let mut greatest: BTreeMap<(&str, i64), &AgentWrite> = BTreeMap::new();
     for write in writes {
-        let kept = greatest
-            .entry((&write.org_id, write.agent_id))
-            .or_insert(write);
+        let kept = greatest.entry((&write.org_id, write.agent_id)).or_insert(write);
         if write.order() > kept.order() {
             *kept = write;
         }
@@ -62,10 +56,7 @@ async fn upsert_users<'a>(
     users: &[&'a UserWrite],
 ) -> Result<Vec<&'a UserWrite>, sqlx::Error> {
     let text = |get: fn(&UserFields) -> Option<&str>| -> Vec<Option<&str>> {
-        users
-            .iter()
-            .map(|user| user.profile.as_ref().and_then(get))
-            .collect()
+        users.iter().map(|user| user.profile.as_ref().and_then(get)).collect()
     };
     let query = sqlx::query(sql(format!(
         "INSERT INTO {schema}.user_profile AS t (org_id, user_id, event_time, event_id, content, \
@@ -86,24 +77,9 @@ async fn upsert_users<'a>(
     .bind(users.iter().map(|user| &*user.org_id).collect::<Vec<_>>())
     .bind(users.iter().map(|user| &*user.user_id).collect::<Vec<_>>())
     .bind(users.iter().map(|user| user.time.0).collect::<Vec<_>>())
-    .bind(
-        users
-            .iter()
-            .map(|user| user.event_id.as_str())
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        users
-            .iter()
-            .map(|user| user.content.cast_signed())
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        users
-            .iter()
-            .map(|user| user.profile.is_none())
-            .collect::<Vec<_>>(),
-    )
+    .bind(users.iter().map(|user| user.event_id.as_str()).collect::<Vec<_>>())
+    .bind(users.iter().map(|user| user.content.cast_signed()).collect::<Vec<_>>())
+    .bind(users.iter().map(|user| user.profile.is_none()).collect::<Vec<_>>())
     .bind(text(|profile| profile.email.as_deref()))
     .bind(text(|profile| profile.first_name.as_deref()))
     .bind(text(|profile| profile.last_name.as_deref()))
@@ -118,11 +94,7 @@ async fn upsert_users<'a>(
 }
 
 /// Makes the tokens of these users those of their profiles; what is there already stays untouched.
-async fn replace_tokens(
-    connection: &mut PgConnection,
-    schema: &str,
-    users: &[&UserWrite],
-) -> Result<(), sqlx::Error> {
+async fn replace_tokens(connection: &mut PgConnection, schema: &str, users: &[&UserWrite]) -> Result<(), sqlx::Error> {
     if users.is_empty() {
         return Ok(());
     }
@@ -201,7 +173,12 @@ pub(crate) async fn write_agents(
         .bind(chunk.iter().map(|agent| agent.agent_id).collect::<Vec<_>>())
         .bind(chunk.iter().map(|agent| agent.time.0).collect::<Vec<_>>())
         .bind(chunk.iter().map(|agent| agent.event_id.as_str()).collect::<Vec<_>>())
-        .bind(chunk.iter().map(|agent| agent.content.cast_signed()).collect::<Vec<_>>())
+        .bind(
+            chunk
+                .iter()
+                .map(|agent| agent.content.cast_signed())
+                .collect::<Vec<_>>(),
+        )
         .bind(chunk.iter().map(|agent| agent.name.as_deref()).collect::<Vec<_>>())
         .bind(chunk.iter().map(|agent| agent.model.as_deref()).collect::<Vec<_>>())
         .bind(chunk.iter().map(|agent| agent.logo_url.as_deref()).collect::<Vec<_>>());

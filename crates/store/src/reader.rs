@@ -104,10 +104,7 @@ impl Reader {
             .application_name("recap-query")
             .options([
                 ("default_transaction_read_only", "on"),
-                (
-                    "statement_timeout",
-                    &milliseconds(options.statement_timeout),
-                ),
+                ("statement_timeout", &milliseconds(options.statement_timeout)),
                 // A client that hangs up closes the connection; the server notices within this time.
                 ("client_connection_check_interval", "500ms"),
             ])
@@ -117,9 +114,7 @@ impl Reader {
             .acquire_timeout(options.acquire_timeout)
             .after_connect(|connection, _| {
                 Box::pin(async move {
-                    sqlx::raw_sql("SET ROLE recap_query")
-                        .execute(connection)
-                        .await?;
+                    sqlx::raw_sql("SET ROLE recap_query").execute(connection).await?;
                     Ok(())
                 })
             })
@@ -160,12 +155,10 @@ impl Reader {
             sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 .execute(connection.get()?)
                 .await?;
-            let row = sqlx::query(
-                "SELECT generation, set_config('recap.org_id', $1, true) FROM recap.live",
-            )
-            .bind(org_id)
-            .fetch_one(connection.get()?)
-            .await?;
+            let row = sqlx::query("SELECT generation, set_config('recap.org_id', $1, true) FROM recap.live")
+                .bind(org_id)
+                .fetch_one(connection.get()?)
+                .await?;
             let generation = GenerationId::new(row.try_get(0)?);
             Ok(Snapshot {
                 connection,
@@ -208,9 +201,7 @@ impl Snapshot {
     ) -> Result<Page, ReadError> {
         let span = debug_span!("store.page", db.system.name = "postgresql", limit);
         async {
-            let found = self
-                .list(Shape::Page, filter, include, after, limit)
-                .await?;
+            let found = self.list(Shape::Page, filter, include, after, limit).await?;
             let Some(first) = found.first() else {
                 return Ok(Page::EMPTY);
             };
@@ -239,9 +230,7 @@ impl Snapshot {
     ) -> Result<Vec<Row>, ReadError> {
         let span = debug_span!("store.rows", db.system.name = "postgresql", limit);
         async {
-            let found = self
-                .list(Shape::Rows, filter, include, after, limit)
-                .await?;
+            let found = self.list(Shape::Rows, filter, include, after, limit).await?;
             self.with_items(&found, 0, include).await
         }
         .instrument(span)
@@ -275,9 +264,7 @@ impl Snapshot {
 
     /// Gives the connection back.
     pub async fn finish(mut self) -> Result<(), ReadError> {
-        sqlx::raw_sql("COMMIT")
-            .execute(self.connection.get()?)
-            .await?;
+        sqlx::raw_sql("COMMIT").execute(self.connection.get()?).await?;
         drop(self.connection.0.take());
         Ok(())
     }
@@ -309,12 +296,7 @@ impl Snapshot {
                 Source::Range | Source::EachUser => 0,
             };
             let rows = scope
-                .bind(
-                    shape.statement(&scope, source, include),
-                    after,
-                    limit,
-                    window,
-                )
+                .bind(shape.statement(&scope, source, include), after, limit, window)
                 .fetch_all(self.connection.get()?)
                 .await?;
             if window == 0 || shape.is_full(&rows, limit)? {
@@ -336,12 +318,7 @@ impl Snapshot {
     }
 
     /// Rows from column `first` on, with the tool calls and the feedback that are asked for.
-    async fn with_items(
-        &mut self,
-        found: &[PgRow],
-        first: usize,
-        include: Include,
-    ) -> Result<Vec<Row>, ReadError> {
+    async fn with_items(&mut self, found: &[PgRow], first: usize, include: Include) -> Result<Vec<Row>, ReadError> {
         let mut rows: Vec<Row> = found
             .iter()
             .map(|row| Row::read(row, first))
@@ -357,8 +334,7 @@ impl Snapshot {
         {
             return Ok(users.clone());
         }
-        let users =
-            users::resolve(self.connection.get()?, &self.schema, &self.org_id, filter).await?;
+        let users = users::resolve(self.connection.get()?, &self.schema, &self.org_id, filter).await?;
         self.resolved = Some((filter.clone(), users.clone()));
         Ok(users)
     }

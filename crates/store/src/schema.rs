@@ -16,9 +16,7 @@ pub enum SchemaError {
     #[error("the database has no recap schema: run `recap migrate`")]
     NotMigrated,
     /// Migrations of this release are missing.
-    #[error(
-        "the database is at migration {applied}, this release needs {expected}: run `recap migrate`"
-    )]
+    #[error("the database is at migration {applied}, this release needs {expected}: run `recap migrate`")]
     Behind {
         /// The newest migration applied.
         applied: i64,
@@ -39,9 +37,7 @@ pub enum SchemaError {
     #[error("migration {0} was applied with other contents")]
     Changed(i64),
     /// The live generation's tables are of another version.
-    #[error(
-        "generation {generation} has table layout {layout}, this release needs {expected}: run `recap rebuild`"
-    )]
+    #[error("generation {generation} has table layout {layout}, this release needs {expected}: run `recap rebuild`")]
     Layout {
         /// The live generation.
         generation: GenerationId,
@@ -65,9 +61,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), SchemaError> {
     // The migrator's lock belongs to the session: after a failure only closing it gives it back.
     let mut connection = pool.acquire().await?;
     connection.close_on_drop();
-    migrator()
-        .run_direct(None, connection.acquire().await?, false)
-        .await?;
+    migrator().run_direct(None, connection.acquire().await?, false).await?;
     drop(connection);
     generation::ensure_live(pool).await?;
     Ok(())
@@ -81,17 +75,15 @@ pub async fn check_schema(pool: &PgPool) -> Result<(), SchemaError> {
     if !migrated {
         return Err(SchemaError::NotMigrated);
     }
-    let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-        "SELECT version, checksum FROM recap.migration WHERE success ORDER BY version",
-    )
-    .fetch_all(pool)
-    .await?;
+    let applied: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT version, checksum FROM recap.migration WHERE success ORDER BY version")
+            .fetch_all(pool)
+            .await?;
     compare(&applied)?;
-    let live: Option<(i32, i32)> = sqlx::query_as(
-        "SELECT g.id, g.layout FROM recap.live l JOIN recap.generation g ON g.id = l.generation",
-    )
-    .fetch_optional(pool)
-    .await?;
+    let live: Option<(i32, i32)> =
+        sqlx::query_as("SELECT g.id, g.layout FROM recap.live l JOIN recap.generation g ON g.id = l.generation")
+            .fetch_optional(pool)
+            .await?;
     match live {
         None => Err(SchemaError::NotMigrated),
         Some((_, LAYOUT)) => Ok(()),
@@ -106,11 +98,7 @@ pub async fn check_schema(pool: &PgPool) -> Result<(), SchemaError> {
 fn compare(applied: &[(i64, Vec<u8>)]) -> Result<(), SchemaError> {
     let migrator = migrator();
     let newest_known = migrator.iter().map(|m| m.version).max().unwrap_or(0);
-    let newest_applied = applied
-        .iter()
-        .map(|(version, _)| *version)
-        .max()
-        .unwrap_or(0);
+    let newest_applied = applied.iter().map(|(version, _)| *version).max().unwrap_or(0);
     if newest_applied > newest_known {
         return Err(SchemaError::Ahead {
             applied: newest_applied,
@@ -118,10 +106,7 @@ fn compare(applied: &[(i64, Vec<u8>)]) -> Result<(), SchemaError> {
         });
     }
     for migration in migrator.iter() {
-        match applied
-            .iter()
-            .find(|(version, _)| *version == migration.version)
-        {
+        match applied.iter().find(|(version, _)| *version == migration.version) {
             None => {
                 return Err(SchemaError::Behind {
                     applied: newest_applied,

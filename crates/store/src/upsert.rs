@@ -48,27 +48,17 @@ pub(crate) async fn upsert(
         let text = |get: for<'r> fn(&'r Prepared<'_>) -> Option<&'r str>| -> Vec<Option<&str>> {
             rows.iter().map(get).collect()
         };
-        let number = |get: fn(&Columns) -> i64| -> Vec<i64> {
-            rows.iter().map(|row| get(&row.columns)).collect()
-        };
+        let number = |get: fn(&Columns) -> i64| -> Vec<i64> { rows.iter().map(|row| get(&row.columns)).collect() };
         let time = |get: fn(&Columns) -> Option<Millis>| -> Vec<Option<DateTime<Utc>>> {
-            rows.iter()
-                .map(|row| get(&row.columns).and_then(moment))
-                .collect()
+            rows.iter().map(|row| get(&row.columns).and_then(moment)).collect()
         };
-        let base: Vec<i64> = rows
-            .iter()
-            .map(|row| base_revision(row.entry.base))
-            .collect();
+        let base: Vec<i64> = rows.iter().map(|row| base_revision(row.entry.base)).collect();
         let revision: Vec<i64> = rows.iter().map(|row| row.revision).collect();
         let kept: Vec<bool> = rows
             .iter()
             .map(|row| row.entry.delta.state.first_text() == FirstText::Unchanged)
             .collect();
-        let parts: Vec<i16> = rows
-            .iter()
-            .map(|row| row.encoded.part_count.cast_signed())
-            .collect();
+        let parts: Vec<i16> = rows.iter().map(|row| row.encoded.part_count.cast_signed()).collect();
         let state: Vec<&[u8]> = rows.iter().map(|row| row.encoded.main.as_slice()).collect();
         let agent: Vec<Option<i64>> = rows.iter().map(|row| row.columns.agent_id).collect();
         let bytes = rows.iter().map(Prepared::bytes).sum();
@@ -128,10 +118,7 @@ pub(crate) async fn upsert_parts(
         return Ok(());
     }
     let organizations: Vec<&str> = parts.iter().map(|(entry, ..)| &*entry.key.org_id).collect();
-    let conversations: Vec<&str> = parts
-        .iter()
-        .map(|(entry, ..)| &*entry.key.conversation_id)
-        .collect();
+    let conversations: Vec<&str> = parts.iter().map(|(entry, ..)| &*entry.key.conversation_id).collect();
     let numbers: Vec<i16> = parts.iter().map(|(_, number, _)| *number).collect();
     let states: Vec<&[u8]> = parts.iter().map(|(.., state)| *state).collect();
     sqlx::query(sql(format!(

@@ -40,11 +40,7 @@ pub(crate) async fn resolve(
             .bind(tokens_for(metadata))
             .fetch_one(connection)
             .await?;
-            Ok(Users::Listed(if has {
-                vec![user.clone()]
-            } else {
-                Vec::new()
-            }))
+            Ok(Users::Listed(if has { vec![user.clone()] } else { Vec::new() }))
         }
     }
 }

@@ -135,39 +135,23 @@ impl Writer {
     /// Afterwards the entries are sorted by key, clean, without payloads and based on their rows, and the
     /// profiles are gone from the batch. After an error nothing is written and the batch can be
     /// flushed again.
-    pub async fn flush(
-        &self,
-        generation: GenerationId,
-        batch: &mut Batch,
-    ) -> Result<FlushReport, FlushError> {
+    pub async fn flush(&self, generation: GenerationId, batch: &mut Batch) -> Result<FlushReport, FlushError> {
         let span = debug_span!(
             "store.flush",
             db.system.name = "postgresql",
             db.operation.batch.size = batch.conversations.len(),
         );
-        self.flush_into(generation, Mode::Live, batch)
-            .instrument(span)
-            .await
+        self.flush_into(generation, Mode::Live, batch).instrument(span).await
     }
 
     /// Like [`Self::flush`], and writes every row and payload of the batch anew, changed or not.
-    pub async fn rewrite(
-        &self,
-        generation: GenerationId,
-        batch: &mut Batch,
-    ) -> Result<FlushReport, FlushError> {
+    pub async fn rewrite(&self, generation: GenerationId, batch: &mut Batch) -> Result<FlushReport, FlushError> {
         let span = debug_span!("store.rewrite", db.system.name = "postgresql");
-        self.flush_into(generation, Mode::Rewrite, batch)
-            .instrument(span)
-            .await
+        self.flush_into(generation, Mode::Rewrite, batch).instrument(span).await
     }
 
     /// Commits a batch to a generation that is being built.
-    pub async fn flush_building(
-        &self,
-        generation: GenerationId,
-        batch: &mut Batch,
-    ) -> Result<FlushReport, FlushError> {
+    pub async fn flush_building(&self, generation: GenerationId, batch: &mut Batch) -> Result<FlushReport, FlushError> {
         let span = debug_span!("store.flush_building", db.system.name = "postgresql");
         self.flush_into(generation, Mode::Building, batch)
             .instrument(span)
@@ -217,10 +201,7 @@ impl Writer {
     }
 
     pub(crate) fn random(&self) -> StdRng {
-        let mut random = self
-            .random
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut random = self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         StdRng::from_rng(&mut *random)
     }
 }
@@ -324,11 +305,7 @@ impl Flush<'_> {
     }
 
     /// Writes as many of these entries as fit a statement; returns the others.
-    async fn write_chunk<'i>(
-        &mut self,
-        entries: &mut [Entry],
-        dirty: &'i [usize],
-    ) -> Result<&'i [usize], FlushError> {
+    async fn write_chunk<'i>(&mut self, entries: &mut [Entry], dirty: &'i [usize]) -> Result<&'i [usize], FlushError> {
         let (chunk, rest, affected) = {
             let (rows, rest) = self.prepare(entries, dirty);
             let chunk = &dirty[..rows.len()];
@@ -348,18 +325,13 @@ impl Flush<'_> {
             self.touched.insert(&entry.key.org_id);
         }
         let with_payloads: Vec<&Entry> = written.iter().map(|index| &entries[*index]).collect();
-        self.report.payloads +=
-            payloads::write(self.connection, &self.schema, &with_payloads).await?;
+        self.report.payloads += payloads::write(self.connection, &self.schema, &with_payloads).await?;
         self.report.written += count(written.len());
         Ok(rest)
     }
 
     /// Encodes entries until a statement is full, giving each a new revision.
-    fn prepare<'e, 'i>(
-        &mut self,
-        entries: &'e [Entry],
-        dirty: &'i [usize],
-    ) -> (Vec<Prepared<'e>>, &'i [usize]) {
+    fn prepare<'e, 'i>(&mut self, entries: &'e [Entry], dirty: &'i [usize]) -> (Vec<Prepared<'e>>, &'i [usize]) {
         let mut rows = Vec::new();
         let mut bytes = 0;
         for index in dirty.iter().take(CHUNK_ROWS) {
@@ -378,15 +350,8 @@ impl Flush<'_> {
 
     /// Some rows of this chunk were changed by others; all are locked now. Merges those and writes them
     /// again, and the parts of all. Returns the entries that are written.
-    async fn settle_conflicts(
-        &mut self,
-        entries: &mut [Entry],
-        chunk: &[usize],
-    ) -> Result<Vec<usize>, FlushError> {
-        let revisions: Vec<i64> = chunk
-            .iter()
-            .filter_map(|index| self.revisions[*index])
-            .collect();
+    async fn settle_conflicts(&mut self, entries: &mut [Entry], chunk: &[usize]) -> Result<Vec<usize>, FlushError> {
+        let revisions: Vec<i64> = chunk.iter().filter_map(|index| self.revisions[*index]).collect();
         let keys: Vec<_> = chunk.iter().map(|index| &entries[*index].key).collect();
         let conflicts = load::load(self.connection, &self.schema, &keys, Some(&revisions)).await?;
         self.report.conflicts += count(conflicts.len());
@@ -425,11 +390,7 @@ impl Flush<'_> {
         Ok(written)
     }
 
-    async fn write_parts(
-        &mut self,
-        entries: &[Entry],
-        indices: &[usize],
-    ) -> Result<(), FlushError> {
+    async fn write_parts(&mut self, entries: &[Entry], indices: &[usize]) -> Result<(), FlushError> {
         let rows: Vec<Prepared<'_>> = indices
             .iter()
             .filter_map(|index| Some(Prepared::new(&entries[*index], self.revisions[*index]?)))
@@ -437,11 +398,7 @@ impl Flush<'_> {
         Ok(upsert::upsert_parts(self.connection, &self.schema, &rows).await?)
     }
 
-    async fn write_profiles(
-        &mut self,
-        generation: GenerationId,
-        batch: &Batch,
-    ) -> Result<(), FlushError> {
+    async fn write_profiles(&mut self, generation: GenerationId, batch: &Batch) -> Result<(), FlushError> {
         if !batch.users.is_empty() {
             let users = profiles::greatest_users(&batch.users);
             let written = profiles::write_users(self.connection, &self.schema, &users).await?;
@@ -449,10 +406,7 @@ impl Flush<'_> {
             for user in written {
                 self.touched.insert(&user.org_id);
             }
-            let erased: Vec<_> = users
-                .into_iter()
-                .filter(|user| user.profile.is_none())
-                .collect();
+            let erased: Vec<_> = users.into_iter().filter(|user| user.profile.is_none()).collect();
             if !erased.is_empty() {
                 // Erasure reaches every kept generation, not only the one that is read.
                 for other in generation::generations(self.connection).await? {
@@ -488,9 +442,7 @@ impl Flush<'_> {
 /// Makes the entry the join of itself and its row, dirty where the row lacks something.
 fn merge_into_stored(entry: &mut Entry, stored: Stored) {
     let Stored {
-        revision,
-        mut state,
-        ..
+        revision, mut state, ..
     } = stored;
     entry.delta.payloads.retain_unknown_to(&state);
     state.merge(&entry.delta.state);

@@ -5,8 +5,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use recap_events::{
-    Change, FeedbackSubmitted, Message, Micros, Millis, RawJson, ToolCallFinished, ToolCallStarted,
-    Usage,
+    Change, FeedbackSubmitted, Message, Micros, Millis, RawJson, ToolCallFinished, ToolCallStarted, Usage,
 };
 use recap_summary::{Conversation, Delta};
 
@@ -48,11 +47,7 @@ fn message(number: i64) -> Event {
         message_id: uuid(created_at, salt).into(),
         role: if answer { "assistant" } else { "user" }.into(),
         created_at: Millis(created_at),
-        text: Some(
-            "What were the sales in the fourth quarter? "
-                .repeat(8)
-                .into(),
-        ),
+        text: Some("What were the sales in the fourth quarter? ".repeat(8).into()),
         model: answer.then(|| "gpt-4".into()),
         finish_reason: answer.then(|| "stop".into()),
         usage: Usage {
@@ -85,10 +80,7 @@ fn tool_call(number: i64) -> [Event; 2] {
         finished_at: None,
     });
     let salt = 1_000_000 + number.cast_unsigned() * 2;
-    [
-        event(number, salt, started),
-        event(number, salt + 1, finished),
-    ]
+    [event(number, salt, started), event(number, salt + 1, finished)]
 }
 
 fn feedback(number: i64) -> Event {
@@ -162,11 +154,7 @@ fn small(criterion: &mut Criterion) {
         b.iter(|| state.apply(&events[7].id, events[7].time, &events[7].change));
     });
     group.bench_function("merge_one", |b| {
-        b.iter_batched_ref(
-            || clean.clone(),
-            |state| state.merge(&more),
-            BatchSize::SmallInput,
-        );
+        b.iter_batched_ref(|| clean.clone(), |state| state.merge(&more), BatchSize::SmallInput);
     });
     group.bench_function("merge_itself", |b| {
         let mut mine = clean.clone();

@@ -4,10 +4,7 @@ use std::cmp::Ordering;
 
 use recap_events::Millis;
 
-use crate::{
-    Conversation, Id, part::Part, record::Message, register::Register, symbols::Symbol,
-    totals::Totals,
-};
+use crate::{Conversation, Id, part::Part, record::Message, register::Register, symbols::Symbol, totals::Totals};
 
 /// The columns of a conversation's row; the names are the contract's. Profiles are joined when reading.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -64,9 +61,7 @@ impl Columns {
                 (None, Some(span)) => span.first,
                 (None, None) => Millis::default(),
             },
-            updated_at: registers
-                .span
-                .map_or_else(Millis::default, |span| span.last),
+            updated_at: registers.span.map_or_else(Millis::default, |span| span.last),
             deleted_at: registers
                 .deleted
                 .as_ref()
@@ -74,11 +69,7 @@ impl Columns {
                 .map(|deleted| deleted.key.time.to_millis()),
             user_id: first(own.user.as_ref(), by_message.user.as_ref(), Id::to_string),
             agent_id: first(own.agent.as_ref(), by_message.agent.as_ref(), |id| *id),
-            upstream_conversation_id: first(
-                own.upstream.as_ref(),
-                by_message.upstream.as_ref(),
-                Id::to_string,
-            ),
+            upstream_conversation_id: first(own.upstream.as_ref(), by_message.upstream.as_ref(), Id::to_string),
             ..Self::default()
         };
         columns.add_records(&state.parts);

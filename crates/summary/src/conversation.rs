@@ -114,10 +114,7 @@ impl Conversation {
             }
             for feedback in &theirs.feedback {
                 self.put(feedback.id.clone(), |part, id| {
-                    part.put_feedback(Feedback {
-                        id,
-                        ..feedback.clone()
-                    })
+                    part.put_feedback(Feedback { id, ..feedback.clone() })
                 });
             }
         }
@@ -255,12 +252,10 @@ impl Conversation {
     #[must_use]
     pub fn first_text(&self) -> FirstText<'_> {
         match &self.registers.first_text {
-            Some(first) if first.content.is_some() && !self.first_text_is_superseded() => {
-                match &first.text {
-                    Text::Held(text) => FirstText::Set(Some(text)),
-                    Text::InRow => FirstText::Unchanged,
-                }
-            }
+            Some(first) if first.content.is_some() && !self.first_text_is_superseded() => match &first.text {
+                Text::Held(text) => FirstText::Set(Some(text)),
+                Text::InRow => FirstText::Unchanged,
+            },
             _ => FirstText::Set(None),
         }
     }

@@ -58,9 +58,7 @@ impl FirstTextRegister {
             content: text.map(|text| text_content_hash(Some(text))),
             text: Text::InRow,
         };
-        let wins = slot
-            .as_ref()
-            .is_none_or(|current| candidate.precedes(current));
+        let wins = slot.as_ref().is_none_or(|current| candidate.precedes(current));
         if wins {
             *slot = Some(Self {
                 text: text.map_or(Text::InRow, |text| Text::Held(Box::from(text))),
@@ -91,10 +89,6 @@ impl FirstTextRegister {
     }
 
     fn rank(&self) -> (Millis, &Id, Reverse<(&Key, Option<u64>)>) {
-        (
-            self.created_at,
-            &self.message_id,
-            Reverse((&self.key, self.content)),
-        )
+        (self.created_at, &self.message_id, Reverse((&self.key, self.content)))
     }
 }

@@ -140,10 +140,7 @@ const fn values_of(alphabet: &[u8]) -> [u8; 256] {
     let mut values = [NOT_A_DIGIT; 256];
     let mut digit = 0;
     while digit < alphabet.len() {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "alphabets have at most 32 digits"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "alphabets have at most 32 digits")]
         {
             values[alphabet[digit] as usize] = digit as u8;
         }

@@ -291,9 +291,7 @@ impl Part {
     pub fn ids(&self) -> impl Iterator<Item = &Id> {
         let messages = self.messages.iter().map(Record::id);
         let tool_calls = self.tool_calls.iter().map(Record::id);
-        messages
-            .chain(tool_calls)
-            .chain(self.feedback.iter().map(Record::id))
+        messages.chain(tool_calls).chain(self.feedback.iter().map(Record::id))
     }
 
     pub fn heap_bytes(&self) -> usize {
@@ -336,11 +334,11 @@ impl PartialEq for Part {
         self.tool_calls == other.tool_calls
             && self.feedback == other.feedback
             && self.messages.len() == other.messages.len()
-            && self.messages.iter().zip(&other.messages).all(|(a, b)| {
-                a.id == b.id
-                    && a.key == b.key
-                    && self.resolve(&a.content) == other.resolve(&b.content)
-            })
+            && self
+                .messages
+                .iter()
+                .zip(&other.messages)
+                .all(|(a, b)| a.id == b.id && a.key == b.key && self.resolve(&a.content) == other.resolve(&b.content))
     }
 }
 

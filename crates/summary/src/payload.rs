@@ -94,9 +94,7 @@ impl Payload {
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
-            Self::ToolStarted { tool_call_id, .. } | Self::ToolFinished { tool_call_id, .. } => {
-                tool_call_id
-            }
+            Self::ToolStarted { tool_call_id, .. } | Self::ToolFinished { tool_call_id, .. } => tool_call_id,
             Self::Feedback { feedback_id, .. } => feedback_id,
         }
     }
@@ -105,9 +103,7 @@ impl Payload {
     #[must_use]
     pub const fn stamp(&self) -> &Stamp {
         match self {
-            Self::ToolStarted { stamp, .. }
-            | Self::ToolFinished { stamp, .. }
-            | Self::Feedback { stamp, .. } => stamp,
+            Self::ToolStarted { stamp, .. } | Self::ToolFinished { stamp, .. } | Self::Feedback { stamp, .. } => stamp,
         }
     }
 
@@ -128,9 +124,9 @@ impl Payload {
                 error,
                 ..
             } => len(tool_name) + len(result) + len(error),
-            Self::Feedback { row, .. } => row.as_ref().map_or(0, |row| {
-                len(&row.comment) + len(&row.message_id) + len(&row.user_id)
-            }),
+            Self::Feedback { row, .. } => row
+                .as_ref()
+                .map_or(0, |row| len(&row.comment) + len(&row.message_id) + len(&row.user_id)),
         };
         size_of::<(Id, Self)>() + self.id().len() + self.stamp().event_id.heap_bytes() + texts
     }

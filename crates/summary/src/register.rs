@@ -44,12 +44,7 @@ pub(crate) struct Owner {
 
 /// Joins one value into `slot`; `wins` says whether the greater or the lesser survives. `value` is made only
 /// when it is needed. Returns whether the slot changed.
-fn join<V: Ord>(
-    slot: &mut Option<Register<V>>,
-    wins: Ordering,
-    key: &Key,
-    value: impl FnOnce() -> V,
-) -> bool {
+fn join<V: Ord>(slot: &mut Option<Register<V>>, wins: Ordering, key: &Key, value: impl FnOnce() -> V) -> bool {
     let Some(register) = slot else {
         *slot = Some(Register {
             key: key.clone(),
@@ -75,11 +70,7 @@ fn join<V: Ord>(
     }
 }
 
-fn join_slots<V: Ord + Clone>(
-    mine: &mut Option<Register<V>>,
-    wins: Ordering,
-    theirs: Option<&Register<V>>,
-) -> bool {
+fn join_slots<V: Ord + Clone>(mine: &mut Option<Register<V>>, wins: Ordering, theirs: Option<&Register<V>>) -> bool {
     theirs.is_some_and(|theirs| join(mine, wins, &theirs.key, || theirs.value.clone()))
 }
 
@@ -98,9 +89,7 @@ impl Owner {
         agent_id: Option<i64>,
         upstream_id: Option<&str>,
     ) -> bool {
-        let ids = |slot: &mut _, id: Option<&str>| {
-            id.is_some_and(|id| join(slot, wins, key, || Id::new(id)))
-        };
+        let ids = |slot: &mut _, id: Option<&str>| id.is_some_and(|id| join(slot, wins, key, || Id::new(id)));
         ids(&mut self.user, user_id)
             | ids(&mut self.upstream, upstream_id)
             | agent_id.is_some_and(|id| join(&mut self.agent, wins, key, || id))
@@ -158,14 +147,8 @@ impl Registers {
     }
 
     pub fn merge(&mut self, other: &Self) -> bool {
-        other
-            .span
-            .is_some_and(|span| self.extend(span.first, span.last))
-            | join_slots(
-                &mut self.created_at,
-                Ordering::Greater,
-                other.created_at.as_ref(),
-            )
+        other.span.is_some_and(|span| self.extend(span.first, span.last))
+            | join_slots(&mut self.created_at, Ordering::Greater, other.created_at.as_ref())
             | self.own.merge(Ordering::Greater, &other.own)
             | self.by_message.merge(Ordering::Less, &other.by_message)
             | join_slots(&mut self.deleted, Ordering::Greater, other.deleted.as_ref())

@@ -42,9 +42,7 @@ impl Totals {
                 Role::Assistant => totals.assistant_messages += 1,
                 Role::System | Role::Other => {}
             }
-            let (first, last) = totals
-                .created
-                .unwrap_or((content.created_at, content.created_at));
+            let (first, last) = totals.created.unwrap_or((content.created_at, content.created_at));
             totals.created = Some((first.min(content.created_at), last.max(content.created_at)));
             totals.total_tokens += content.tokens.total();
             totals.input_tokens += i64::from(content.tokens.input);
@@ -52,17 +50,12 @@ impl Totals {
             totals.attachments += i64::from(content.attachments);
             // Ids ascend, so of equal times the later index has the greater id.
             let is_last = |other: Option<usize>| {
-                other.is_none_or(|other| {
-                    part.messages[other].content.created_at <= content.created_at
-                })
+                other.is_none_or(|other| part.messages[other].content.created_at <= content.created_at)
             };
             if content.finish_reason.index().is_some() && is_last(totals.last_finished) {
                 totals.last_finished = Some(index);
             }
-            if content.role == Role::Assistant
-                && content.model.index().is_some()
-                && is_last(totals.last_modelled)
-            {
+            if content.role == Role::Assistant && content.model.index().is_some() && is_last(totals.last_modelled) {
                 totals.last_modelled = Some(index);
             }
         }

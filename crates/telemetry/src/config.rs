@@ -42,12 +42,7 @@ pub enum Exporter {
 #[command(next_help_heading = "Telemetry")]
 pub struct TelemetryConfig {
     /// What is logged, e.g. `info` or `warn,recap_projector=debug`.
-    #[arg(
-        long = "log",
-        env = "RUST_LOG",
-        default_value = "info",
-        value_name = "FILTER"
-    )]
+    #[arg(long = "log", env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
     /// How log lines look.
     #[arg(long, env = "RECAP_LOG_FORMAT", value_enum, default_value_t)]
@@ -144,8 +139,7 @@ impl TelemetryConfig {
             OtlpProtocol::HttpProtobuf => format!("{}/{path}", base.trim_end_matches('/')),
         });
         let endpoint = set(endpoint.as_ref()).map(ToOwned::to_owned).or(shared);
-        (endpoint.is_some() || exporter == Some(Exporter::Otlp))
-            .then_some(Target { endpoint, protocol })
+        (endpoint.is_some() || exporter == Some(Exporter::Otlp)).then_some(Target { endpoint, protocol })
     }
 }
 
@@ -178,10 +172,7 @@ mod tests {
             endpoint(Signal::Traces).as_deref(),
             Some("http://collector:4318/v1/traces")
         );
-        assert_eq!(
-            endpoint(Signal::Logs).as_deref(),
-            Some("http://logs:4318/in")
-        );
+        assert_eq!(endpoint(Signal::Logs).as_deref(), Some("http://logs:4318/in"));
     }
 
     #[test]

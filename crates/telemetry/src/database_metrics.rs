@@ -1,11 +1,14 @@
 //! Connection pools, the same in both services. Durations of operations come from their spans (`database_spans`).
 
-use crate::instruments::observe_sum;
-use crate::names::{attribute as a, metric};
-use crate::observed::lock;
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::Meter;
 use std::sync::{Arc, Mutex};
+
+use opentelemetry::{KeyValue, metrics::Meter};
+
+use crate::{
+    instruments::observe_sum,
+    names::{attribute as a, metric},
+    observed::lock,
+};
 
 /// A connection pool at one moment.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,17 +1,22 @@
 //! Durations of database operations, taken from the store's spans: the store measures nothing itself and none of its operations is forgotten.
 
-use crate::instruments::histogram;
-use crate::names::{attribute as a, metric};
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Histogram, Meter};
 use std::time::Instant;
-use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id};
-use tracing::{Metadata, Subscriber};
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
+
+use opentelemetry::{
+    KeyValue,
+    metrics::{Histogram, Meter},
+};
+use tracing::{
+    Metadata, Subscriber,
+    level_filters::LevelFilter,
+    span::{Attributes, Id},
+};
+use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, registry::LookupSpan};
+
+use crate::{
+    instruments::histogram,
+    names::{attribute as a, metric},
+};
 
 /// The store's spans are named so; what follows is the operation.
 const PREFIX: &str = "store.";
@@ -79,10 +84,10 @@ where
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test")]
 mod tests {
+    use tracing_subscriber::{EnvFilter, layer::SubscriberExt};
+
     use super::*;
     use crate::MetricsRegistry;
-    use tracing_subscriber::EnvFilter;
-    use tracing_subscriber::layer::SubscriberExt;
 
     #[test]
     fn a_store_span_is_an_operation_even_when_nothing_else_wants_it() {
@@ -102,9 +107,7 @@ mod tests {
             .collect();
         assert_eq!(
             counts,
-            [
-                r#"db_client_operation_duration_seconds_count{db_operation_name="page",db_system_name="postgresql"} 1"#
-            ]
+            [r#"db_client_operation_duration_seconds_count{db_operation_name="page",db_system_name="postgresql"} 1"#]
         );
     }
 }

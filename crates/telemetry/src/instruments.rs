@@ -1,7 +1,8 @@
 //! Instruments made from their definitions in [`crate::names`].
 
-use crate::names::metric::Metric;
 use opentelemetry::metrics::{AsyncInstrument, Counter, Histogram, Meter, UpDownCounter};
+
+use crate::names::metric::Metric;
 
 pub(crate) fn counter(meter: &Meter, metric: &Metric) -> Counter<u64> {
     meter

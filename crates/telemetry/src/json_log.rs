@@ -1,13 +1,20 @@
 //! Log lines as JSON: one object a line, flat, with the trace they belong to.
 
-use opentelemetry::trace::TraceContextExt;
 use std::fmt::{self, Debug, Write};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
-use tracing_subscriber::registry::LookupSpan;
+
+use opentelemetry::trace::TraceContextExt;
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    fmt::{
+        FmtContext, FormatEvent, FormatFields, FormattedFields,
+        format::Writer,
+        time::{FormatTime, SystemTime},
+    },
+    registry::LookupSpan,
+};
 
 /// `timestamp`, `level`, `target`, `trace_id` and `span_id` inside a sampled or unsampled trace, `message`, the event's fields, then `spans` from
 /// the outermost in. Fields named like one of the fixed keys get `field_` before them.
@@ -19,19 +26,10 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(
-        &self,
-        ctx: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         writer.write_str("{\"timestamp\":\"")?;
         SystemTime.format_time(&mut writer)?;
-        write!(
-            writer,
-            "\",\"level\":\"{}\",\"target\":",
-            event.metadata().level()
-        )?;
+        write!(writer, "\",\"level\":\"{}\",\"target\":", event.metadata().level())?;
         write_string(&mut writer, event.metadata().target())?;
         let context = opentelemetry::Context::current();
         let span = context.span();
@@ -53,11 +51,7 @@ where
         if let Some(scope) = ctx.event_scope() {
             writer.write_str(",\"spans\":[")?;
             for (position, span) in scope.from_root().enumerate() {
-                writer.write_str(if position == 0 {
-                    "{\"name\":"
-                } else {
-                    ",{\"name\":"
-                })?;
+                writer.write_str(if position == 0 { "{\"name\":" } else { ",{\"name\":" })?;
                 write_string(&mut writer, span.name())?;
                 let extensions = span.extensions();
                 if let Some(fields) = extensions
@@ -99,17 +93,13 @@ impl Fields<'_> {
 
     fn value(&mut self, field: &Field, value: impl fmt::Display) {
         if self.result.is_ok() {
-            self.result = self
-                .key(field)
-                .and_then(|()| write!(self.writer, "{value}"));
+            self.result = self.key(field).and_then(|()| write!(self.writer, "{value}"));
         }
     }
 
     fn text(&mut self, field: &Field, text: &str) {
         if self.result.is_ok() {
-            self.result = self
-                .key(field)
-                .and_then(|()| write_string(&mut self.writer, text));
+            self.result = self.key(field).and_then(|()| write_string(&mut self.writer, text));
         }
     }
 }
@@ -157,10 +147,14 @@ impl Visit for Fields<'_> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test")]
 mod tests {
-    use super::*;
-    use std::io;
-    use std::sync::{Arc, Mutex};
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
     use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);

@@ -28,9 +28,7 @@ pub use database_spans::DatabaseSpans;
 pub use observed::{Level, PartitionLag, PartitionLags};
 pub use opentelemetry::metrics::Meter;
 pub use process_metrics::observe_process;
-pub use projector_metrics::{
-    BatchFigures, EventOutcome, FlushOutcome, ProjectorMetrics, ResetReason,
-};
+pub use projector_metrics::{BatchFigures, EventOutcome, FlushOutcome, ProjectorMetrics, ResetReason};
 pub use query_metrics::{CacheResult, CacheState, QueryMetrics, Request};
 pub use rebuild_metrics::{RebuildMetrics, RebuildPhase};
 pub use registry::{MetricsRegistry, PROMETHEUS_CONTENT_TYPE};

@@ -1,13 +1,22 @@
 //! Values kept by recap and read when metrics are exported, so that a series ends with the thing it measures.
 
-use crate::instruments::{observe_f64, observe_i64};
-use crate::names::attribute::{MESSAGING_DESTINATION_NAME, MESSAGING_DESTINATION_PARTITION_ID};
-use crate::names::metric::{self, Metric};
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::Meter;
-use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use opentelemetry::{KeyValue, metrics::Meter};
+
+use crate::{
+    instruments::{observe_f64, observe_i64},
+    names::{
+        attribute::{MESSAGING_DESTINATION_NAME, MESSAGING_DESTINATION_PARTITION_ID},
+        metric::{self, Metric},
+    },
+};
 
 /// A lock that a panic elsewhere does not take away: the values under it are whole after every statement.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,8 +1,8 @@
 //! Memory and CPU of the process, from `/proc` where there is one.
 
-use crate::instruments::observe_sum;
-use crate::names::metric;
 use opentelemetry::metrics::Meter;
+
+use crate::{instruments::observe_sum, names::metric};
 
 /// Linux counts `/proc` times in hundredths of a second on every architecture recap is built for.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -28,9 +28,7 @@ pub fn observe_process(meter: &Meter) {
 
 fn resident_bytes() -> Option<i64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }

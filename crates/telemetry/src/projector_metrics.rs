@@ -1,13 +1,18 @@
 //! The projector's instruments. Calls are cheap (tens of nanoseconds) and made per batch or chunk wherever they can be.
 
-use crate::database_metrics::DatabaseMetrics;
-use crate::instruments::{counter, histogram};
-use crate::names::{attribute as a, metric};
-use crate::observed::{Level, MissingTopics, PartitionLags};
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram, Meter};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Histogram, Meter},
+};
+
+use crate::{
+    database_metrics::DatabaseMetrics,
+    instruments::{counter, histogram},
+    names::{attribute as a, metric},
+    observed::{Level, MissingTopics, PartitionLags},
+};
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,14 +221,12 @@ impl ProjectorMetrics {
 
     /// An event went to the dead letters for `reason`, a stable kebab-case code.
     pub fn dead_lettered(&self, reason: &'static str) {
-        self.dead_letters
-            .add(1, &[KeyValue::new(a::REASON, reason)]);
+        self.dead_letters.add(1, &[KeyValue::new(a::REASON, reason)]);
     }
 
     /// The Kafka client reported an error; `code` is its name, never its message.
     pub fn kafka_error(&self, code: &'static str) {
-        self.kafka_errors
-            .add(1, &[KeyValue::new(a::ERROR_TYPE, code)]);
+        self.kafka_errors.add(1, &[KeyValue::new(a::ERROR_TYPE, code)]);
     }
 
     /// A commit made its events visible; the oldest is this many seconds old by its own time, and by when it was produced. Clocks that run
@@ -235,17 +238,12 @@ impl ProjectorMetrics {
 
     /// A flush ended after `duration`; `figures` count only when it committed.
     pub fn flushed(&self, outcome: FlushOutcome, duration: Duration, figures: BatchFigures) {
-        self.flush.record(
-            duration.as_secs_f64(),
-            &[KeyValue::new(a::OUTCOME, outcome.as_str())],
-        );
+        self.flush
+            .record(duration.as_secs_f64(), &[KeyValue::new(a::OUTCOME, outcome.as_str())]);
         if outcome != FlushOutcome::Committed {
             return;
         }
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a batch has far fewer than 2^52 events"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "a batch has far fewer than 2^52 events")]
         let (events, conversations) = (figures.events as f64, figures.conversations as f64);
         self.batch_events.record(events, &[]);
         self.batch_conversations.record(conversations, &[]);
@@ -265,8 +263,7 @@ impl ProjectorMetrics {
 
     /// All states were dropped.
     pub fn reset(&self, reason: ResetReason) {
-        self.resets
-            .add(1, &[KeyValue::new(a::REASON, reason.as_str())]);
+        self.resets.add(1, &[KeyValue::new(a::REASON, reason.as_str())]);
     }
 
     /// Clean states were dropped to keep the memory bound.

@@ -3,11 +3,16 @@
 //! A batch answers to many producers: its span gets the first producer's as parent, so that one trace spans both, and a link to each of the
 //! others, at most [`MAX_LINKS`]. Without traces configured everything here costs one atomic load.
 
-use opentelemetry::propagation::{Extractor, TextMapPropagator};
-use opentelemetry::trace::{SpanContext, TraceContextExt};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use opentelemetry::{
+    propagation::{Extractor, TextMapPropagator},
+    trace::{SpanContext, TraceContextExt},
+};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -139,9 +144,8 @@ impl Producers {
     }
 
     fn add(&mut self, context: SpanContext) {
-        let known = |known: &SpanContext| {
-            known.trace_id() == context.trace_id() && known.span_id() == context.span_id()
-        };
+        let known =
+            |known: &SpanContext| known.trace_id() == context.trace_id() && known.span_id() == context.span_id();
         if self.0.len() < MAX_LINKS && context.is_sampled() && !self.0.iter().any(known) {
             self.0.push(context);
         }
@@ -165,9 +169,7 @@ mod tests {
         );
         assert!(context.as_ref().is_some_and(SpanContext::is_sampled));
         assert_eq!(
-            context
-                .map(|context| context.trace_id().to_string())
-                .as_deref(),
+            context.map(|context| context.trace_id().to_string()).as_deref(),
             Some("0af7651916cd43dd8448eb211c80319c")
         );
         for broken in [

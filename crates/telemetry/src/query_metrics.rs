@@ -1,12 +1,17 @@
 //! The query service's instruments.
 
-use crate::database_metrics::DatabaseMetrics;
-use crate::instruments::{counter, histogram, observe_f64, observe_i64, up_down_counter};
-use crate::names::{attribute as a, metric};
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Histogram, Meter, UpDownCounter},
+};
+
+use crate::{
+    database_metrics::DatabaseMetrics,
+    instruments::{counter, histogram, observe_f64, observe_i64, up_down_counter},
+    names::{attribute as a, metric},
+};
 
 /// How the cache gave an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,31 +153,21 @@ impl QueryMetrics {
         ];
         let used = if request.status >= 500 { 5 } else { 4 };
         self.active.add(-1, &[method, scheme]);
-        self.duration
-            .record(duration.as_secs_f64(), &attributes[..used]);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "an answer has fewer than 2^52 bytes"
-        )]
+        self.duration.record(duration.as_secs_f64(), &attributes[..used]);
+        #[expect(clippy::cast_precision_loss, reason = "an answer has fewer than 2^52 bytes")]
         self.body.record(body_bytes as f64, &[route]);
     }
 
     /// The first byte of an answer's body was ready after `duration`.
     pub fn first_byte(&self, route: &'static str, duration: Duration) {
-        self.first_byte.record(
-            duration.as_secs_f64(),
-            &[KeyValue::new(a::HTTP_ROUTE, route)],
-        );
+        self.first_byte
+            .record(duration.as_secs_f64(), &[KeyValue::new(a::HTTP_ROUTE, route)]);
     }
 
     /// An answer held this many conversations.
     pub fn answered(&self, route: &'static str, rows: u64) {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "an answer has fewer than 2^52 rows"
-        )]
-        self.rows
-            .record(rows as f64, &[KeyValue::new(a::HTTP_ROUTE, route)]);
+        #[expect(clippy::cast_precision_loss, reason = "an answer has fewer than 2^52 rows")]
+        self.rows.record(rows as f64, &[KeyValue::new(a::HTTP_ROUTE, route)]);
     }
 
     /// A streamed answer failed after its headers.
@@ -182,8 +177,7 @@ impl QueryMetrics {
 
     /// A request was refused for its token or its claims; `reason` is a stable kebab-case code.
     pub fn auth_refused(&self, reason: &'static str) {
-        self.auth_refusals
-            .add(1, &[KeyValue::new(a::REASON, reason)]);
+        self.auth_refusals.add(1, &[KeyValue::new(a::REASON, reason)]);
     }
 
     /// A request was turned away to protect the others: `rate`, `streams`, `pool`, `time`.
@@ -204,8 +198,7 @@ impl QueryMetrics {
 
     /// The cache gave an answer.
     pub fn cache_lookup(&self, result: CacheResult) {
-        self.cache
-            .add(1, &[KeyValue::new(a::CACHE_RESULT, result.as_str())]);
+        self.cache.add(1, &[KeyValue::new(a::CACHE_RESULT, result.as_str())]);
     }
 
     /// A change notification arrived.

@@ -1,11 +1,19 @@
 //! A rebuild's instruments.
 
-use crate::instruments::{counter, observe_f64, observe_i64};
-use crate::names::{attribute as a, metric};
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Meter};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicU64, Ordering},
+};
+
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Meter},
+};
+
+use crate::{
+    instruments::{counter, observe_f64, observe_i64},
+    names::{attribute as a, metric},
+};
 
 /// Where a rebuild is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,22 +62,13 @@ impl RebuildMetrics {
         observe_i64(meter, &metric::REBUILD_PHASE, move |gauge| {
             let now = read.load(Ordering::Relaxed);
             for (phase, name) in PHASES {
-                gauge.observe(
-                    i64::from(phase as u8 == now),
-                    &[KeyValue::new(a::REBUILD_PHASE, name)],
-                );
+                gauge.observe(i64::from(phase as u8 == now), &[KeyValue::new(a::REBUILD_PHASE, name)]);
             }
         });
         let read = (Arc::clone(&done), Arc::clone(&whole));
         observe_f64(meter, &metric::REBUILD_PROGRESS, move |gauge| {
-            let (done, whole) = (
-                read.0.load(Ordering::Relaxed),
-                read.1.load(Ordering::Relaxed),
-            );
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "a share needs no more than 52 bits"
-            )]
+            let (done, whole) = (read.0.load(Ordering::Relaxed), read.1.load(Ordering::Relaxed));
+            #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
             let share = if whole == 0 {
                 0.0
             } else {

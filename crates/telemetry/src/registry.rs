@@ -2,9 +2,7 @@
 
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_otlp::MetricExporter;
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkError;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::{Resource, error::OTelSdkError, metrics::SdkMeterProvider};
 use prometheus::{Registry, TextEncoder};
 
 /// The content type of [`MetricsRegistry::render`].
@@ -23,18 +21,13 @@ impl MetricsRegistry {
         Self::build(Resource::builder().build(), None)
     }
 
-    pub(crate) fn build(
-        resource: Resource,
-        otlp: Option<MetricExporter>,
-    ) -> Result<Self, OTelSdkError> {
+    pub(crate) fn build(resource: Resource, otlp: Option<MetricExporter>) -> Result<Self, OTelSdkError> {
         let prometheus = Registry::new();
         let text = opentelemetry_prometheus::exporter()
             .with_registry(prometheus.clone())
             .scope_info_enabled(false)
             .build()?;
-        let mut builder = SdkMeterProvider::builder()
-            .with_resource(resource)
-            .with_reader(text);
+        let mut builder = SdkMeterProvider::builder().with_resource(resource).with_reader(text);
         if let Some(exporter) = otlp {
             builder = builder.with_periodic_exporter(exporter);
         }

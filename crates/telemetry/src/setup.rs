@@ -1,31 +1,33 @@
 //! Starting telemetry once per process, and ending it with everything sent.
 
-use crate::config::{LogFormat, OtlpProtocol, Signal, Target, TelemetryConfig};
-use crate::database_spans::DatabaseSpans;
-use crate::json_log::JsonLog;
-use crate::propagation;
-use crate::registry::MetricsRegistry;
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::Meter;
-use opentelemetry::trace::TracerProvider;
-use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
-use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
-use opentelemetry_otlp::{
-    ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig,
-    WithTonicConfig,
+use std::{
+    io::{self, IsTerminal},
+    time::{Duration, SystemTime},
 };
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkError;
-use opentelemetry_sdk::logs::SdkLoggerProvider;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+
+use opentelemetry::{KeyValue, metrics::Meter, trace::TracerProvider};
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_otlp::{
+    ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig, WithTonicConfig,
+    tonic_types::transport::ClientTlsConfig,
+};
+use opentelemetry_sdk::{Resource, error::OTelSdkError, logs::SdkLoggerProvider, trace::SdkTracerProvider};
 use opentelemetry_semantic_conventions::resource::{
     SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_VERSION,
 };
-use std::io::{self, IsTerminal};
-use std::time::{Duration, SystemTime};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    layer::SubscriberExt,
+    util::{SubscriberInitExt, TryInitError},
+};
+
+use crate::{
+    config::{LogFormat, OtlpProtocol, Signal, Target, TelemetryConfig},
+    database_spans::DatabaseSpans,
+    json_log::JsonLog,
+    propagation,
+    registry::MetricsRegistry,
+};
 
 /// How long ending waits for each signal's last export.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -95,11 +97,10 @@ impl Telemetry {
         let metrics = MetricsRegistry::build(resource.clone(), metric_exporter(config)?)?;
         let traces = match config.target(Signal::Traces) {
             Some(target) => {
-                let exporter =
-                    span_exporter(&target).map_err(|source| TelemetryError::Exporter {
-                        signal: Signal::Traces,
-                        source,
-                    })?;
+                let exporter = span_exporter(&target).map_err(|source| TelemetryError::Exporter {
+                    signal: Signal::Traces,
+                    source,
+                })?;
                 Some(
                     SdkTracerProvider::builder()
                         .with_resource(resource.clone())
@@ -111,11 +112,10 @@ impl Telemetry {
         };
         let logs = match config.target(Signal::Logs) {
             Some(target) => {
-                let exporter =
-                    log_exporter(&target).map_err(|source| TelemetryError::Exporter {
-                        signal: Signal::Logs,
-                        source,
-                    })?;
+                let exporter = log_exporter(&target).map_err(|source| TelemetryError::Exporter {
+                    signal: Signal::Logs,
+                    source,
+                })?;
                 Some(
                     SdkLoggerProvider::builder()
                         .with_resource(resource)
@@ -148,18 +148,10 @@ impl Telemetry {
         );
         if let Some(provider) = &logs {
             let filter = EnvFilter::try_new(format!("{},{QUIET}", config.log))?;
-            layers.push(
-                OpenTelemetryTracingBridge::new(provider)
-                    .with_filter(filter)
-                    .boxed(),
-            );
+            layers.push(OpenTelemetryTracingBridge::new(provider).with_filter(filter).boxed());
         }
         tracing_subscriber::registry().with(layers).try_init()?;
-        Ok(Self {
-            metrics,
-            traces,
-            logs,
-        })
+        Ok(Self { metrics, traces, logs })
     }
 
     /// The meter for [`crate::ProjectorMetrics`] and its like.
@@ -178,16 +170,12 @@ impl Telemetry {
     pub fn flush(&self) {
         report(
             "traces",
-            self.traces
-                .as_ref()
-                .map_or(Ok(()), SdkTracerProvider::force_flush),
+            self.traces.as_ref().map_or(Ok(()), SdkTracerProvider::force_flush),
         );
         report("metrics", self.metrics.provider().force_flush());
         report(
             "logs",
-            self.logs
-                .as_ref()
-                .map_or(Ok(()), SdkLoggerProvider::force_flush),
+            self.logs.as_ref().map_or(Ok(()), SdkLoggerProvider::force_flush),
         );
     }
 }
@@ -200,10 +188,7 @@ impl Drop for Telemetry {
                 .as_ref()
                 .map_or(Ok(()), |traces| traces.shutdown_with_timeout(SHUTDOWN)),
         );
-        report(
-            "metrics",
-            self.metrics.provider().shutdown_with_timeout(SHUTDOWN),
-        );
+        report("metrics", self.metrics.provider().shutdown_with_timeout(SHUTDOWN));
         report(
             "logs",
             self.logs
@@ -258,10 +243,7 @@ fn instance_id() -> String {
     format!("{host}-{}-{started}", std::process::id())
 }
 
-fn log_layer(
-    config: &TelemetryConfig,
-    output: LogOutput,
-) -> Box<dyn Layer<Registry> + Send + Sync> {
+fn log_layer(config: &TelemetryConfig, output: LogOutput) -> Box<dyn Layer<Registry> + Send + Sync> {
     let (terminal, writer): (bool, fn() -> Box<dyn io::Write>) = match output {
         LogOutput::Stdout => (io::stdout().is_terminal(), || Box::new(io::stdout())),
         LogOutput::Stderr => (io::stderr().is_terminal(), || Box::new(io::stderr())),
@@ -288,14 +270,8 @@ fn metric_exporter(config: &TelemetryConfig) -> Result<Option<MetricExporter>, T
         return Ok(None);
     };
     let built = match target.protocol {
-        OtlpProtocol::Grpc => with_tls(
-            with_endpoint(MetricExporter::builder().with_tonic(), &target),
-            &target,
-        )
-        .build(),
-        OtlpProtocol::HttpProtobuf => {
-            with_endpoint(MetricExporter::builder().with_http(), &target).build()
-        }
+        OtlpProtocol::Grpc => with_tls(with_endpoint(MetricExporter::builder().with_tonic(), &target), &target).build(),
+        OtlpProtocol::HttpProtobuf => with_endpoint(MetricExporter::builder().with_http(), &target).build(),
     };
     built.map(Some).map_err(|source| TelemetryError::Exporter {
         signal: Signal::Metrics,
@@ -305,27 +281,15 @@ fn metric_exporter(config: &TelemetryConfig) -> Result<Option<MetricExporter>, T
 
 fn span_exporter(target: &Target) -> Result<SpanExporter, ExporterBuildError> {
     match target.protocol {
-        OtlpProtocol::Grpc => with_tls(
-            with_endpoint(SpanExporter::builder().with_tonic(), target),
-            target,
-        )
-        .build(),
-        OtlpProtocol::HttpProtobuf => {
-            with_endpoint(SpanExporter::builder().with_http(), target).build()
-        }
+        OtlpProtocol::Grpc => with_tls(with_endpoint(SpanExporter::builder().with_tonic(), target), target).build(),
+        OtlpProtocol::HttpProtobuf => with_endpoint(SpanExporter::builder().with_http(), target).build(),
     }
 }
 
 fn log_exporter(target: &Target) -> Result<LogExporter, ExporterBuildError> {
     match target.protocol {
-        OtlpProtocol::Grpc => with_tls(
-            with_endpoint(LogExporter::builder().with_tonic(), target),
-            target,
-        )
-        .build(),
-        OtlpProtocol::HttpProtobuf => {
-            with_endpoint(LogExporter::builder().with_http(), target).build()
-        }
+        OtlpProtocol::Grpc => with_tls(with_endpoint(LogExporter::builder().with_tonic(), target), target).build(),
+        OtlpProtocol::HttpProtobuf => with_endpoint(LogExporter::builder().with_http(), target).build(),
     }
 }
 

@@ -10,21 +10,24 @@ use std::time::Duration;
 use clap::Parser;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use recap_projector::{Projector, ProjectorConfig, RunningProjector};
-use recap_query::config::ClerkConfig;
-use recap_query::{Config, RunningServer};
-use recap_servers::clerk::{LocalClerk, Session};
-use recap_servers::kafka::unique_prefix;
-use recap_servers::{KafkaServer, PostgresServer, Record};
-use recap_telemetry::propagation::{inject, inject_span};
-use recap_telemetry::{LogFormat, LogOutput, Service, Telemetry, TelemetryConfig};
+use recap_query::{Config, RunningServer, config::ClerkConfig};
+use recap_servers::{
+    KafkaServer, PostgresServer, Record,
+    clerk::{LocalClerk, Session},
+    kafka::unique_prefix,
+};
+use recap_telemetry::{
+    LogFormat, LogOutput, Service, Telemetry, TelemetryConfig,
+    propagation::{inject, inject_span},
+};
+use receiver::{Receiver, ServiceSpan, attribute};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use receiver::{Receiver, ServiceSpan, attribute};
-
 const PATIENCE: Duration = Duration::from_secs(30);
 const ORG: &str = "org_traced";
-const LIST: &str = "/api/dashboard/getInteractions?from=2000-01-01T00:00:00Z&to=2099-01-01T00:00:00Z&allInOrg=true&limit=10";
+const LIST: &str =
+    "/api/dashboard/getInteractions?from=2000-01-01T00:00:00Z&to=2099-01-01T00:00:00Z&allInOrg=true&limit=10";
 
 /// What must never leave by telemetry, whatever part of recap touches it.
 const SECRETS: [&str; 8] = [
@@ -45,8 +48,7 @@ struct ProjectorCommand {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_trace_spans_producer_and_commit_another_http_and_sql_and_nothing_personal_is_exported()
-{
+async fn one_trace_spans_producer_and_commit_another_http_and_sql_and_nothing_personal_is_exported() {
     let receiver = Receiver::start().await.unwrap();
     let service = Service {
         name: "recap-traced",
@@ -59,28 +61,20 @@ async fn one_trace_spans_producer_and_commit_another_http_and_sql_and_nothing_pe
     recap.ask_until_whole().await;
     recap.ask_what_is_refused().await;
     let token = recap.stop().await;
-    tokio::task::spawn_blocking(move || drop(telemetry))
-        .await
-        .unwrap();
+    tokio::task::spawn_blocking(move || drop(telemetry)).await.unwrap();
 
     let exported = receiver.received();
     let spans = exported.spans();
     the_producers_trace_reaches_the_commit(&spans);
     the_requests_trace_reaches_sql(&spans);
-    assert!(
-        !exported.log_records().is_empty(),
-        "the dead letters were logged"
-    );
+    assert!(!exported.log_records().is_empty(), "the dead letters were logged");
     let metrics = exported.metric_names();
     for metric in [
         "recap.projector.freshness.produce_time",
         "http.server.request.duration",
         "db.client.operation.duration",
     ] {
-        assert!(
-            metrics.iter().any(|name| name == metric),
-            "{metric} not in {metrics:?}"
-        );
+        assert!(metrics.iter().any(|name| name == metric), "{metric} not in {metrics:?}");
     }
     let signature = token.rsplit('.').next().unwrap();
     for secret in SECRETS.into_iter().chain([token.as_str(), signature]) {
@@ -99,12 +93,7 @@ fn the_producers_trace_reaches_the_commit(spans: &[ServiceSpan]) {
     };
     let flush = in_trace("flush");
     assert_eq!(flush.parent_span_id, publish.span_id);
-    assert!(
-        flush
-            .links
-            .iter()
-            .any(|link| link.span_id == publish.span_id)
-    );
+    assert!(flush.links.iter().any(|link| link.span_id == publish.span_id));
     let path = path_to_root(spans, in_trace("store.commit"));
     assert_eq!(path, ["store.commit", "store.flush", "flush", "publish"]);
 }
@@ -142,12 +131,7 @@ struct Recap {
 impl Recap {
     async fn start(telemetry: &Telemetry) -> Self {
         let kafka = KafkaServer::shared().await.unwrap();
-        let database_url = PostgresServer::shared()
-            .await
-            .unwrap()
-            .create_database()
-            .await
-            .unwrap();
+        let database_url = PostgresServer::shared().await.unwrap().create_database().await.unwrap();
         let pool = sqlx::PgPool::connect(&database_url).await.unwrap();
         recap_store::migrate(&pool).await.unwrap();
         pool.close().await;
@@ -166,16 +150,11 @@ impl Recap {
             "--admin-addr=127.0.0.1:0",
         ]);
         let settings = command.config.settings().unwrap();
-        let projector = Projector::start(settings, telemetry.registry())
+        let projector = Projector::start(settings, telemetry.registry()).await.unwrap();
+        let issuer = ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url());
+        let query = recap_query::serve(Config::local(&database_url, issuer), telemetry.registry().clone())
             .await
             .unwrap();
-        let issuer = ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url());
-        let query = recap_query::serve(
-            Config::local(&database_url, issuer),
-            telemetry.registry().clone(),
-        )
-        .await
-        .unwrap();
         let token = clerk.token(&Session::admin(ORG, "user_boss")).unwrap();
         let url = format!("http://{}{LIST}", query.addr);
         let client = reqwest::Client::new();
@@ -196,17 +175,12 @@ impl Recap {
         let headers = inject_span(&publishing);
         let record = |value: &String| {
             let record = Record::new(self.topic.as_str(), "key", value.as_str());
-            headers.iter().fold(record, |record, (key, value)| {
-                record.header(*key, value.as_bytes())
-            })
+            headers
+                .iter()
+                .fold(record, |record, (key, value)| record.header(*key, value.as_bytes()))
         };
         let records: Vec<Record> = events().iter().map(record).collect();
-        KafkaServer::shared()
-            .await
-            .unwrap()
-            .publish(&records)
-            .await
-            .unwrap();
+        KafkaServer::shared().await.unwrap().publish(&records).await.unwrap();
     }
 
     /// Each request under a span of its own, as a dashboard that traces would.
@@ -222,10 +196,7 @@ impl Recap {
             assert_eq!(answer.status(), 200);
             let rows: Value = answer.json().await.unwrap();
             let row = &rows[0];
-            if row["firstMessageText"] == SECRETS[0]
-                && row["userEmail"] == SECRETS[1]
-                && row["totalFeedback"] == 1
-            {
+            if row["firstMessageText"] == SECRETS[0] && row["userEmail"] == SECRETS[1] && row["totalFeedback"] == 1 {
                 return;
             }
             assert!(Instant::now() < deadline, "never whole: {rows}");
@@ -234,15 +205,8 @@ impl Recap {
     }
 
     async fn ask_what_is_refused(&self) {
-        let status = async |url: &str, token: &str| {
-            self.client
-                .get(url)
-                .bearer_auth(token)
-                .send()
-                .await
-                .unwrap()
-                .status()
-        };
+        let status =
+            async |url: &str, token: &str| self.client.get(url).bearer_auth(token).send().await.unwrap().status();
         let parameter = SECRETS[7];
         assert_eq!(
             status(
@@ -252,10 +216,7 @@ impl Recap {
             .await,
             400
         );
-        assert_eq!(
-            status(&format!("{}&{parameter}=1", self.url), &self.token).await,
-            400
-        );
+        assert_eq!(status(&format!("{}&{parameter}=1", self.url), &self.token).await, 400);
         assert_eq!(status(&self.url, &format!("{}x", self.token)).await, 401);
     }
 
@@ -329,11 +290,7 @@ fn names(spans: &[ServiceSpan]) -> Vec<&str> {
 fn path_to_root(spans: &[ServiceSpan], leaf: &Span) -> Vec<String> {
     let mut path = vec![leaf.name.clone()];
     let mut parent = leaf.parent_span_id.clone();
-    while let Some(span) = spans
-        .iter()
-        .map(|span| &span.span)
-        .find(|span| span.span_id == parent)
-    {
+    while let Some(span) = spans.iter().map(|span| &span.span).find(|span| span.span_id == parent) {
         assert_eq!(span.trace_id, leaf.trace_id);
         path.push(span.name.clone());
         parent.clone_from(&span.parent_span_id);

@@ -1,16 +1,18 @@
 //! What dashboards and alerts name is exported under that name, and what is exported is defined in `names`.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
-use recap_telemetry::names::metric::{self, Kind};
 use recap_telemetry::{
-    BatchFigures, CacheResult, CacheState, DatabaseSpans, EventOutcome, FlushOutcome,
-    MetricsRegistry, PartitionLag, PoolState, ProjectorMetrics, QueryMetrics, RebuildMetrics,
-    RebuildPhase, Request, ResetReason, observe_process,
+    BatchFigures, CacheResult, CacheState, DatabaseSpans, EventOutcome, FlushOutcome, MetricsRegistry, PartitionLag,
+    PoolState, ProjectorMetrics, QueryMetrics, RebuildMetrics, RebuildPhase, Request, ResetReason,
+    names::metric::{self, Kind},
+    observe_process,
 };
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -67,10 +69,7 @@ fn everything_touched() -> MetricsRegistry {
     });
 
     let query = QueryMetrics::new(&meter);
-    query.observe_cache(|| CacheState {
-        entries: 1,
-        bytes: 1,
-    });
+    query.observe_cache(|| CacheState { entries: 1, bytes: 1 });
     query.observe_feed(|| Duration::from_secs(1));
     query.request_started("GET");
     query.request_finished(
@@ -107,14 +106,8 @@ fn everything_touched() -> MetricsRegistry {
 /// Series names and, per name, the label keys seen.
 fn scrape(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut series: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in text
-        .lines()
-        .filter(|line| !line.starts_with('#') && !line.is_empty())
-    {
-        let name: String = line
-            .chars()
-            .take_while(|c| !matches!(c, '{' | ' '))
-            .collect();
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let name: String = line.chars().take_while(|c| !matches!(c, '{' | ' ')).collect();
         let labels = line
             .split_once('{')
             .and_then(|(_, rest)| rest.rsplit_once('}'))
@@ -151,8 +144,7 @@ fn dashboard_expressions() -> Vec<(String, String)> {
     let mut expressions = Vec::new();
     for entry in std::fs::read_dir(deploy("grafana/dashboards")).unwrap() {
         let path = entry.unwrap().path();
-        let dashboard: serde_json::Value =
-            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let dashboard: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         for panel in dashboard["panels"].as_array().unwrap() {
             for target in panel["targets"].as_array().into_iter().flatten() {
                 expressions.push((
@@ -181,8 +173,7 @@ fn rule_expressions() -> String {
 }
 
 #[test]
-fn every_metric_defined_is_exported_under_its_prometheus_name_with_its_attributes_and_nothing_else_is()
- {
+fn every_metric_defined_is_exported_under_its_prometheus_name_with_its_attributes_and_nothing_else_is() {
     let text = everything_touched().render().unwrap();
     let series = scrape(&text);
     let mut expected = BTreeSet::from(["target_info".to_owned()]);
@@ -197,16 +188,8 @@ fn every_metric_defined_is_exported_under_its_prometheus_name_with_its_attribute
             let labels = series
                 .get(&format!("{name}{suffix}"))
                 .unwrap_or_else(|| panic!("{name}{suffix} is not exported:\n{text}"));
-            let attributes: BTreeSet<String> = metric
-                .attributes
-                .iter()
-                .map(|key| key.replace('.', "_"))
-                .collect();
-            let labels: BTreeSet<String> = labels
-                .iter()
-                .filter(|label| *label != "le")
-                .cloned()
-                .collect();
+            let attributes: BTreeSet<String> = metric.attributes.iter().map(|key| key.replace('.', "_")).collect();
+            let labels: BTreeSet<String> = labels.iter().filter(|label| *label != "le").cloned().collect();
             assert_eq!(labels, attributes, "labels of {name}");
             expected.insert(format!("{name}{suffix}"));
         }
@@ -259,11 +242,7 @@ fn the_series_of_a_revoked_partition_end() {
     );
     projector.lags.remove(&topic, 0);
     let text = registry.render().unwrap();
-    assert_eq!(
-        text.matches("recap_projector_lag_records{").count(),
-        1,
-        "{text}"
-    );
+    assert_eq!(text.matches("recap_projector_lag_records{").count(), 1, "{text}");
     assert!(text.contains("recap_projector_partitions_assigned 1"));
 }
 

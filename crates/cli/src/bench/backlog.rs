@@ -7,10 +7,12 @@ use recap_generator::Topic;
 use recap_store::migrate;
 use sqlx::postgres::PgPoolOptions;
 
-use super::service::{Memory, Service};
-use super::source::per_second;
-use super::stack::{Broker, Database, Databases};
-use super::stored::{self, Stored};
+use super::{
+    service::{Memory, Service},
+    source::per_second,
+    stack::{Broker, Database, Databases},
+    stored::{self, Stored},
+};
 use crate::lag::Lag;
 
 /// A run that takes longer has failed.
@@ -33,10 +35,7 @@ pub async fn prepare(databases: &Databases, stored: Option<Stored>) -> anyhow::R
     if let Some(stored) = stored {
         stored::fill(&database, stored, Utc::now()).await?;
     } else {
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .connect(&database.url)
-            .await?;
+        let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await?;
         migrate(&pool).await?;
         pool.close().await;
     }
@@ -60,26 +59,14 @@ pub fn projector_variables<'a>(
 }
 
 /// One run over the whole log; the clock runs from the start of the process to the commit of the last offset.
-pub async fn run(
-    broker: &Broker,
-    database: &Database,
-    group: &str,
-    events: u64,
-) -> anyhow::Result<Backlog> {
-    let lag =
-        Lag::of(&broker.client(), group, &Topic::ALL.map(Topic::name))?.of_a_finished_log()?;
+pub async fn run(broker: &Broker, database: &Database, group: &str, events: u64) -> anyhow::Result<Backlog> {
+    let lag = Lag::of(&broker.client(), group, &Topic::ALL.map(Topic::name))?.of_a_finished_log()?;
     let (wal, size) = (database.wal_position().await?, database.size().await?);
     let begun = Instant::now();
-    let mut projector = Service::start(
-        "recap-projector",
-        &projector_variables(broker, database, group),
-    )?;
+    let mut projector = Service::start("recap-projector", &projector_variables(broker, database, group))?;
     while lag.now()? > 0 {
         projector.check()?;
-        anyhow::ensure!(
-            begun.elapsed() < PATIENCE,
-            "the projector does not catch up"
-        );
+        anyhow::ensure!(begun.elapsed() < PATIENCE, "the projector does not catch up");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let events_per_second = per_second(events, begun.elapsed());

@@ -97,10 +97,7 @@ pub fn step(event: &Event<'_>) -> Step {
             id: user_id.to_string(),
             time: event.time.0,
             content: profile.as_ref().map_or_else(String::new, |profile| {
-                let metadata = profile
-                    .public_metadata
-                    .as_ref()
-                    .map_or("", |json| json.as_str());
+                let metadata = profile.public_metadata.as_ref().map_or("", |json| json.as_str());
                 [
                     profile.email.as_deref().unwrap_or_default(),
                     profile.first_name.as_deref().unwrap_or_default(),
@@ -174,10 +171,7 @@ fn fact(change: &Change<'_>, time: DateTime<Utc>, addition: &mut Addition) -> Op
 fn message_fact(message: &Message<'_>, addition: &mut Addition) -> Fact {
     addition.user_id = message.user_id.as_deref().map(str::to_owned);
     addition.agent_id = message.agent_id;
-    addition.parent_id = message
-        .upstream_conversation_id
-        .as_deref()
-        .map(str::to_owned);
+    addition.parent_id = message.upstream_conversation_id.as_deref().map(str::to_owned);
     let created_at = at(message.created_at);
     addition.created_at = addition.created_at.min(created_at);
     if message.role != "system" {

@@ -1,24 +1,28 @@
 //! How long an acknowledged event takes to be visible through the API, while others arrive at a quarter of the rate that
 //! the projector can take.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use recap_generator::{Config, Log, Record, Topic};
 use recap_servers::clerk::{LocalClerk, Session};
 
-use super::backlog::{prepare, projector_variables};
-use super::http::Client;
-use super::load::Target;
-use super::samples::Samples;
-use super::service::Service;
-use super::stack::{Broker, Database, Databases};
-use crate::lag::start_at_the_end;
-use crate::pace::Pace;
-use crate::publisher::Publisher;
+use super::{
+    backlog::{prepare, projector_variables},
+    http::Client,
+    load::Target,
+    samples::Samples,
+    service::Service,
+    stack::{Broker, Database, Databases},
+};
+use crate::{lag::start_at_the_end, pace::Pace, publisher::Publisher};
 
 const ORGANIZATION: &str = "org_fresh";
 const GROUP: &str = "bench-freshness";
@@ -42,11 +46,7 @@ pub fn connections() -> usize {
 }
 
 /// Starts a query service over the database, without a rate limit; the token is an administrator's.
-pub async fn start_query(
-    database: &Database,
-    organization: &str,
-    variables: &[(&str, &str)],
-) -> anyhow::Result<Query> {
+pub async fn start_query(database: &Database, organization: &str, variables: &[(&str, &str)]) -> anyhow::Result<Query> {
     let clerk = LocalClerk::start().await?;
     let session = Session {
         lifetime: Duration::from_hours(12),
@@ -70,17 +70,11 @@ pub async fn start_query(
     loop {
         service.check()?;
         if let Ok(mut client) = Client::connect(&host, &token).await
-            && client
-                .get("/readyz")
-                .await
-                .is_ok_and(|answer| answer.status == 200)
+            && client.get("/readyz").await.is_ok_and(|answer| answer.status == 200)
         {
             break;
         }
-        ensure!(
-            begun.elapsed() < PATIENCE,
-            "the query service does not get ready"
-        );
+        ensure!(begun.elapsed() < PATIENCE, "the query service does not get ready");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(Query {
@@ -101,10 +95,7 @@ pub async fn run(
     let database = prepare(databases, None).await?;
     // A group without offsets would begin with the log of the other measurements.
     start_at_the_end(&broker.client(), GROUP, &Topic::ALL.map(Topic::name))?;
-    let mut projector = Service::start(
-        "recap-projector",
-        &projector_variables(broker, &database, GROUP),
-    )?;
+    let mut projector = Service::start("recap-projector", &projector_variables(broker, &database, GROUP))?;
     let query = start_query(&database, ORGANIZATION, &[]).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let traffic = {
@@ -121,12 +112,7 @@ pub async fn run(
     samples
 }
 
-fn publish(
-    kafka: &rdkafka::ClientConfig,
-    log: &Config,
-    rate: f64,
-    stop: &AtomicBool,
-) -> anyhow::Result<()> {
+fn publish(kafka: &rdkafka::ClientConfig, log: &Config, rate: f64, stop: &AtomicBool) -> anyhow::Result<()> {
     let mut publisher = Publisher::connect(kafka.clone())?;
     let mut records = Log::new(Config {
         events: u64::MAX,
@@ -144,12 +130,7 @@ fn publish(
     publisher.flush()
 }
 
-async fn probe(
-    broker: &Broker,
-    target: &Target,
-    time: Duration,
-    projector: &mut Service,
-) -> anyhow::Result<Samples> {
+async fn probe(broker: &Broker, target: &Target, time: Duration, projector: &mut Service) -> anyhow::Result<Samples> {
     let mut client = Client::connect(&target.host, &target.token).await?;
     let mut publisher = Publisher::connect(broker.client())?;
     let mut samples = Samples::default();
@@ -190,12 +171,7 @@ fn marker(number: u32, created_at: DateTime<Utc>) -> Record {
 }
 
 /// Asks until the conversation is in the answer.
-async fn see(
-    client: &mut Client,
-    number: u32,
-    created_at: DateTime<Utc>,
-    acknowledged: Instant,
-) -> anyhow::Result<()> {
+async fn see(client: &mut Client, number: u32, created_at: DateTime<Utc>, acknowledged: Instant) -> anyhow::Result<()> {
     let at = created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
     let path = format!("/api/dashboard/getInteractions?from={at}&to={at}&allInOrg=true&limit=10");
     let wanted = format!("\"fresh-{number}\"");

@@ -4,8 +4,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
 
 /// What came back.
 #[derive(Debug, Default)]
@@ -111,9 +113,8 @@ impl Client {
         let mut total = 0;
         loop {
             self.read_line().await?;
-            let size =
-                usize::from_str_radix(self.line.split(';').next().unwrap_or_default().trim(), 16)
-                    .context("a chunk without a size")?;
+            let size = usize::from_str_radix(self.line.split(';').next().unwrap_or_default().trim(), 16)
+                .context("a chunk without a size")?;
             let mut left = size;
             while left > 0 {
                 let ready = self.stream.fill_buf().await?;

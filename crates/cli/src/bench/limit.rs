@@ -1,12 +1,12 @@
 //! The limit: consume and decode the whole log, write nothing.
 
-use std::hint::black_box;
-use std::ops::ControlFlow;
+use std::{hint::black_box, ops::ControlFlow};
 
 use anyhow::bail;
-use rdkafka::ClientConfig;
-use rdkafka::Message as _;
-use rdkafka::message::{BorrowedMessage, Headers as _};
+use rdkafka::{
+    ClientConfig, Message as _,
+    message::{BorrowedMessage, Headers as _},
+};
 use recap_events::{Decoded, decode};
 
 use super::source::{Source, rate_of_shares};

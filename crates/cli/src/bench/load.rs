@@ -1,13 +1,16 @@
 //! Closed-loop clients: each asks again as soon as it has its answer.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use tokio::task::JoinSet;
 
-use super::http::Client;
-use super::samples::Samples;
+use super::{http::Client, samples::Samples};
 
 /// Who asks whom.
 #[derive(Clone, Debug)]

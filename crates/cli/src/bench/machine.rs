@@ -1,7 +1,6 @@
 //! The machine a benchmark ran on: absolute figures mean nothing without it.
 
-use std::fmt;
-use std::fs;
+use std::{fmt, fs};
 
 use serde::Serialize;
 
@@ -35,11 +34,7 @@ impl Machine {
                 .unwrap_or_default()
         };
         let memory = field(&read("/proc/meminfo"), "MemTotal");
-        let kib: u64 = memory
-            .split(' ')
-            .next()
-            .and_then(|kib| kib.parse().ok())
-            .unwrap_or(0);
+        let kib: u64 = memory.split(' ').next().and_then(|kib| kib.parse().ok()).unwrap_or(0);
         Self {
             processor: field(&read("/proc/cpuinfo"), "model name"),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -63,11 +58,7 @@ impl fmt::Display for Machine {
             self.kernel,
             self.servers.join(", "),
             self.recap,
-            if self.optimized {
-                ""
-            } else {
-                " (NOT OPTIMIZED)"
-            },
+            if self.optimized { "" } else { " (NOT OPTIMIZED)" },
         )
     }
 }

@@ -1,19 +1,25 @@
 //! The limit of reading: the same bytes from memory behind the same kind of token check, no cache, no database. A process of
 //! its own, as the service is: a server that shares its threads with its clients saves what no real one can.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::Ipv4Addr;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::Ipv4Addr,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{
+        HeaderMap, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE},
+    },
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use recap_servers::clerk::{Session, SigningKey};
 use serde_json::Value;
@@ -48,10 +54,7 @@ impl MemoryServer {
         let stdout = child.stdout.take().context("the memory server's output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let (host, token) = line
-            .trim()
-            .split_once(' ')
-            .context("the memory server did not start")?;
+        let (host, token) = line.trim().split_once(' ').context("the memory server did not start")?;
         let target = Target {
             host: host.to_owned(),
             token: token.to_owned(),
@@ -84,9 +87,7 @@ pub async fn serve() -> anyhow::Result<()> {
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("{} {token}", listener.local_addr()?);
-    let router = Router::new()
-        .fallback(get(answer))
-        .with_state(Arc::new(shared));
+    let router = Router::new().fallback(get(answer)).with_state(Arc::new(shared));
     Ok(axum::serve(listener, router).await?)
 }
 
@@ -95,9 +96,8 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respon
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
-    let valid = token.is_some_and(|token| {
-        jsonwebtoken::decode::<Value>(token, &shared.key, &shared.validation).is_ok()
-    });
+    let valid =
+        token.is_some_and(|token| jsonwebtoken::decode::<Value>(token, &shared.key, &shared.validation).is_ok());
     if valid {
         ([(CONTENT_TYPE, "application/json")], shared.body.clone()).into_response()
     } else {

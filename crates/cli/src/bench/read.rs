@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-
-use super::Common;
-use super::freshness::{self, Query, start_query};
-use super::machine::Machine;
-use super::report::{Report, whole};
-use super::stack::{Database, Databases, POSTGRES_SETTINGS};
-use super::stored::{self, Contents, LARGEST, Stored};
 use paths::Paths;
+
+use super::{
+    Common,
+    freshness::{self, Query, start_query},
+    machine::Machine,
+    report::{Report, whole},
+    stack::{Database, Databases, POSTGRES_SETTINGS},
+    stored::{self, Contents, LARGEST, Stored},
+};
 
 #[derive(Debug, Args)]
 #[command(
@@ -87,14 +89,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     );
     report.setting("database_connections", freshness::connections());
     let now = Utc::now();
-    let database = filled(
-        &databases,
-        plan.conversations,
-        plan.users,
-        Contents::Full,
-        now,
-    )
-    .await?;
+    let database = filled(&databases, plan.conversations, plan.users, Contents::Full, now).await?;
     let query = start_query(&database, LARGEST, &[]).await?;
     let mut bench = Bench {
         paths: Paths::new(now, plan.conversations, plan.users),

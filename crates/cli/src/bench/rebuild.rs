@@ -1,29 +1,27 @@
 //! The whole log into a new generation, verified and switched to, as `recap rebuild` does it.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::ensure;
 use recap_generator::Topic;
-use recap_replay::log::LogConfig;
-use recap_replay::rebuild::{Observer, Outcome, Phase, RebuildOptions, rebuild};
+use recap_replay::{
+    log::LogConfig,
+    rebuild::{Observer, Outcome, Phase, RebuildOptions, rebuild},
+};
 use recap_store::{Writer, WriterOptions};
 use sqlx::postgres::PgPoolOptions;
 
-use super::source::per_second;
-use super::stack::{Broker, Database};
+use super::{
+    source::per_second,
+    stack::{Broker, Database},
+};
 
 /// Events a second; the live generation must be level, its group's offsets committed.
-pub async fn rate(
-    broker: &Broker,
-    database: &Database,
-    group: &str,
-    events: u64,
-) -> anyhow::Result<f64> {
-    let pool = PgPoolOptions::new()
-        .max_connections(4)
-        .connect(&database.url)
-        .await?;
+pub async fn rate(broker: &Broker, database: &Database, group: &str, events: u64) -> anyhow::Result<f64> {
+    let pool = PgPoolOptions::new().max_connections(4).connect(&database.url).await?;
     let writer = Writer::new(
         &WriterOptions {
             database_url: database.url.clone().into(),

@@ -1,7 +1,6 @@
 //! The result of a benchmark: a table for the terminal, JSON for everything else.
 
-use std::fmt::Write as _;
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -115,13 +114,7 @@ impl Report {
             ]
         });
         let cells: Vec<[String; 4]> = std::iter::once(header).chain(rows).collect();
-        let width = |column: usize| {
-            cells
-                .iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        };
+        let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths = [width(0), width(1), width(2), width(3)];
         for (index, row) in cells.iter().enumerate() {
             for (cell, width) in row.iter().zip(widths) {
@@ -146,8 +139,7 @@ impl Report {
             Some(path) if path == Path::new("-") => println!("{json}"),
             Some(path) => {
                 println!("{}\n{}", self.machine, self.table());
-                std::fs::write(path, json)
-                    .with_context(|| format!("can't write {}", path.display()))?;
+                std::fs::write(path, json).with_context(|| format!("can't write {}", path.display()))?;
             }
             None => println!("{}\n{}", self.machine, self.table()),
         }

@@ -1,7 +1,9 @@
 //! recap's services as processes of their own, as in production: what they use is theirs alone.
 
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::{
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, bail};
 

@@ -1,12 +1,16 @@
 //! Reads a log from its topics as fast as librdkafka gives it: what the limit and the baselines stand on.
 
-use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, ensure};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::BorrowedMessage;
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    message::BorrowedMessage,
+};
 use recap_generator::Topic;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,15 +40,11 @@ impl Source {
         let mut records = 0;
         for topic in Topic::ALL {
             let metadata = consumer.fetch_metadata(Some(topic.name()), PATIENCE)?;
-            let found = metadata
-                .topics()
-                .first()
-                .map_or(0, |topic| topic.partitions().len());
+            let found = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
             ensure!(found > 0, "topic {} has no partitions", topic.name());
             for partition in 0..i32::try_from(found)? {
                 if partition % shares == share {
-                    let (low, high) =
-                        consumer.fetch_watermarks(topic.name(), partition, PATIENCE)?;
+                    let (low, high) = consumer.fetch_watermarks(topic.name(), partition, PATIENCE)?;
                     records += u64::try_from(high - low)?;
                     partitions.add_partition_offset(topic.name(), partition, Offset::Beginning)?;
                 }
@@ -90,19 +90,11 @@ pub fn rate_of_shares(
             .collect();
         threads
             .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect::<anyhow::Result<Vec<_>>>()
     })?;
     let records: u64 = results.iter().map(|(records, _)| records).sum();
-    let slowest = results
-        .iter()
-        .map(|(_, time)| *time)
-        .max()
-        .unwrap_or_default();
+    let slowest = results.iter().map(|(_, time)| *time).max().unwrap_or_default();
     Ok(per_second(records, slowest))
 }
 

@@ -56,10 +56,7 @@ impl Databases {
         self.execute(format!("CREATE DATABASE {name}")).await?;
         let mut url = reqwest::Url::parse(&self.first).context("DATABASE_URL is no URL")?;
         url.set_path(&name);
-        Ok(Database {
-            name,
-            url: url.into(),
-        })
+        Ok(Database { name, url: url.into() })
     }
 
     /// Removes a database: the next one shall not share memory and disk with it.
@@ -75,17 +72,12 @@ impl Databases {
         let version: String = sqlx::query_scalar("SHOW server_version")
             .fetch_one(&mut connection)
             .await?;
-        Ok(format!(
-            "PostgreSQL {}",
-            version.split(' ').next().unwrap_or_default()
-        ))
+        Ok(format!("PostgreSQL {}", version.split(' ').next().unwrap_or_default()))
     }
 
     async fn execute(&self, statement: String) -> anyhow::Result<()> {
         let mut connection = PgConnection::connect(&self.first).await?;
-        sqlx::raw_sql(AssertSqlSafe(statement))
-            .execute(&mut connection)
-            .await?;
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
         Ok(connection.close().await?)
     }
 }
@@ -110,8 +102,7 @@ impl Database {
 
     /// Size on disk, in bytes, indexes included.
     pub async fn size(&self) -> anyhow::Result<f64> {
-        self.number("SELECT pg_database_size(current_database())::float8")
-            .await
+        self.number("SELECT pg_database_size(current_database())::float8").await
     }
 
     async fn number(&self, statement: &'static str) -> anyhow::Result<f64> {

@@ -6,20 +6,26 @@
 //! organization's conversations, 4 in 80 are sub-conversations, in chains up to 4 deep. Half of the largest organization's lie
 //! in one month two years ago, all others in the last 360 days, later ones later.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use recap_events::{Change, Message, Micros, Millis, RawJson, Usage, UserProfile};
 use recap_store::{
-    Batch, GenerationId, UserWrite, Writer, WriterOptions, create_generation, create_indexes,
-    discard_generation, live_generation, migrate, switch_generation,
+    Batch, GenerationId, UserWrite, Writer, WriterOptions, create_generation, create_indexes, discard_generation,
+    live_generation, migrate, switch_generation,
 };
 use recap_summary::Conversation;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{
+    AssertSqlSafe, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use tokio::task::JoinSet;
 
 use super::stack::Database;
@@ -67,9 +73,7 @@ impl Contents {
         };
         let range = most - least;
         // Of bytes: to find a character of a text, all before it would be counted.
-        format!(
-            "convert_from(substr(${parameter}, (1 + h % 60000)::int, ({least} + h * 7 % {range})::int), 'UTF8')"
-        )
+        format!("convert_from(substr(${parameter}, (1 + h % 60000)::int, ({least} + h * 7 % {range})::int), 'UTF8')")
     }
 
     const fn messages(self) -> i64 {
@@ -88,10 +92,10 @@ pub fn user_id(n: i64) -> String {
 /// Migrates the database and makes a filled generation live in place of the empty one.
 pub async fn fill(database: &Database, stored: Stored, now: DateTime<Utc>) -> anyhow::Result<()> {
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
-    let options = database.url.parse::<PgConnectOptions>()?.options([
-        ("synchronous_commit", "off"),
-        ("maintenance_work_mem", "1GB"),
-    ]);
+    let options = database
+        .url
+        .parse::<PgConnectOptions>()?
+        .options([("synchronous_commit", "off"), ("maintenance_work_mem", "1GB")]);
     let pool = PgPoolOptions::new()
         .max_connections(u32::try_from(workers)?.max(4))
         .connect_with(options)
@@ -118,8 +122,7 @@ pub async fn fill(database: &Database, stored: Stored, now: DateTime<Utc>) -> an
     }
     for (table, key) in KEYS {
         let pool = pool.clone();
-        let statement =
-            format!("ALTER TABLE {schema}.{table} ADD PRIMARY KEY ({key}) WITH (fillfactor = 70)");
+        let statement = format!("ALTER TABLE {schema}.{table} ADD PRIMARY KEY ({key}) WITH (fillfactor = 70)");
         running.spawn(async move { execute(&pool, statement).await });
     }
     while let Some(done) = running.join_next().await {
@@ -135,9 +138,7 @@ pub async fn fill(database: &Database, stored: Stored, now: DateTime<Utc>) -> an
 }
 
 async fn execute(pool: &PgPool, statement: String) -> anyhow::Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(statement))
-        .execute(pool)
-        .await?;
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await?;
     Ok(())
 }
 
@@ -254,11 +255,7 @@ async fn fill_payloads(
 }
 
 /// Profiles through the projector's own writer, which also makes what metadata filters need.
-async fn fill_users(
-    database: &Database,
-    generation: GenerationId,
-    stored: Stored,
-) -> anyhow::Result<()> {
+async fn fill_users(database: &Database, generation: GenerationId, stored: Stored) -> anyhow::Result<()> {
     let writer = Writer::new(
         &WriterOptions {
             database_url: database.url.clone().into(),
@@ -331,8 +328,7 @@ fn example_state(now: DateTime<Utc>, messages: i64) -> recap_summary::Encoded {
 /// 64 KB of words in ASCII that need no escaping, to cut texts from.
 fn text() -> String {
     let words = [
-        "order", "status", "the", "customer", "asked", "why", "shipment", "of", "invoice", "was",
-        "late", "and",
+        "order", "status", "the", "customer", "asked", "why", "shipment", "of", "invoice", "was", "late", "and",
     ];
     let mut text = String::with_capacity(66_000);
     let mut place = 7_usize;

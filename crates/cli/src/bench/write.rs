@@ -6,14 +6,18 @@ use clap::Args;
 use recap_generator::{Config, Log, Record, Topic};
 use tokio::runtime::Handle;
 
-use super::backlog::{self, Backlog, prepare};
-use super::baseline::{batched, single};
-use super::machine::Machine;
-use super::report::{Report, Row, Verdict, whole};
-use super::samples::Samples;
-use super::stack::{Broker, Databases, POSTGRES_SETTINGS};
-use super::stored::{Contents, Stored};
-use super::{Common, freshness, limit, rebuild};
+use super::{
+    Common,
+    backlog::{self, Backlog, prepare},
+    baseline::{batched, single},
+    freshness, limit,
+    machine::Machine,
+    rebuild,
+    report::{Report, Row, Verdict, whole},
+    samples::Samples,
+    stack::{Broker, Databases, POSTGRES_SETTINGS},
+    stored::{Contents, Stored},
+};
 use crate::publisher::Publisher;
 
 #[derive(Debug, Args)]
@@ -78,10 +82,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     eprintln!("starting Apache Kafka and PostgreSQL");
     let broker = Broker::start(options.log.kafka.bootstrap_servers.as_deref()).await?;
     let databases = Databases::start(options.common.database.database_url.as_ref()).await?;
-    let machine = Machine::this(vec![
-        String::from("Apache Kafka"),
-        databases.version().await?,
-    ]);
+    let machine = Machine::this(vec![String::from("Apache Kafka"), databases.version().await?]);
     let mut report = Report::new("write", machine);
     report.setting("events", plan.events);
     report.setting("partitions", options.log.partitions);
@@ -200,19 +201,10 @@ impl Bench<'_> {
         let rates: Samples = runs.iter().map(|run| run.events_per_second).collect();
         let rate = rates.median();
         let part = rate / limit;
-        let text = format!(
-            "{} events/s, {part:.2} of the limit{}",
-            whole(rate),
-            spread(&rates)
-        );
-        let row = Row::new(
-            "backlog",
-            text,
-            "≥ 0.25 of the limit",
-            Verdict::of(part >= 0.25),
-        )
-        .with("events_per_second", rate)
-        .with("of_limit", part);
+        let text = format!("{} events/s, {part:.2} of the limit{}", whole(rate), spread(&rates));
+        let row = Row::new("backlog", text, "≥ 0.25 of the limit", Verdict::of(part >= 0.25))
+            .with("events_per_second", rate)
+            .with("of_limit", part);
         self.report.add(row);
         let wal: Samples = runs.iter().map(|run| run.wal_per_event).collect();
         let table: Samples = runs.iter().map(|run| run.table_per_event).collect();
@@ -249,19 +241,10 @@ impl Bench<'_> {
         }
         let rate = rates.median();
         let part = rate / limit;
-        let text = format!(
-            "{} events/s, {part:.2} of the limit{}",
-            whole(rate),
-            spread(&rates)
-        );
-        let row = Row::new(
-            "rebuild",
-            text,
-            "≥ 0.5 of the limit",
-            Verdict::of(part >= 0.5),
-        )
-        .with("events_per_second", rate)
-        .with("of_limit", part);
+        let text = format!("{} events/s, {part:.2} of the limit{}", whole(rate), spread(&rates));
+        let row = Row::new("rebuild", text, "≥ 0.5 of the limit", Verdict::of(part >= 0.5))
+            .with("events_per_second", rate)
+            .with("of_limit", part);
         self.report.add(row);
         Ok(())
     }
@@ -270,16 +253,10 @@ impl Bench<'_> {
         let mut best = (0.0, 0);
         for workers in [1, 4] {
             let database = self.databases.create().await?;
-            let (kafka, url, budget) = (
-                self.broker.client(),
-                database.url.clone(),
-                self.plan.baseline_budget,
-            );
+            let (kafka, url, budget) = (self.broker.client(), database.url.clone(), self.plan.baseline_budget);
             let runtime = Handle::current();
-            let rate = tokio::task::spawn_blocking(move || {
-                single::rate(&kafka, &url, workers, budget, &runtime)
-            })
-            .await??;
+            let rate =
+                tokio::task::spawn_blocking(move || single::rate(&kafka, &url, workers, budget, &runtime)).await??;
             if rate > best.0 {
                 best = (rate, workers);
             }
@@ -291,15 +268,10 @@ impl Bench<'_> {
             "{} events/s with {workers} connections; backlog is {times:.0} ×",
             whole(rate)
         );
-        let row = Row::new(
-            "baseline A",
-            text,
-            "backlog ≥ 50 × A",
-            Verdict::of(times >= 50.0),
-        )
-        .with("events_per_second", rate)
-        .with("connections", f64::from(workers))
-        .with("backlog_times", times);
+        let row = Row::new("baseline A", text, "backlog ≥ 50 × A", Verdict::of(times >= 50.0))
+            .with("events_per_second", rate)
+            .with("connections", f64::from(workers))
+            .with("backlog_times", times);
         self.report.add(row);
         Ok(())
     }
@@ -309,9 +281,7 @@ impl Bench<'_> {
         for &batch in self.plan.batches {
             for workers in [2, 4] {
                 let tuning = batched::Tuning { batch, workers };
-                let rate = self
-                    .baseline_b_run(tuning, self.plan.baseline_budget)
-                    .await?;
+                let rate = self.baseline_b_run(tuning, self.plan.baseline_budget).await?;
                 eprintln!(
                     "    batches of {batch}, {workers} connections: {} events/s",
                     whole(rate)
@@ -337,35 +307,19 @@ impl Bench<'_> {
             tuning.workers,
             spread(&rates),
         );
-        let row = Row::new(
-            "baseline B",
-            text,
-            "backlog ≥ 3 × B",
-            Verdict::of(times >= 3.0),
-        )
-        .with("events_per_second", rate)
-        .with("batch", float(tuning.batch as u64))
-        .with("connections", f64::from(tuning.workers))
-        .with("backlog_times", times);
+        let row = Row::new("baseline B", text, "backlog ≥ 3 × B", Verdict::of(times >= 3.0))
+            .with("events_per_second", rate)
+            .with("batch", float(tuning.batch as u64))
+            .with("connections", f64::from(tuning.workers))
+            .with("backlog_times", times);
         self.report.add(row);
         Ok(())
     }
 
-    async fn baseline_b_run(
-        &self,
-        tuning: batched::Tuning,
-        budget: Duration,
-    ) -> anyhow::Result<f64> {
+    async fn baseline_b_run(&self, tuning: batched::Tuning, budget: Duration) -> anyhow::Result<f64> {
         let database = self.databases.create().await?;
-        let (kafka, url, runtime) = (
-            self.broker.client(),
-            database.url.clone(),
-            Handle::current(),
-        );
-        let rate = tokio::task::spawn_blocking(move || {
-            batched::rate(&kafka, &url, tuning, budget, &runtime)
-        })
-        .await??;
+        let (kafka, url, runtime) = (self.broker.client(), database.url.clone(), Handle::current());
+        let rate = tokio::task::spawn_blocking(move || batched::rate(&kafka, &url, tuning, budget, &runtime)).await??;
         self.databases.drop(database).await?;
         Ok(rate)
     }
@@ -374,14 +328,7 @@ impl Bench<'_> {
     async fn freshness(&mut self, backlog: f64) -> anyhow::Result<()> {
         for part in [4.0, 10.0] {
             let rate = backlog / part;
-            let samples = freshness::run(
-                &self.broker,
-                &self.databases,
-                self.log(),
-                rate,
-                self.plan.freshness,
-            )
-            .await?;
+            let samples = freshness::run(&self.broker, &self.databases, self.log(), rate, self.plan.freshness).await?;
             let (median, slow) = (samples.median(), samples.percentile(99));
             let text = format!(
                 "p50 {median:.0} ms, p99 {slow:.0} ms of {} probes at {} events/s",
@@ -396,8 +343,7 @@ impl Bench<'_> {
                 let name = "freshness at 1/10";
                 Row::new(name, text, "reported", Verdict::Reported)
             };
-            self.report
-                .add(row.with("p50_ms", median).with("p99_ms", slow));
+            self.report.add(row.with("p50_ms", median).with("p99_ms", slow));
         }
         Ok(())
     }
@@ -412,10 +358,7 @@ impl Bench<'_> {
             })
         };
         let small = self.backlog_run(stored(few)).await?;
-        eprintln!(
-            "  filling in {} conversations",
-            whole(float(many.unsigned_abs()))
-        );
+        eprintln!("  filling in {} conversations", whole(float(many.unsigned_abs())));
         let large = self.backlog_run(stored(many)).await?;
         let ratio = large.events_per_second / small.events_per_second;
         let stored = |n: i64| whole(float(n.unsigned_abs()));
@@ -448,11 +391,7 @@ fn spread(samples: &Samples) -> String {
     if samples.len() < 2 {
         return String::new();
     }
-    format!(
-        " (± {:.0}% of {} rounds)",
-        samples.spread() * 100.0,
-        samples.len()
-    )
+    format!(" (± {:.0}% of {} rounds)", samples.spread() * 100.0, samples.len())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 events")]

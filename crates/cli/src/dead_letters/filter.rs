@@ -27,9 +27,8 @@ pub struct Filter {
 
 impl Filter {
     pub fn wants(&self, letter: &DeadLetter) -> bool {
-        let matches = |wanted: &Option<String>, found: Option<&str>| {
-            wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
-        };
+        let matches =
+            |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|wanted| found == Some(wanted));
         matches(&self.reason, letter.reason.as_deref())
             && matches(&self.r#type, letter.event_type.as_deref())
             && self.since.is_none_or(|since| letter.time >= since)

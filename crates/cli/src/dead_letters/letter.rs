@@ -1,13 +1,10 @@
 //! A dead letter as it is read back.
 
-use std::fmt;
-use std::fmt::Write as _;
-use std::str::FromStr;
+use std::{fmt, fmt::Write as _, str::FromStr};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _, OwnedHeaders};
-use recap_projector::dead_letters::format;
-use recap_projector::headers::readable;
+use recap_projector::{dead_letters::format, headers::readable};
 use serde::{Serialize, Serializer};
 
 /// Where in the dead-letter topic it lies.
@@ -70,14 +67,9 @@ pub struct DeadLetter {
     pub timestamp: Option<i64>,
 }
 
-#[expect(
-    clippy::ref_option,
-    reason = "serde asks with a reference to the field"
-)]
+#[expect(clippy::ref_option, reason = "serde asks with a reference to the field")]
 fn as_text<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&String::from_utf8_lossy(
-        bytes.as_deref().unwrap_or_default(),
-    ))
+    serializer.serialize_str(&String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()))
 }
 
 impl DeadLetter {
@@ -87,13 +79,9 @@ impl DeadLetter {
             let found = headers.find(|header| header.key == name)?;
             Some(String::from_utf8_lossy(found.value?).into_owned())
         };
-        let refused =
-            header(format::LAST_FAILURE).and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
+        let refused = header(format::LAST_FAILURE).and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
         let time = refused.map_or_else(
-            || {
-                DateTime::from_timestamp_millis(message.timestamp().to_millis().unwrap_or(0))
-                    .unwrap_or_default()
-            },
+            || DateTime::from_timestamp_millis(message.timestamp().to_millis().unwrap_or(0)).unwrap_or_default(),
             |time| time.to_utc(),
         );
         Self {
@@ -140,11 +128,7 @@ impl DeadLetter {
 
     /// Everything about it.
     pub fn page(&self) -> String {
-        let origin = match (
-            &self.origin_topic,
-            self.origin_partition,
-            self.origin_offset,
-        ) {
+        let origin = match (&self.origin_topic, self.origin_partition, self.origin_offset) {
             (Some(topic), Some(partition), Some(offset)) => {
                 format!("{topic}, partition {partition}, offset {offset}")
             }
@@ -164,33 +148,18 @@ impl DeadLetter {
         line("place", &self.place.to_string());
         line("reason", self.reason.as_deref().unwrap_or("unknown"));
         line("error", self.error.as_deref().unwrap_or_default());
-        line(
-            "event type",
-            self.event_type.as_deref().unwrap_or("unreadable"),
-        );
+        line("event type", self.event_type.as_deref().unwrap_or("unreadable"));
         line("came from", &origin);
-        line(
-            "first refused",
-            self.first_failure.as_deref().unwrap_or("unknown"),
-        );
-        line(
-            "last refused",
-            &self.time.to_rfc3339_opts(SecondsFormat::Millis, true),
-        );
+        line("first refused", self.first_failure.as_deref().unwrap_or("unknown"));
+        line("last refused", &self.time.to_rfc3339_opts(SecondsFormat::Millis, true));
         line("key", &text(self.key.as_deref()));
         let readable: Vec<_> = readable(&self.headers).collect();
-        for header in readable
-            .iter()
-            .filter(|header| !header.key.starts_with(format::PREFIX))
-        {
+        for header in readable.iter().filter(|header| !header.key.starts_with(format::PREFIX)) {
             line("header", &format!("{}: {}", header.key, text(header.value)));
         }
         let unreadable = self.headers.count() - readable.len();
         if unreadable > 0 {
-            line(
-                "header",
-                &format!("{unreadable} with names that are not UTF-8"),
-            );
+            line("header", &format!("{unreadable} with names that are not UTF-8"));
         }
         if self.value_omitted {
             line(
@@ -211,10 +180,7 @@ mod tests {
     #[test]
     fn a_place_is_written_as_it_is_read() {
         let place: Result<Place, _> = "3:1700".parse();
-        assert_eq!(
-            place.map(|place| place.to_string()),
-            Ok(String::from("3:1700"))
-        );
+        assert_eq!(place.map(|place| place.to_string()), Ok(String::from("3:1700")));
         assert!("3".parse::<Place>().is_err());
         assert!("a:b".parse::<Place>().is_err());
     }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::Message as _;
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    message::Message as _,
+};
 
 use super::letter::{DeadLetter, Place};
 
@@ -34,12 +36,7 @@ pub fn read(
     let partitions: Vec<i32> = metadata
         .topics()
         .iter()
-        .flat_map(|topic| {
-            topic
-                .partitions()
-                .iter()
-                .map(rdkafka::metadata::MetadataPartition::id)
-        })
+        .flat_map(|topic| topic.partitions().iter().map(rdkafka::metadata::MetadataPartition::id))
         .collect();
     for partition in partitions {
         let (low, high) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
@@ -64,11 +61,7 @@ pub fn read(
 }
 
 /// The dead letter at this place, if there is one.
-pub fn read_one(
-    kafka: &ClientConfig,
-    topic: &str,
-    place: Place,
-) -> anyhow::Result<Option<DeadLetter>> {
+pub fn read_one(kafka: &ClientConfig, topic: &str, place: Place) -> anyhow::Result<Option<DeadLetter>> {
     let consumer = consumer(kafka)?;
     let (low, high) = consumer
         .fetch_watermarks(topic, place.partition, PATIENCE)

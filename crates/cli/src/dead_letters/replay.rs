@@ -3,12 +3,13 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
-use rdkafka::ClientConfig;
-use rdkafka::producer::BaseRecord;
+use rdkafka::{ClientConfig, producer::BaseRecord};
 use recap_projector::dead_letters::format::replay_headers;
 
-use super::letter::{DeadLetter, Place};
-use super::reader;
+use super::{
+    letter::{DeadLetter, Place},
+    reader,
+};
 use crate::publisher::Publisher;
 
 /// Sends records back, or only says which.
@@ -34,12 +35,10 @@ impl Sender {
 
     /// Publishes the original record to the topic it came from; its key chooses the partition.
     pub fn send(&mut self, letter: &DeadLetter) -> anyhow::Result<()> {
-        let topic = letter.origin_topic.as_deref().with_context(|| {
-            format!(
-                "the dead letter at {} does not say where it came from",
-                letter.place
-            )
-        })?;
+        let topic = letter
+            .origin_topic
+            .as_deref()
+            .with_context(|| format!("the dead letter at {} does not say where it came from", letter.place))?;
         self.sent += 1;
         let Some(publisher) = &mut self.publisher else {
             return Ok(writeln!(std::io::stdout(), "{}", letter.line())?);
@@ -49,8 +48,7 @@ impl Sender {
         } else {
             letter.value.clone()
         };
-        let mut record: BaseRecord<'_, [u8], [u8]> =
-            BaseRecord::to(topic).headers(replay_headers(&letter.headers));
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).headers(replay_headers(&letter.headers));
         record.key = letter.key.as_deref();
         record.payload = value.as_deref();
         record.timestamp = letter.timestamp;
@@ -67,11 +65,7 @@ impl Sender {
 }
 
 /// The value of a record that the dead-letter topic could not take.
-fn original_value(
-    kafka: &ClientConfig,
-    topic: &str,
-    letter: &DeadLetter,
-) -> anyhow::Result<Vec<u8>> {
+fn original_value(kafka: &ClientConfig, topic: &str, letter: &DeadLetter) -> anyhow::Result<Vec<u8>> {
     let (Some(partition), Some(offset)) = (letter.origin_partition, letter.origin_offset) else {
         bail!(
             "the dead letter at {} holds no value and does not say where it is",
@@ -80,10 +74,5 @@ fn original_value(
     };
     reader::read_one(kafka, topic, Place { partition, offset })?
         .and_then(|record| record.value)
-        .with_context(|| {
-            format!(
-                "the value of the dead letter at {} is gone from {topic}",
-                letter.place
-            )
-        })
+        .with_context(|| format!("the value of the dead letter at {} is gone from {topic}", letter.place))
 }

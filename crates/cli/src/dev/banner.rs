@@ -1,7 +1,9 @@
 //! What `recap dev` prints once everything is up.
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use chrono::{SecondsFormat, Utc};
 use recap_generator::Log;
@@ -28,10 +30,7 @@ impl Banner {
             ..Session::member(&organization, &user)
         };
         let member = clerk.token(&session)?;
-        let admin = clerk.token(&Session {
-            admin: true,
-            ..session
-        })?;
+        let admin = clerk.token(&Session { admin: true, ..session })?;
         let day = chrono::Duration::days(1);
         let now = Utc::now();
         let from = (now - day * 7).to_rfc3339_opts(SecondsFormat::Secs, true);

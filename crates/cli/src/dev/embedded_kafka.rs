@@ -1,8 +1,10 @@
 //! Kafka inside this process: librdkafka's built-in cluster. It lives in a producer that is kept for that.
 
 use anyhow::Context as _;
-use rdkafka::ClientConfig;
-use rdkafka::producer::{DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::{
+    ClientConfig,
+    producer::{DefaultProducerContext, Producer as _, ThreadedProducer},
+};
 use recap_generator::Topic;
 
 /// The built-in cluster keeps 5 MB of each partition, so a backlog spreads over several.
@@ -28,11 +30,7 @@ impl EmbeddedKafka {
                 .client()
                 .mock_cluster()
                 .context("this build of librdkafka has no built-in cluster")?;
-            for topic in Topic::ALL
-                .map(Topic::name)
-                .into_iter()
-                .chain([dead_letter_topic])
-            {
+            for topic in Topic::ALL.map(Topic::name).into_iter().chain([dead_letter_topic]) {
                 broker.create_topic(topic, PARTITIONS, 1)?;
             }
             broker.bootstrap_servers()

@@ -1,9 +1,13 @@
 //! The sample that `recap dev` feeds: some days of history, then new events all the time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use anyhow::{anyhow, ensure};
 use chrono::Utc;
@@ -11,9 +15,7 @@ use rdkafka::ClientConfig;
 use recap_generator::{Config, Log, Record, Records, Topic};
 use tokio_util::sync::CancellationToken;
 
-use crate::lag::Lag;
-use crate::pace::Pace;
-use crate::publisher::Publisher;
+use crate::{lag::Lag, pace::Pace, publisher::Publisher};
 
 /// How far the projector may be behind the history: the Kafka in the process keeps 5 MB of each partition.
 const MOST_LAG: i64 = 8_000;
@@ -68,11 +70,7 @@ pub struct Feeder {
 
 impl Feeder {
     /// Publishes until it is stopped.
-    pub fn start(
-        sample: Sample,
-        kafka: ClientConfig,
-        stop: CancellationToken,
-    ) -> anyhow::Result<Self> {
+    pub fn start(sample: Sample, kafka: ClientConfig, stop: CancellationToken) -> anyhow::Result<Self> {
         let published = Arc::new(AtomicU64::new(0));
         let filled = Arc::new(AtomicBool::new(false));
         let feed = Feed {
@@ -150,11 +148,7 @@ impl Feed {
     }
 
     fn feed_history(&self, publisher: &mut Publisher, records: &mut Records) -> anyhow::Result<()> {
-        let lag = Lag::of(
-            &self.kafka,
-            &self.sample.group,
-            &Topic::ALL.map(Topic::name),
-        )?;
+        let lag = Lag::of(&self.kafka, &self.sample.group, &Topic::ALL.map(Topic::name))?;
         let mut record = Record::default();
         for sent in 1..=self.sample.history() {
             if self.stop.is_cancelled() || !records.next_into(&mut record) {

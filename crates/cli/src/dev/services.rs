@@ -1,19 +1,19 @@
 //! The services of `recap dev`, configured as they are by the environment, for the parts that run here.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::Parser;
 use recap_projector::{Projector, ProjectorConfig, ProjectorError, RunningProjector, Settings};
-use recap_query::config::ClerkConfig;
-use recap_query::{QueryArgs, RunningServer, ServeError};
+use recap_query::{QueryArgs, RunningServer, ServeError, config::ClerkConfig};
 use recap_servers::clerk::LocalClerk;
 use recap_telemetry::{LogOutput, MetricsRegistry, Service, Telemetry, TelemetryConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::kafka::Kafka;
-use crate::migrate::Database;
+use crate::{kafka::Kafka, migrate::Database};
 
 /// Often enough that the embedded Kafka never holds much that is done with.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
@@ -35,8 +35,7 @@ pub fn telemetry(config: &TelemetryConfig) -> anyhow::Result<Telemetry> {
     let mut config = config.clone();
     if std::env::var_os("RUST_LOG").is_none() {
         // librdkafka speaks of every connection that ends, and the Kafka inside can create no topics (its are there already).
-        config.log =
-            String::from("warn,librdkafka=off,rdkafka=off,recap_projector::dead_letters=error");
+        config.log = String::from("warn,librdkafka=off,rdkafka=off,recap_projector::dead_letters=error");
     }
     let service = Service {
         name: "recap-dev",
@@ -88,11 +87,7 @@ impl Services {
     }
 
     /// Starts the projector; where nobody chose an address, any free one will do.
-    pub async fn projector(
-        &self,
-        kafka: &Kafka,
-        addr: Option<SocketAddr>,
-    ) -> anyhow::Result<RunningProjector> {
+    pub async fn projector(&self, kafka: &Kafka, addr: Option<SocketAddr>) -> anyhow::Result<RunningProjector> {
         let mut settings = self.settings(kafka.bootstrap_servers.as_deref().unwrap_or_default())?;
         settings.admin_addr = addr.unwrap_or(local(9_091));
         match Projector::start(settings.clone(), &self.telemetry).await {
@@ -105,11 +100,7 @@ impl Services {
     }
 
     /// Starts the query service, likewise.
-    pub async fn query(
-        &self,
-        clerk: &LocalClerk,
-        addr: Option<SocketAddr>,
-    ) -> anyhow::Result<RunningServer> {
+    pub async fn query(&self, clerk: &LocalClerk, addr: Option<SocketAddr>) -> anyhow::Result<RunningServer> {
         let issuer = clerk.issuer();
         let arguments = [
             "recap dev",

@@ -1,9 +1,13 @@
 //! How a rebuild gets on: a bar on a terminal, lines otherwise.
 
-use std::io::IsTerminal as _;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    io::IsTerminal as _,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use recap_replay::rebuild::{Observer, Phase};
@@ -25,10 +29,8 @@ impl Progress {
     /// Chooses by whether standard error is a terminal.
     pub fn new(metrics: RebuildMetrics) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let template =
-                "{msg:9} {wide_bar} {human_pos}/{human_len} records, {per_sec}, {eta} left";
-            let style = ProgressStyle::with_template(template)
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let template = "{msg:9} {wide_bar} {human_pos}/{human_len} records, {per_sec}, {eta} left";
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style)
         });
         Self {
@@ -98,10 +100,7 @@ impl Observer for Progress {
             bar.inc(records);
             return;
         }
-        let mut last = self
-            .last_line
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
         if last.elapsed() >= LINE_EVERY {
             *last = Instant::now();
             self.line("reading");

@@ -1,32 +1,39 @@
 //! One test's topics, database, projectors, query service and `recap` processes, on the shared servers.
 
-use std::collections::BTreeMap;
-use std::process::{Output, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    process::{Output, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
+};
 use recap_events::{Body, Decoded, decode};
 use recap_generator::{Config, Log, Record};
 use recap_projector::{Projector, ProjectorConfig, RunningProjector};
 use recap_query::config::ClerkConfig;
-use recap_servers::clerk::{LocalClerk, Session};
-use recap_servers::kafka::unique_prefix;
-use recap_servers::{KafkaServer, PostgresServer};
+use recap_servers::{
+    KafkaServer, PostgresServer,
+    clerk::{LocalClerk, Session},
+    kafka::unique_prefix,
+};
 use recap_store::{
-    AgentWrite, Batch, Comparison, ConversationKey, Difference, Entry, UserWrite, Writer,
-    WriterOptions,
+    AgentWrite, Batch, Comparison, ConversationKey, Difference, Entry, UserWrite, Writer, WriterOptions,
 };
 use recap_summary::Delta;
 use recap_telemetry::MetricsRegistry;
 use sqlx::{AssertSqlSafe, PgPool};
-use tokio::process::{Child, Command};
-use tokio::sync::oneshot;
+use tokio::{
+    process::{Child, Command},
+    sync::oneshot,
+};
 
 /// How long anything may take; only a failure waits that long.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -206,10 +213,7 @@ impl World {
 
     pub async fn some_organization(&self) -> Result<String> {
         let live = recap_store::live_generation(&self.pool).await?;
-        let statement = format!(
-            "SELECT min(org_id) FROM {}.conversation_summary",
-            live.schema()
-        );
+        let statement = format!("SELECT min(org_id) FROM {}.conversation_summary", live.schema());
         Ok(sqlx::query_scalar(AssertSqlSafe(statement))
             .fetch_one(&self.pool)
             .await?)
@@ -223,18 +227,13 @@ impl World {
             for partition in 0..PARTITIONS {
                 let (low, high) = consumer.fetch_watermarks(&topic, partition, PATIENCE)?;
                 // Never more than what was published last, which no archive has.
-                let before =
-                    (high - i64::try_from(kept)?).max(low + i64::from(kept > 0 && high > low));
+                let before = (high - i64::try_from(kept)?).max(low + i64::from(kept > 0 && high > low));
                 let before = if kept == 0 { high } else { before.min(high) };
                 offsets.add_partition_offset(&topic, partition, Offset::Offset(before))?;
             }
         }
         let admin: AdminClient<DefaultClientContext> = self.kafka.client().create()?;
-        for result in admin
-            .delete_records(&offsets, &AdminOptions::new())
-            .await?
-            .elements()
-        {
+        for result in admin.delete_records(&offsets, &AdminOptions::new()).await?.elements() {
             result.error()?;
         }
         Ok(())
@@ -263,22 +262,13 @@ impl World {
         Ok(())
     }
 
-    pub async fn assert_organization_is_fold_of(
-        &self,
-        org_id: &str,
-        records: &[Record],
-    ) -> Result<()> {
+    pub async fn assert_organization_is_fold_of(&self, org_id: &str, records: &[Record]) -> Result<()> {
         let differences = self.differences(records).await?;
         ensure!(
-            differences
-                .iter()
-                .all(|difference| difference.org_id != org_id),
+            differences.iter().all(|difference| difference.org_id != org_id),
             "{differences:?}"
         );
-        ensure!(
-            !differences.is_empty(),
-            "other organizations were recomputed too"
-        );
+        ensure!(!differences.is_empty(), "other organizations were recomputed too");
         Ok(())
     }
 
@@ -320,11 +310,7 @@ impl World {
                 } else {
                     "getInteractions"
                 };
-                let limit = if asked.is_multiple_of(2) {
-                    ""
-                } else {
-                    "&limit=20"
-                };
+                let limit = if asked.is_multiple_of(2) { "" } else { "&limit=20" };
                 // Another range each time: no answer comes from the cache.
                 let url = format!(
                     "http://{}/api/dashboard/{path}?from=1970-01-01T00:00:00Z&to=2100-01-01T00:{:02}:{:02}Z&allInOrg=true{limit}",
@@ -378,10 +364,7 @@ fn fold(records: &[Record]) -> Batch {
                 change,
             } => {
                 let key = ConversationKey::new(org, Arc::from(&**conversation_id));
-                conversations
-                    .entry(key)
-                    .or_default()
-                    .apply(id, time, change);
+                conversations.entry(key).or_default().apply(id, time, change);
             }
             Body::User { user_id, profile } => {
                 let write = UserWrite::new(org, user_id, id, time, profile.as_ref());

@@ -38,21 +38,15 @@ fn decimal(digits: impl Iterator<Item = u8>) -> i64 {
 fn scaled(magnitude: &str) -> Integer {
     let (mantissa, exponent) = magnitude
         .split_once(['e', 'E'])
-        .map_or((magnitude, 0), |(mantissa, exponent)| {
-            (mantissa, saturating(exponent))
-        });
+        .map_or((magnitude, 0), |(mantissa, exponent)| (mantissa, saturating(exponent)));
     let digits = || mantissa.bytes().filter(u8::is_ascii_digit);
-    let fraction = mantissa
-        .split_once('.')
-        .map_or(0, |(_, digits)| digits.len());
+    let fraction = mantissa.split_once('.').map_or(0, |(_, digits)| digits.len());
     let count = digits().count();
     let leading = digits().take_while(|digit| *digit == b'0').count();
     if leading == count {
         return Integer::Value(0);
     }
-    let trailing = digits_back(mantissa)
-        .take_while(|digit| *digit == b'0')
-        .count();
+    let trailing = digits_back(mantissa).take_while(|digit| *digit == b'0').count();
     let significant = count - leading - trailing;
     // The number is its significant digits times ten to this.
     let power = exponent
@@ -65,9 +59,7 @@ fn scaled(magnitude: &str) -> Integer {
         return Integer::Huge;
     }
     let zeros = std::iter::repeat_n(b'0', usize::try_from(power).unwrap_or_default());
-    Integer::Value(decimal(
-        digits().skip(leading).take(significant).chain(zeros),
-    ))
+    Integer::Value(decimal(digits().skip(leading).take(significant).chain(zeros)))
 }
 
 fn digits_back(mantissa: &str) -> impl Iterator<Item = u8> {
@@ -75,11 +67,9 @@ fn digits_back(mantissa: &str) -> impl Iterator<Item = u8> {
 }
 
 fn saturating(exponent: &str) -> i64 {
-    exponent.parse().unwrap_or(if exponent.starts_with('-') {
-        i64::MIN
-    } else {
-        i64::MAX
-    })
+    exponent
+        .parse()
+        .unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX })
 }
 
 fn length(count: usize) -> i64 {
@@ -105,10 +95,7 @@ mod tests {
             ("9007199254740993", Integer::Value(9_007_199_254_740_993)),
             ("0.000001e6", Integer::Value(1)),
             ("100000000000000000000e-20", Integer::Value(1)),
-            (
-                "999999999999999999",
-                Integer::Value(999_999_999_999_999_999),
-            ),
+            ("999999999999999999", Integer::Value(999_999_999_999_999_999)),
             ("1000000000000000000", Integer::Huge),
             ("1e18", Integer::Huge),
             ("1e99999999999999999999", Integer::Huge),

@@ -134,9 +134,9 @@ impl<'a> Scanner<'a> {
     fn hex_unit(&self, at: usize) -> Option<u32> {
         let escape = self.text.as_bytes().get(at..at + 6)?;
         let digits = escape.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |unit, digit| {
-            Some(unit << 4 | char::from(*digit).to_digit(16)?)
-        })
+        digits
+            .iter()
+            .try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
     }
 }
 

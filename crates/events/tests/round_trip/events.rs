@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use proptest::{collection::vec, option, prelude::*};
 use recap_events::{
-    AgentProfile, Body, Change, ConversationFields, Event, FeedbackSubmitted, Message, Micros,
-    Millis, RawJson, ToolCallFinished, ToolCallStarted, Usage, UserProfile,
+    AgentProfile, Body, Change, ConversationFields, Event, FeedbackSubmitted, Message, Micros, Millis, RawJson,
+    ToolCallFinished, ToolCallStarted, Usage, UserProfile,
 };
 
 pub fn event() -> impl Strategy<Value = Event<'static>> {
@@ -105,46 +105,40 @@ fn message() -> impl Strategy<Value = Change<'static>> {
 
 fn upserted() -> impl Strategy<Value = Change<'static>> {
     let about = (option::of(id()), option::of(agent_id()), option::of(id()));
-    (about, option::of(millis())).prop_map(
-        |((user_id, agent_id, upstream_conversation_id), created_at)| {
-            Change::Upserted(ConversationFields {
-                user_id,
-                agent_id,
-                upstream_conversation_id,
-                created_at,
-            })
-        },
-    )
+    (about, option::of(millis())).prop_map(|((user_id, agent_id, upstream_conversation_id), created_at)| {
+        Change::Upserted(ConversationFields {
+            user_id,
+            agent_id,
+            upstream_conversation_id,
+            created_at,
+        })
+    })
 }
 
 fn started() -> impl Strategy<Value = Change<'static>> {
     let optional = (option::of(raw()), option::of(id()), option::of(millis()));
-    (id(), name(), optional).prop_map(
-        |(tool_call_id, tool_name, (args, message_id, started_at))| {
-            Change::ToolCallStarted(ToolCallStarted {
-                tool_call_id,
-                tool_name,
-                args,
-                message_id,
-                started_at,
-            })
-        },
-    )
+    (id(), name(), optional).prop_map(|(tool_call_id, tool_name, (args, message_id, started_at))| {
+        Change::ToolCallStarted(ToolCallStarted {
+            tool_call_id,
+            tool_name,
+            args,
+            message_id,
+            started_at,
+        })
+    })
 }
 
 fn finished() -> impl Strategy<Value = Change<'static>> {
     let outcome = (option::of(raw()), option::of(raw()), option::of(millis()));
-    (id(), option::of(name()), outcome).prop_map(
-        |(tool_call_id, tool_name, (result, error, finished_at))| {
-            Change::ToolCallFinished(ToolCallFinished {
-                tool_call_id,
-                tool_name,
-                result,
-                error,
-                finished_at,
-            })
-        },
-    )
+    (id(), option::of(name()), outcome).prop_map(|(tool_call_id, tool_name, (result, error, finished_at))| {
+        Change::ToolCallFinished(ToolCallFinished {
+            tool_call_id,
+            tool_name,
+            result,
+            error,
+            finished_at,
+        })
+    })
 }
 
 fn submitted() -> impl Strategy<Value = Change<'static>> {
@@ -183,24 +177,20 @@ fn change() -> impl Strategy<Value = Change<'static>> {
 fn user() -> impl Strategy<Value = UserProfile<'static>> {
     let metadata = raw().prop_filter("an object", |raw| raw.as_str().starts_with('{'));
     let names = (option::of(text()), option::of(text()), option::of(text()));
-    (names, option::of(metadata)).prop_map(|((email, first_name, last_name), public_metadata)| {
-        UserProfile {
-            email,
-            first_name,
-            last_name,
-            public_metadata,
-        }
+    (names, option::of(metadata)).prop_map(|((email, first_name, last_name), public_metadata)| UserProfile {
+        email,
+        first_name,
+        last_name,
+        public_metadata,
     })
 }
 
 fn agent() -> impl Strategy<Value = AgentProfile<'static>> {
-    (option::of(text()), option::of(text()), option::of(text())).prop_map(
-        |(name, model, logo_url)| AgentProfile {
-            name,
-            model,
-            logo_url,
-        },
-    )
+    (option::of(text()), option::of(text()), option::of(text())).prop_map(|(name, model, logo_url)| AgentProfile {
+        name,
+        model,
+        logo_url,
+    })
 }
 
 fn body() -> impl Strategy<Value = Body<'static>> {

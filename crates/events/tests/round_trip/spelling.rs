@@ -24,14 +24,12 @@ pub struct Spelling {
 }
 
 pub fn spelling() -> impl Strategy<Value = Spelling> {
-    any::<(bool, bool, bool, bool, u16)>().prop_map(|(spaced, nulls, unknown, escaped, order)| {
-        Spelling {
-            space: if spaced { " \r\n\t" } else { "" },
-            nulls,
-            unknown,
-            escaped,
-            order: order.into(),
-        }
+    any::<(bool, bool, bool, bool, u16)>().prop_map(|(spaced, nulls, unknown, escaped, order)| Spelling {
+        space: if spaced { " \r\n\t" } else { "" },
+        nulls,
+        unknown,
+        escaped,
+        order: order.into(),
     })
 }
 

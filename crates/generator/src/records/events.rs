@@ -1,27 +1,16 @@
 //! The eleven event types.
 
 use super::{Conversation, Records};
-use crate::random::{Random, derive};
-use crate::render::Uuid;
-use crate::{Record, Topic};
+use crate::{
+    Record, Topic,
+    random::{Random, derive},
+    render::Uuid,
+};
 
-const MODELS: [&str; 4] = [
-    "gpt-5.1",
-    "claude-opus-4-5",
-    "gemini-3-pro",
-    "mistral-large-3",
-];
-const TOOLS: [&str; 5] = [
-    "search",
-    "lookup_order",
-    "run_sql",
-    "send_mail",
-    "fetch_page",
-];
+const MODELS: [&str; 4] = ["gpt-5.1", "claude-opus-4-5", "gemini-3-pro", "mistral-large-3"];
+const TOOLS: [&str; 5] = ["search", "lookup_order", "run_sql", "send_mail", "fetch_page"];
 const FINISH_REASONS: [&str; 4] = ["stop", "stop", "length", "tool_calls"];
-const FIRST_NAMES: [&str; 8] = [
-    "Ada", "Linus", "Grace", "Zoë", "Ravi", "Mei", "José", "Anna",
-];
+const FIRST_NAMES: [&str; 8] = ["Ada", "Linus", "Grace", "Zoë", "Ravi", "Mei", "José", "Anna"];
 const LAST_NAMES: [&str; 8] = [
     "Meyer", "O'Neil", "Nguyễn", "García", "Smith", "Kowalska", "Okafor", "Tanaka",
 ];
@@ -84,25 +73,16 @@ impl Records {
         text: bool,
         record: &mut Record,
     ) {
-        let (now, seed, chars) = (
-            self.now,
-            self.world.config.seed,
-            self.world.config.text_chars,
-        );
+        let (now, seed, chars) = (self.now, self.world.config.seed, self.world.config.text_chars);
         let population = &self.world.population;
-        let organization = population
-            .organization_id(conversation.organization)
-            .to_owned();
+        let organization = population.organization_id(conversation.organization).to_owned();
         let user = population.user_id(conversation.organization, conversation.user);
         let agent = population.agent_id(conversation.organization, conversation.agent);
         let role = role(conversation.serial, message);
         let mut out = self.writer(record, Topic::Messages, &conversation.id.text());
         out.open("message.upserted", now, &organization);
         out.uuid("conversationId", conversation.id);
-        out.uuid(
-            "messageId",
-            member_id(seed, 5, conversation.serial, message),
-        );
+        out.uuid("messageId", member_id(seed, 5, conversation.serial, message));
         out.string("role", role);
         out.time("createdAt", created_at);
         if text {
@@ -155,9 +135,7 @@ impl Records {
     pub(super) fn write_announcement(&mut self, conversation: &Conversation, record: &mut Record) {
         let now = self.now;
         let population = &self.world.population;
-        let organization = population
-            .organization_id(conversation.organization)
-            .to_owned();
+        let organization = population.organization_id(conversation.organization).to_owned();
         let user = population.user_id(conversation.organization, conversation.user);
         let agent = population.agent_id(conversation.organization, conversation.agent);
         let mut out = self.writer(record, Topic::Conversations, &conversation.id.text());
@@ -193,12 +171,7 @@ impl Records {
         self.render_lifecycle(&conversation, "conversation.deleted", record);
     }
 
-    fn render_lifecycle(
-        &mut self,
-        conversation: &Conversation,
-        event_type: &str,
-        record: &mut Record,
-    ) {
+    fn render_lifecycle(&mut self, conversation: &Conversation, event_type: &str, record: &mut Record) {
         let now = self.now;
         let organization = self
             .world
@@ -213,11 +186,7 @@ impl Records {
 
     /// The second half of the conversation's open tool call, or the first half of another.
     pub(super) fn write_tool_call(&mut self, index: usize, record: &mut Record) {
-        let (now, seed, sizes) = (
-            self.now,
-            self.world.config.seed,
-            self.world.config.payload_bytes,
-        );
+        let (now, seed, sizes) = (self.now, self.world.config.seed, self.world.config.payload_bytes);
         let conversation = &mut self.conversations[index];
         let finishes = conversation.open_tool_call;
         conversation.open_tool_call = !finishes;
@@ -278,9 +247,7 @@ impl Records {
         conversation.withdrawn = withdraws;
         let conversation = *conversation;
         let population = &self.world.population;
-        let organization = population
-            .organization_id(conversation.organization)
-            .to_owned();
+        let organization = population.organization_id(conversation.organization).to_owned();
         let user = population.user_id(conversation.organization, conversation.user);
         let mut out = self.writer(record, Topic::Feedback, &conversation.id.text());
         let event_type = if withdraws {
@@ -352,10 +319,7 @@ impl Records {
         out.string("userId", &user);
         out.string("email", &format!("user{number}@example.com"));
         out.string("firstName", FIRST_NAMES[number % FIRST_NAMES.len()]);
-        out.string(
-            "lastName",
-            LAST_NAMES[number / FIRST_NAMES.len() % LAST_NAMES.len()],
-        );
+        out.string("lastName", LAST_NAMES[number / FIRST_NAMES.len() % LAST_NAMES.len()]);
         let plan = pick(out.random, &PLANS);
         let department = pick(out.random, &DEPARTMENTS);
         let (floor, beta) = (out.random.below(9), out.random.chance(0.2));
@@ -381,10 +345,7 @@ impl Records {
         out.string("name", &format!("Agent {id} v{version}"));
         let model = pick(out.random, &MODELS);
         out.string("model", model);
-        out.string(
-            "logoUrl",
-            &format!("https://cdn.example.com/agents/{id}.png"),
-        );
+        out.string("logoUrl", &format!("https://cdn.example.com/agents/{id}.png"));
         out.close();
     }
 }

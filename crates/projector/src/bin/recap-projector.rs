@@ -67,10 +67,8 @@ fn invalid(error: &dyn std::error::Error) -> ExitCode {
 
 async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), ProjectorError> {
     // Before anything else, so that a signal always ends it in order. Registering fails only for signals that no process may catch.
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return Err(ProjectorError::Crashed("signal handler"));
     };
     let mut projector = Projector::start(settings, telemetry.registry()).await?;

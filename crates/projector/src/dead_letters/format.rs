@@ -15,8 +15,10 @@
 
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 
-use crate::chunk::{Chunk, Record};
-use crate::headers::readable;
+use crate::{
+    chunk::{Chunk, Record},
+    headers::readable,
+};
 
 /// Prefix of the headers below.
 pub const PREFIX: &str = "recap-";
@@ -96,10 +98,7 @@ impl DeadLetter {
             (FIRST_FAILURE, &first_failure),
             (LAST_FAILURE, now),
         ];
-        for (key, value) in ours
-            .into_iter()
-            .chain(event_type.map(|name| (EVENT_TYPE, name)))
-        {
+        for (key, value) in ours.into_iter().chain(event_type.map(|name| (EVENT_TYPE, name))) {
             headers = headers.insert(Header {
                 key,
                 value: Some(value),
@@ -122,9 +121,7 @@ impl DeadLetter {
 pub fn replay_headers(dead_letter: &impl Headers) -> OwnedHeaders {
     readable(dead_letter)
         .filter(|header| !header.key.starts_with(PREFIX) || header.key == FIRST_FAILURE)
-        .fold(OwnedHeaders::new(), |headers, header| {
-            headers.insert(header)
-        })
+        .fold(OwnedHeaders::new(), |headers, header| headers.insert(header))
 }
 
 fn shorten(error: &str) -> &str {

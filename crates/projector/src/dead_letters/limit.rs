@@ -1,8 +1,10 @@
 //! The limit that stops a bad deploy from draining a whole topic into the dead letters.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 /// Buckets of a window: its end moves by this part of it.
 const BUCKETS: u32 = 20;
@@ -49,12 +51,7 @@ impl Window {
     }
 
     /// Counts records of which some are to be dead-lettered.
-    pub fn count(
-        &mut self,
-        now: Instant,
-        records: u64,
-        dead: u64,
-    ) -> Result<(), TooManyDeadLetters> {
+    pub fn count(&mut self, now: Instant, records: u64, dead: u64) -> Result<(), TooManyDeadLetters> {
         while self
             .buckets
             .front()
@@ -75,10 +72,7 @@ impl Window {
         }
         let records: u64 = self.buckets.iter().map(|bucket| bucket.records).sum();
         let dead_in_all: u64 = self.buckets.iter().map(|bucket| bucket.dead).sum();
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a ratio of counts far below 2^52"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "a ratio of counts far below 2^52")]
         let ratio = dead_in_all as f64 / records.max(1) as f64;
         if dead > 0 && dead_in_all >= self.min_count && ratio > self.max_ratio {
             return Err(TooManyDeadLetters {

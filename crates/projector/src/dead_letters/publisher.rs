@@ -1,24 +1,27 @@
 //! Publishing dead letters: idempotent, and acknowledged before anyone may go on.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::stream::{self, StreamExt};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::Header;
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
-use recap_telemetry::ProjectorMetrics;
-use recap_telemetry::names::span;
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    config::ClientConfig,
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    message::Header,
+    producer::{FutureProducer, FutureRecord, Producer},
+};
+use recap_telemetry::{ProjectorMetrics, names::span};
 use tracing::Instrument;
 
-use super::DeadLetter;
-use super::format::{OFFSET, PARTITION, TOPIC, VALUE_OMITTED};
-use crate::Settings;
-use crate::backoff::Backoff;
+use super::{
+    DeadLetter,
+    format::{OFFSET, PARTITION, TOPIC, VALUE_OMITTED},
+};
+use crate::{Settings, backoff::Backoff};
 
 /// Dead letters under way at once, of one batch.
 const CONCURRENCY: usize = 256;
@@ -64,19 +67,20 @@ impl Publisher {
     }
 
     async fn publish_one(&self, mut letter: DeadLetter) {
-        let span = tracing::info_span!(
-            "dead_letter",
-            otel.name = span::DEAD_LETTER,
-            reason = letter.reason
-        );
+        let span = tracing::info_span!("dead_letter", otel.name = span::DEAD_LETTER, reason = letter.reason);
         async {
             tracing::warn!(
-                topic = letter.topic, partition = letter.partition, offset = letter.offset, reason = letter.reason,
+                topic = letter.topic,
+                partition = letter.partition,
+                offset = letter.offset,
+                reason = letter.reason,
                 "dead-lettered"
             );
             let mut backoff = Backoff::new();
             while let Err(error) = self.try_publish(&letter).await {
-                if error == KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge) && letter.value.is_some() {
+                if error == KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge)
+                    && letter.value.is_some()
+                {
                     self.omit_value(&mut letter);
                     continue;
                 }
@@ -91,11 +95,7 @@ impl Publisher {
     }
 
     async fn try_publish(&self, letter: &DeadLetter) -> KafkaResult<()> {
-        let producer = self
-            .producer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let record = FutureRecord::<[u8], [u8]> {
             topic: &self.topic,
             partition: None,

@@ -1,7 +1,6 @@
 //! Hostile events among the others, and records without a key.
 
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use recap_generator::Record;
 
 use crate::support::hostile::{LOOK_ALIKES, TIMES, message, of_organization, tool_call};
@@ -27,12 +26,7 @@ fn hostile(number: usize, random: &mut StdRng) -> Vec<Record> {
     let time = format!("2026-01-01T00:{:02}:{:02}Z", number % 60, number % 59);
     match random.random_range(0..16) {
         0 => vec![of_organization(number)],
-        1 => vec![message(
-            &id,
-            &time,
-            LOOK_ALIKES[number % LOOK_ALIKES.len()],
-            "alike",
-        )],
+        1 => vec![message(&id, &time, LOOK_ALIKES[number % LOOK_ALIKES.len()], "alike")],
         2 => vec![message(&id, TIMES[number % TIMES.len()], "times", "when")],
         3 => vec![message(
             "huge",
@@ -43,11 +37,7 @@ fn hostile(number: usize, random: &mut StdRng) -> Vec<Record> {
         4 => vec![message(&id, &time, "null", "a\\u0000b")],
         5 => {
             let depth = random.random_range(1..2_000);
-            tool_call(
-                number,
-                &format!("{}{}", "[".repeat(depth), "]".repeat(depth)),
-            )
-            .into()
+            tool_call(number, &format!("{}{}", "[".repeat(depth), "]".repeat(depth))).into()
         }
         6 | 7 => tool_call(number, "{\"q\":[1e400,2.50,\"\\u0000\",null]}").into(),
         _ => vec![message(&id, &time, "giant", "hello")],

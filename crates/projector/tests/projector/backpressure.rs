@@ -70,16 +70,11 @@ async fn partitions_that_were_paused_when_they_went_are_read_when_they_come_back
 
     let pool = place.pool().await;
     let mut lock = pool.begin().await.unwrap();
-    lock.execute("LOCK TABLE recap_g1.conversation_summary")
-        .await
-        .unwrap();
+    lock.execute("LOCK TABLE recap_g1.conversation_summary").await.unwrap();
     place.publish(&records[1_000..25_000]).await;
     becomes(&stays, PAUSED, |paused| paused >= 12).await;
     let mut goes = place.projector(&bounded);
-    becomes(&goes, "recap_projector_partitions_assigned", |count| {
-        count > 0
-    })
-    .await;
+    becomes(&goes, "recap_projector_partitions_assigned", |count| count > 0).await;
     lock.rollback().await.unwrap();
     place.caught_up(LIMIT).await;
     becomes(&stays, PAUSED, |paused| paused == 0).await;
@@ -102,21 +97,10 @@ async fn a_topic_that_does_not_exist_is_told_until_it_does() {
     let database = postgres.create_database().await.unwrap();
     let place = Place::new(kafka, "missing", database, 0).await;
     let mut projector = place.projector(&[]);
-    becomes(&projector, "recap_projector_topics_missing", |missing| {
-        missing == 6
-    })
-    .await;
+    becomes(&projector, "recap_projector_topics_missing", |missing| missing == 6).await;
     place.create_topics(1).await;
-    let none = || async {
-        projector
-            .metric("recap_projector_topics_missing")
-            .await
-            .is_none()
-    };
+    let none = || async { projector.metric("recap_projector_topics_missing").await.is_none() };
     assert!(eventually(LIMIT, none).await, "topics are still missing");
-    becomes(&projector, "recap_projector_partitions_unread", |unread| {
-        unread == 0
-    })
-    .await;
+    becomes(&projector, "recap_projector_partitions_unread", |unread| unread == 0).await;
     assert_eq!(projector.stop().await, Some(0));
 }

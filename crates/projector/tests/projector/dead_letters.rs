@@ -1,8 +1,7 @@
 //! What cannot be folded is dead-lettered whole, and blocks nothing around it.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use recap_events::Reason;
 use recap_servers::{KafkaServer, PostgresServer, RawRecord, Received, Record};
@@ -56,27 +55,17 @@ async fn dead_letters(place: &Place<'_>, count: usize) -> Vec<Received> {
             .await
             .is_ok_and(|records| records.len() >= count)
     };
-    assert!(
-        eventually(LIMIT, there).await,
-        "there are no {count} dead letters"
-    );
+    assert!(eventually(LIMIT, there).await, "there are no {count} dead letters");
     place.kafka.read_all(&topic).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_invalid_event_is_dead_lettered_with_its_reason_while_the_good_ones_around_it_are_folded()
- {
+async fn every_kind_of_invalid_event_is_dead_lettered_with_its_reason_while_the_good_ones_around_it_are_folded() {
     let (kafka, postgres) = (
         KafkaServer::shared().await.unwrap(),
         PostgresServer::shared().await.unwrap(),
     );
-    let place = Place::new(
-        kafka,
-        "invalid",
-        postgres.create_database().await.unwrap(),
-        2,
-    )
-    .await;
+    let place = Place::new(kafka, "invalid", postgres.create_database().await.unwrap(), 2).await;
     let topic = place.topic("recap.messages");
     let invalid = invalid();
     assert_eq!(
@@ -91,8 +80,8 @@ async fn every_kind_of_invalid_event_is_dead_lettered_with_its_reason_while_the_
             "good",
             message(&format!("good-{number}"), &format!("c-{number}")),
         ));
-        let mut bad = Record::new(&topic, format!("key-{number}"), value.clone())
-            .header("tenant", format!("t-{number}"));
+        let mut bad =
+            Record::new(&topic, format!("key-{number}"), value.clone()).header("tenant", format!("t-{number}"));
         bad.headers.push(("empty".to_owned(), None));
         bad.timestamp = Some(1_700_000_000_000 + i64::try_from(number).unwrap());
         records.push(bad);
@@ -126,35 +115,16 @@ async fn every_kind_of_invalid_event_is_dead_lettered_with_its_reason_while_the_
         let letter = by_key[format!("key-{number}").as_bytes()];
         assert_eq!(letter.header("recap-reason"), Some(reason.as_str()));
         assert_eq!(letter.value.as_ref(), Some(value));
-        assert_eq!(
-            letter.header("tenant"),
-            Some(format!("t-{number}").as_str())
-        );
+        assert_eq!(letter.header("tenant"), Some(format!("t-{number}").as_str()));
         assert!(letter.headers.contains(&("empty".to_owned(), None)));
         assert_eq!(
             letter.timestamp,
             Some(1_700_000_000_000 + i64::try_from(number).unwrap())
         );
         assert_eq!(letter.header("recap-topic"), Some(topic.as_str()));
-        assert!(
-            letter
-                .header("recap-offset")
-                .unwrap()
-                .parse::<i64>()
-                .is_ok()
-        );
-        assert!(
-            letter
-                .header("recap-partition")
-                .unwrap()
-                .parse::<i32>()
-                .is_ok()
-        );
-        assert!(
-            letter
-                .header("recap-error")
-                .is_some_and(|error| !error.is_empty())
-        );
+        assert!(letter.header("recap-offset").unwrap().parse::<i64>().is_ok());
+        assert!(letter.header("recap-partition").unwrap().parse::<i32>().is_ok());
+        assert!(letter.header("recap-error").is_some_and(|error| !error.is_empty()));
         assert_eq!(
             letter.header("recap-first-failure"),
             letter.header("recap-last-failure")
@@ -168,15 +138,13 @@ async fn an_event_that_the_database_refuses_is_found_and_dead_lettered_alone() {
         KafkaServer::shared().await.unwrap(),
         PostgresServer::shared().await.unwrap(),
     );
-    let place = Place::new(
-        kafka,
-        "refused",
-        postgres.create_database().await.unwrap(),
-        1,
-    )
-    .await;
+    let place = Place::new(kafka, "refused", postgres.create_database().await.unwrap(), 1).await;
     let pool = place.pool().await;
-    pool.execute("ALTER TABLE recap_g1.conversation_summary ADD CHECK (total_message_count < 3 OR conversation_id <> 'c-7')").await.unwrap();
+    pool.execute(
+        "ALTER TABLE recap_g1.conversation_summary ADD CHECK (total_message_count < 3 OR conversation_id <> 'c-7')",
+    )
+    .await
+    .unwrap();
     let topic = place.topic("recap.messages");
     let records: Vec<Record> = (0..300)
         .map(|number| {
@@ -195,17 +163,12 @@ async fn an_event_that_the_database_refuses_is_found_and_dead_lettered_alone() {
     let letters = dead_letters(&place, 1).await;
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].header("recap-reason"), Some("database-refused"));
-    assert_eq!(
-        letters[0].header("recap-event-type"),
-        Some("message.upserted")
-    );
+    assert_eq!(letters[0].header("recap-event-type"), Some("message.upserted"));
     assert_eq!(letters[0].key.as_deref(), Some(b"c-7".as_slice()));
-    let sum: i64 = sqlx::query_scalar(
-        "SELECT sum(total_message_count)::bigint FROM recap_g1.conversation_summary",
-    )
-    .fetch_one(&pool)
-    .await
-    .unwrap();
+    let sum: i64 = sqlx::query_scalar("SELECT sum(total_message_count)::bigint FROM recap_g1.conversation_summary")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     assert_eq!(sum, 299);
 }
 
@@ -215,13 +178,7 @@ async fn a_header_name_that_is_not_utf_8_makes_a_dead_letter_and_stops_nothing_a
         KafkaServer::shared().await.unwrap(),
         PostgresServer::shared().await.unwrap(),
     );
-    let place = Place::new(
-        kafka,
-        "header",
-        postgres.create_database().await.unwrap(),
-        1,
-    )
-    .await;
+    let place = Place::new(kafka, "header", postgres.create_database().await.unwrap(), 1).await;
     let topic = place.topic("recap.messages");
     let good = |id: &str| Record::new(&topic, id, message(id, id));
     let mut projector = place.projector(&[]);
@@ -242,18 +199,12 @@ async fn a_header_name_that_is_not_utf_8_makes_a_dead_letter_and_stops_nothing_a
     assert_eq!(place.count("conversation_summary").await, 2);
     let letters = dead_letters(&place, 1).await;
     assert_eq!(letters.len(), 1);
-    assert_eq!(
-        letters[0].header("recap-reason"),
-        Some("unreadable-headers")
-    );
+    assert_eq!(letters[0].header("recap-reason"), Some("unreadable-headers"));
     assert_eq!(letters[0].header("tenant"), Some("t"));
     assert_eq!(letters[0].key.as_deref(), Some(record.key));
     assert_eq!(letters[0].value.as_deref(), Some(record.value));
     assert_eq!(letters[0].timestamp, Some(record.timestamp));
-    let unreadable = letters[0]
-        .headers
-        .iter()
-        .filter(|(name, _)| name == "\u{fffd}");
+    let unreadable = letters[0].headers.iter().filter(|(name, _)| name == "\u{fffd}");
     assert_eq!(unreadable.count(), 1, "the header itself is lost");
 }
 
@@ -265,14 +216,9 @@ async fn too_many_dead_letters_stop_the_projector_with_a_code_of_its_own() {
     );
     let place = Place::new(kafka, "limit", postgres.create_database().await.unwrap(), 1).await;
     let topic = place.topic("recap.messages");
-    let records: Vec<Record> = (0..5_000)
-        .map(|_| Record::new(&topic, "k", "not an event"))
-        .collect();
+    let records: Vec<Record> = (0..5_000).map(|_| Record::new(&topic, "k", "not an event")).collect();
     kafka.publish(&records).await.unwrap();
     let mut projector = place.projector(&[]);
     assert_eq!(projector.ended(LIMIT).await.code(), Some(3));
-    assert!(
-        place.lag().await > 0,
-        "everything was drained into the dead letters"
-    );
+    assert!(place.lag().await > 0, "everything was drained into the dead letters");
 }

@@ -7,8 +7,10 @@ use recap_generator::{Config, Log, Record};
 use recap_servers::{KafkaServer, PostgresServer};
 use serde_json::Value;
 
-use crate::support::Place;
-use crate::support::hostile::{LOOK_ALIKES, TIMES, message, of_organization, tool_call};
+use crate::support::{
+    Place,
+    hostile::{LOOK_ALIKES, TIMES, message, of_organization, tool_call},
+};
 
 const LIMIT: Duration = Duration::from_mins(3);
 
@@ -62,12 +64,7 @@ async fn one_conversation_of_100_000_messages_is_exact_and_bounded() {
 async fn huge_texts_deep_json_many_tool_calls_and_look_alike_ids_are_exact() {
     let mut records = Vec::new();
     for (number, id) in LOOK_ALIKES.iter().enumerate() {
-        records.push(message(
-            &format!("look-{number}"),
-            "2026-01-01T00:00:00Z",
-            id,
-            "alike",
-        ));
+        records.push(message(&format!("look-{number}"), "2026-01-01T00:00:00Z", id, "alike"));
     }
     for (number, time) in TIMES.iter().enumerate() {
         records.push(message(&format!("time-{number}"), time, "times", "when"));

@@ -37,19 +37,12 @@ async fn a_log_with_disorder_revisions_and_duplicates_ends_as_its_fold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_projector_killed_in_the_middle_of_100_000_events_and_started_again_writes_every_summary()
-{
+async fn a_projector_killed_in_the_middle_of_100_000_events_and_started_again_writes_every_summary() {
     let (kafka, postgres) = (
         KafkaServer::shared().await.unwrap(),
         PostgresServer::shared().await.unwrap(),
     );
-    let place = Place::new(
-        kafka,
-        "killed",
-        postgres.create_database().await.unwrap(),
-        3,
-    )
-    .await;
+    let place = Place::new(kafka, "killed", postgres.create_database().await.unwrap(), 3).await;
     let records = log(2, 100_000);
     place.publish(&records).await;
     let member = format!("--group-instance-id={}", place.prefix);
@@ -79,10 +72,7 @@ async fn offsets_are_committed_only_after_the_rows_and_a_database_that_is_away_i
     postgres.stop_immediate().await;
     place.publish(&records[5_000..]).await;
     let lag = place.lag().await;
-    assert_eq!(
-        lag, 25_000,
-        "an offset moved while nothing could be written"
-    );
+    assert_eq!(lag, 25_000, "an offset moved while nothing could be written");
     let before = projector.resident();
     tokio::time::timeout(Duration::from_secs(5), projector.ended(LIMIT))
         .await
@@ -137,13 +127,7 @@ async fn two_projectors_share_the_partitions_with_either_protocol_and_leave_in_o
         PostgresServer::shared().await.unwrap(),
     );
     for protocol in ["classic", "consumer"] {
-        let place = Place::new(
-            kafka,
-            protocol,
-            postgres.create_database().await.unwrap(),
-            4,
-        )
-        .await;
+        let place = Place::new(kafka, protocol, postgres.create_database().await.unwrap(), 4).await;
         let records = log(5, 20_000);
         let option = format!("--group-protocol={protocol}");
         let mut first = place.projector(&[&option]);
@@ -177,12 +161,7 @@ async fn static_members_that_come_back_read_what_was_added_while_they_were_away(
         };
         let projectors = start();
         for projector in &projectors {
-            let ready = || async {
-                projector
-                    .metric("recap_projector_partitions_assigned")
-                    .await
-                    > Some(0)
-            };
+            let ready = || async { projector.metric("recap_projector_partitions_assigned").await > Some(0) };
             assert!(eventually(LIMIT, ready).await, "a member got nothing");
         }
         place.publish(&records[..2_000]).await;
@@ -211,13 +190,7 @@ async fn a_generation_that_goes_live_meanwhile_gets_what_comes_after_the_switch(
         KafkaServer::shared().await.unwrap(),
         PostgresServer::shared().await.unwrap(),
     );
-    let place = Place::new(
-        kafka,
-        "switch",
-        postgres.create_database().await.unwrap(),
-        2,
-    )
-    .await;
+    let place = Place::new(kafka, "switch", postgres.create_database().await.unwrap(), 2).await;
     let records = log(6, 4_000);
     let mut projector = place.projector(&[]);
     place.publish(&records[..2_000]).await;
@@ -225,16 +198,11 @@ async fn a_generation_that_goes_live_meanwhile_gets_what_comes_after_the_switch(
     let pool = place.pool().await;
     let old = recap_store::live_generation(&pool).await.unwrap();
     let new = recap_store::create_generation(&pool).await.unwrap();
-    recap_store::switch_generation(&pool, old, new, &[], &[])
-        .await
-        .unwrap();
+    recap_store::switch_generation(&pool, old, new, &[], &[]).await.unwrap();
     place.publish(&records[2_000..]).await;
     place.caught_up(LIMIT).await;
     assert_eq!(projector.stop().await, Some(0));
     let sql = format!("SELECT count(*) FROM {}.conversation_summary", new.schema());
-    let written: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let written: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&pool).await.unwrap();
     assert!(written > 0, "nothing was written to the new generation");
 }

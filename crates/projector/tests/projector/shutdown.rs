@@ -1,9 +1,11 @@
 //! How a projector ends tells an orchestrator what to do.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
-use std::net::TcpListener;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::{
+    net::TcpListener,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use recap_generator::{Config, Log, Record};
 use recap_servers::{KafkaServer, PostgresServer};
@@ -31,10 +33,7 @@ async fn stuck<'k>(test: &str, postgres: &PostgresServer) -> (Place<'k>, Process
 }
 
 async fn nothing_is_lost(place: &Place<'_>, postgres: &PostgresServer, records: &[Record]) {
-    assert!(
-        place.lag().await > 0,
-        "offsets moved over what was not written"
-    );
+    assert!(place.lag().await > 0, "offsets moved over what was not written");
     postgres.start_again().await.unwrap();
     let mut again = place.projector(&[]);
     place.caught_up(LIMIT).await;
@@ -59,12 +58,7 @@ async fn a_second_signal_ends_it_at_once() {
     let postgres = PostgresServer::start().await.unwrap();
     let (place, mut projector, records) = stuck("second", &postgres).await;
     projector.signal("TERM");
-    let readyz = || async {
-        projector
-            .not_ready()
-            .await
-            .is_some_and(|why| why.contains("stopping"))
-    };
+    let readyz = || async { projector.not_ready().await.is_some_and(|why| why.contains("stopping")) };
     assert!(eventually(LIMIT, readyz).await, "it does not stop");
     projector.signal("INT");
     assert_eq!(projector.ended(LIMIT).await.code(), Some(130));

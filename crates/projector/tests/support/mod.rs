@@ -3,17 +3,17 @@
 
 pub mod hostile;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::io::Read;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    io::Read,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use recap_events::{Body, Decoded, decode};
-use recap_servers::kafka::unique_prefix;
-use recap_servers::port::free_port;
-use recap_servers::{KafkaServer, Record};
+use recap_servers::{KafkaServer, Record, kafka::unique_prefix, port::free_port};
 use recap_store::{AgentWrite, Batch, ConversationKey, Entry, UserWrite, Writer, WriterOptions};
 use recap_summary::Delta;
 use sqlx::{AssertSqlSafe, PgPool, Row};
@@ -32,13 +32,7 @@ pub const TOPICS: [&str; 6] = [
 const TABLES: [(&str, &[&str]); 6] = [
     (
         "conversation_summary",
-        &[
-            "revision",
-            "base_revision",
-            "text_kept",
-            "state",
-            "part_count",
-        ],
+        &["revision", "base_revision", "text_kept", "state", "part_count"],
     ),
     ("tool_call", &[]),
     ("feedback", &[]),
@@ -56,12 +50,7 @@ pub struct Place<'k> {
 
 impl<'k> Place<'k> {
     /// A migrated database, and topics with this many partitions (0: none yet).
-    pub async fn new(
-        kafka: &'k KafkaServer,
-        test: &str,
-        database_url: String,
-        partitions: i32,
-    ) -> Self {
+    pub async fn new(kafka: &'k KafkaServer, test: &str, database_url: String, partitions: i32) -> Self {
         migrate(&database_url).await;
         let place = Self {
             kafka,
@@ -113,31 +102,18 @@ impl<'k> Place<'k> {
         let topics: Vec<String> = TOPICS.iter().map(|topic| self.topic(topic)).collect();
         let admin = format!("127.0.0.1:{}", free_port().unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_recap-projector"));
-        if !more
-            .iter()
-            .any(|argument| argument.starts_with("--group-instance-id"))
-        {
+        if !more.iter().any(|argument| argument.starts_with("--group-instance-id")) {
             command.arg("--group-instance-id=");
         }
         command
             .arg(format!("--admin-addr={admin}"))
             .arg(format!("--database-url={}", self.database_url))
-            .arg(format!(
-                "--kafka-bootstrap-servers={}",
-                self.kafka.bootstrap()
-            ))
+            .arg(format!("--kafka-bootstrap-servers={}", self.kafka.bootstrap()))
             .arg(format!("--topics={}", topics.join(",")))
             .arg(format!("--consumer-group={}", self.prefix))
             .arg(format!("--dead-letter-topic={}", self.dead_letter_topic()))
-            .args([
-                "--topic-refresh=500ms",
-                "--session-timeout=6s",
-                "--drain-timeout=4s",
-            ])
-            .args([
-                "--offset-commit-interval=100ms",
-                "--log=warn,recap_projector=info",
-            ])
+            .args(["--topic-refresh=500ms", "--session-timeout=6s", "--drain-timeout=4s"])
+            .args(["--offset-commit-interval=100ms", "--log=warn,recap_projector=info"])
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
@@ -147,10 +123,7 @@ impl<'k> Place<'k> {
     pub async fn lag(&self) -> i64 {
         let topics: Vec<String> = TOPICS.iter().map(|topic| self.topic(topic)).collect();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        self.kafka
-            .consumer_lag(&self.prefix, &topics)
-            .await
-            .unwrap()
+        self.kafka.consumer_lag(&self.prefix, &topics).await.unwrap()
     }
 
     /// Waits until every record is committed.
@@ -162,11 +135,7 @@ impl<'k> Place<'k> {
             lag == 0
         })
         .await;
-        assert!(
-            done,
-            "{} records are not committed after {limit:?}",
-            last.into_inner()
-        );
+        assert!(done, "{} records are not committed after {limit:?}", last.into_inner());
     }
 
     pub async fn pool(&self) -> PgPool {
@@ -176,20 +145,13 @@ impl<'k> Place<'k> {
     pub async fn count(&self, table: &str) -> i64 {
         let pool = self.pool().await;
         let sql = format!("SELECT count(*) FROM recap_g1.{table}");
-        let count = sqlx::query_scalar(AssertSqlSafe(sql))
-            .fetch_one(&pool)
-            .await
-            .unwrap();
+        let count = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&pool).await.unwrap();
         pool.close().await;
         count
     }
 
     /// Compares every row of every table with the fold of these records; returns how many rows there are.
-    pub async fn assert_equals_fold(
-        &self,
-        records: &[recap_generator::Record],
-        reference_url: &str,
-    ) -> usize {
+    pub async fn assert_equals_fold(&self, records: &[recap_generator::Record], reference_url: &str) -> usize {
         write_fold(records, reference_url).await;
         let mut rows = 0;
         for (table, ignored) in TABLES {
@@ -271,9 +233,7 @@ impl Process {
 
     /// What `/readyz` says against it, if anything.
     pub async fn not_ready(&self) -> Option<String> {
-        let answer = reqwest::get(format!("http://{}/readyz", self.admin))
-            .await
-            .ok()?;
+        let answer = reqwest::get(format!("http://{}/readyz", self.admin)).await.ok()?;
         let ready = answer.status().is_success();
         let text = answer.text().await.ok()?;
         (!ready).then_some(text)
@@ -304,12 +264,7 @@ impl Process {
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
             .unwrap_or("0 kB");
-        line.trim()
-            .trim_end_matches(" kB")
-            .trim()
-            .parse::<u64>()
-            .unwrap()
-            * 1024
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
     }
 }
 
@@ -324,10 +279,7 @@ impl Drop for Process {
 }
 
 /// Polls until it is so, or `limit` has passed.
-pub async fn eventually<F: Future<Output = bool>>(
-    limit: Duration,
-    mut is_so: impl FnMut() -> F,
-) -> bool {
+pub async fn eventually<F: Future<Output = bool>>(limit: Duration, mut is_so: impl FnMut() -> F) -> bool {
     let deadline = Instant::now() + limit;
     loop {
         if is_so().await {
@@ -413,10 +365,7 @@ async fn dump(database_url: &str, table: &str, ignored: &[&str]) -> BTreeSet<Str
         .iter()
         .fold(String::new(), |minus, column| minus + " - '" + column + "'");
     let sql = format!("SELECT (to_jsonb(t){minus})::text FROM recap_g1.{table} t");
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .fetch_all(&pool)
-        .await
-        .unwrap();
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&pool).await.unwrap();
     pool.close().await;
     rows.iter().map(|row| row.get(0)).collect()
 }

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use http::header::AUTHORIZATION;
-use http::request::Parts;
+use http::{header::AUTHORIZATION, request::Parts};
 
 use super::verifier::Refused;
-use crate::problem::Problem;
-use crate::service::Service;
+use crate::{problem::Problem, service::Service};
 
 /// A user in an organization, from a verified token and from nothing else.
 #[derive(Debug, Clone)]
@@ -38,10 +36,7 @@ impl Caller {
 impl FromRequestParts<Arc<Service>> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        service: &Arc<Service>,
-    ) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
         let identity = match bearer(parts) {
             Ok(token) => service.verifier.verify(token).await,
             Err(refused) => Err(refused),
@@ -55,9 +50,7 @@ impl FromRequestParts<Arc<Service>> for Caller {
         })?;
         let Some(membership) = identity.organization else {
             service.metrics.auth_refused("no-organization");
-            return Err(Problem::forbidden(
-                "The session has no active organization.",
-            ));
+            return Err(Problem::forbidden("The session has no active organization."));
         };
         let caller = Self {
             org_id: membership.org_id.into(),

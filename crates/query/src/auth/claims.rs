@@ -67,8 +67,7 @@ impl Claims {
             }),
             Some(_) => return Err(Unusable::Version),
         };
-        let mut ids = std::iter::once(&self.sub)
-            .chain(organization.iter().map(|membership| &membership.org_id));
+        let mut ids = std::iter::once(&self.sub).chain(organization.iter().map(|membership| &membership.org_id));
         if ids.any(|id| id.is_empty() || id.len() > MAX_ID_BYTES || id.contains('\0')) {
             return Err(Unusable::Id);
         }
@@ -83,8 +82,9 @@ impl Claims {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::*;
     use serde_json::{Value, json};
+
+    use super::*;
 
     fn identity(extra: &Value) -> Result<Identity, Unusable> {
         let mut claims = json!({ "iss": "i", "sub": "user_1" });
@@ -117,10 +117,7 @@ mod tests {
             Some(("o".into(), false))
         );
         assert_eq!(organization(&json!({})), None);
-        assert_eq!(
-            organization(&json!({ "o": { "id": "o", "rol": "admin" } })),
-            None
-        );
+        assert_eq!(organization(&json!({ "o": { "id": "o", "rol": "admin" } })), None);
     }
 
     #[test]
@@ -134,9 +131,7 @@ mod tests {
             Some(("o".into(), false))
         );
         assert_eq!(
-            organization(
-                &json!({ "v": 2, "o": { "id": "o" }, "org_id": "x", "org_role": "org:admin" })
-            ),
+            organization(&json!({ "v": 2, "o": { "id": "o" }, "org_id": "x", "org_role": "org:admin" })),
             Some(("o".into(), false))
         );
         assert_eq!(
@@ -147,16 +142,10 @@ mod tests {
 
     #[test]
     fn a_pending_session_an_unknown_version_and_an_impossible_id_speak_for_nobody() {
-        assert_eq!(
-            identity(&json!({ "sts": "pending" })),
-            Err(Unusable::Pending)
-        );
+        assert_eq!(identity(&json!({ "sts": "pending" })), Err(Unusable::Pending));
         assert_eq!(identity(&json!({ "v": 3 })), Err(Unusable::Version));
         assert_eq!(identity(&json!({ "org_id": "" })), Err(Unusable::Id));
         assert_eq!(identity(&json!({ "org_id": "a\0b" })), Err(Unusable::Id));
-        assert_eq!(
-            identity(&json!({ "sub": "x".repeat(256) })),
-            Err(Unusable::Id)
-        );
+        assert_eq!(identity(&json!({ "sub": "x".repeat(256) })), Err(Unusable::Id));
     }
 }

@@ -1,15 +1,19 @@
 //! The issuer's public keys by `kid`: fetched, kept, and fetched again when a token names one that is not here.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use jsonwebtoken::DecodingKey;
 use recap_telemetry::QueryMetrics;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::{Mutex, Semaphore};
-use tokio::time::Instant;
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::Instant,
+};
 
 /// How long one fetch may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -140,12 +144,7 @@ impl KeySet {
                 let _flight = self.flight.lock().await;
                 self.fetch_after_cool_down().await;
             }
-            tokio::time::sleep(if self.loaded() {
-                REFRESH_EVERY
-            } else {
-                self.cool_down
-            })
-            .await;
+            tokio::time::sleep(if self.loaded() { REFRESH_EVERY } else { self.cool_down }).await;
         }
     }
 
@@ -172,12 +171,7 @@ impl KeySet {
     }
 
     async fn fetch(&self) -> Result<Keys, FetchError> {
-        let mut answer = self
-            .client
-            .get(&self.url)
-            .send()
-            .await?
-            .error_for_status()?;
+        let mut answer = self.client.get(&self.url).send().await?.error_for_status()?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
             if body.len() + chunk.len() > MAX_JWKS_BYTES {

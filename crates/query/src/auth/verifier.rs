@@ -1,14 +1,14 @@
 //! From the text of a token to an identity, or to the one reason why not.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use recap_telemetry::QueryMetrics;
 
-use super::claims::{Claims, Identity, Unusable};
-use super::keys::{KeySet, NoKey};
+use super::{
+    claims::{Claims, Identity, Unusable},
+    keys::{KeySet, NoKey},
+};
 use crate::config::{ClerkConfig, KeySource};
 
 /// Clerk's cookies end at 4 KB; twice that is generous.
@@ -61,16 +61,12 @@ impl Refused {
             Self::Malformed => "The Authorization header holds no readable session token.",
             Self::TooLong => "The session token is too long.",
             Self::Algorithm => "The session token must be signed with RS256.",
-            Self::UnknownKey => {
-                "The session token is signed with a key that its issuer does not publish."
-            }
+            Self::UnknownKey => "The session token is signed with a key that its issuer does not publish.",
             Self::Signature => "The session token's signature does not verify.",
             Self::Expired => "The session token has expired.",
             Self::NotYetValid => "The session token is not valid yet.",
             Self::Issuer => "The session token comes from another issuer.",
-            Self::AuthorizedParty => {
-                "The session token was made for a party that is not accepted here."
-            }
+            Self::AuthorizedParty => "The session token was made for a party that is not accepted here.",
             Self::Pending => "The session is pending: it has tasks to finish first.",
             Self::Claims => "The session token's claims are not those of a Clerk session.",
             Self::KeysUnavailable => "The issuer's keys can't be read; try again.",
@@ -100,11 +96,7 @@ pub(crate) struct Verifier {
 
 impl Verifier {
     /// A verifier as configured; no network is used yet.
-    pub(crate) fn new(
-        config: &ClerkConfig,
-        max_waiting: usize,
-        metrics: QueryMetrics,
-    ) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(config: &ClerkConfig, max_waiting: usize, metrics: QueryMetrics) -> Result<Self, reqwest::Error> {
         let keys = match &config.keys {
             KeySource::Pem(key) => Keys::Fixed(key.clone()),
             KeySource::Jwks(url) => {
@@ -154,9 +146,9 @@ impl Verifier {
             return Err(Refused::TooLong);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
-            ErrorKind::InvalidAlgorithmName
-            | ErrorKind::UnsupportedAlgorithm
-            | ErrorKind::MissingAlgorithm => Refused::Algorithm,
+            ErrorKind::InvalidAlgorithmName | ErrorKind::UnsupportedAlgorithm | ErrorKind::MissingAlgorithm => {
+                Refused::Algorithm
+            }
             _ => Refused::Malformed,
         })?;
         if header.alg != Algorithm::RS256 {
@@ -181,12 +173,7 @@ impl Verifier {
         if claims.iss != self.issuer {
             return Err(Refused::Issuer);
         }
-        if !self.parties.is_empty()
-            && !claims
-                .azp
-                .as_ref()
-                .is_some_and(|party| self.parties.contains(party))
-        {
+        if !self.parties.is_empty() && !claims.azp.as_ref().is_some_and(|party| self.parties.contains(party)) {
             return Err(Refused::AuthorizedParty);
         }
         claims.identity().map_err(|unusable| match unusable {
@@ -204,9 +191,9 @@ impl Verifier {
                 ErrorKind::InvalidIssuer => Refused::Issuer,
                 ErrorKind::InvalidAlgorithm => Refused::Algorithm,
                 ErrorKind::InvalidToken | ErrorKind::Base64(_) => Refused::Malformed,
-                ErrorKind::Json(_)
-                | ErrorKind::MissingRequiredClaim(_)
-                | ErrorKind::InvalidClaimFormat(_) => Refused::Claims,
+                ErrorKind::Json(_) | ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => {
+                    Refused::Claims
+                }
                 _ => Refused::Signature,
             }),
         }

@@ -49,10 +49,7 @@ async fn run(config: recap_query::Config, telemetry: &TelemetryConfig) -> anyhow
     };
     let telemetry = Telemetry::start(telemetry, service)?;
     observe_process(&telemetry.meter());
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let server = recap_query::serve(config, telemetry.registry().clone()).await?;
     tokio::select! {
         _ = terminate.recv() => {}

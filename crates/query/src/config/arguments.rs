@@ -1,12 +1,13 @@
 //! Flags and environment variables as given, and their validation: every mistake is named at once.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-use super::values::{bytes, database_url, duration, is_http_url, list, origins, public_key};
-use super::{CacheConfig, ClerkConfig, Config, KeySource, Limits, Timeouts};
+use super::{
+    CacheConfig, ClerkConfig, Config, KeySource, Limits, Timeouts,
+    values::{bytes, database_url, duration, is_http_url, list, origins, public_key},
+};
 
 /// Everything `recap-query` can be told, as text.
 #[derive(Debug, Clone, Args)]
@@ -35,12 +36,7 @@ struct ClerkArgs {
     #[arg(long, env = "CLERK_JWKS_URL", default_value = "")]
     clerk_jwks_url: String,
     /// Its public key as PEM; no network is used then.
-    #[arg(
-        long,
-        env = "CLERK_JWT_KEY",
-        default_value = "",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "CLERK_JWT_KEY", default_value = "", hide_env_values = true)]
     clerk_jwt_key: String,
     /// Comma list of the origins whose tokens (`azp`) are accepted; empty accepts any.
     #[arg(long, env = "CLERK_AUTHORIZED_PARTIES", default_value = "")]
@@ -172,15 +168,12 @@ impl QueryArgs {
             ));
         }
         let config = Config {
-            database_url: found
-                .take("DATABASE_URL", database_url(&self.database_url))
-                .into(),
+            database_url: found.take("DATABASE_URL", database_url(&self.database_url)).into(),
             clerk: self.clerk.validate(&mut found),
             http_addr: http_addr.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             cors_origins: found.take("RECAP_CORS_ORIGINS", origins(&http.cors_origins)),
             cache: CacheConfig {
-                max_staleness: found
-                    .duration("RECAP_CACHE_MAX_STALENESS", &self.cache.cache_max_staleness),
+                max_staleness: found.duration("RECAP_CACHE_MAX_STALENESS", &self.cache.cache_max_staleness),
                 bytes: found.take("RECAP_CACHE_SIZE", bytes(&self.cache.cache_size)),
             },
             timeouts: Timeouts {
@@ -197,11 +190,7 @@ impl QueryArgs {
                 rate: found.number("RECAP_RATE_LIMIT", &limits.rate_limit, 0),
                 burst: found.number("RECAP_RATE_BURST", &limits.rate_burst, 1),
                 requests: found.number("RECAP_MAX_REQUESTS", &limits.max_requests, 1),
-                connections: found.number(
-                    "RECAP_DATABASE_CONNECTIONS",
-                    &limits.database_connections,
-                    1,
-                ),
+                connections: found.number("RECAP_DATABASE_CONNECTIONS", &limits.database_connections, 1),
                 streams: found.number("RECAP_STREAMS", &limits.streams, 1),
                 streams_per_organization: found.number(
                     "RECAP_STREAMS_PER_ORGANIZATION",
@@ -233,13 +222,11 @@ impl ClerkArgs {
     fn validate(&self, found: &mut Mistakes) -> ClerkConfig {
         let issuer = self.clerk_issuer.trim();
         if issuer.is_empty() {
-            found.0.push(
-                "CLERK_ISSUER is required: the Frontend API URL of the Clerk instance".to_owned(),
-            );
-        } else if !is_http_url(issuer) {
             found
                 .0
-                .push(format!("CLERK_ISSUER must be an http(s) URL: {issuer:?}"));
+                .push("CLERK_ISSUER is required: the Frontend API URL of the Clerk instance".to_owned());
+        } else if !is_http_url(issuer) {
+            found.0.push(format!("CLERK_ISSUER must be an http(s) URL: {issuer:?}"));
         }
         let pem = self.clerk_jwt_key.trim();
         let url = self.clerk_jwks_url.trim();
@@ -250,9 +237,7 @@ impl ClerkArgs {
                 url.to_owned()
             };
             if !issuer.is_empty() && !is_http_url(&url) {
-                found
-                    .0
-                    .push(format!("CLERK_JWKS_URL must be an http(s) URL: {url:?}"));
+                found.0.push(format!("CLERK_JWKS_URL must be an http(s) URL: {url:?}"));
             }
             KeySource::Jwks(url)
         } else {
@@ -267,9 +252,7 @@ impl ClerkArgs {
         ClerkConfig {
             issuer: issuer.to_owned(),
             keys,
-            authorized_parties: list(&self.clerk_authorized_parties)
-                .map(str::to_owned)
-                .collect(),
+            authorized_parties: list(&self.clerk_authorized_parties).map(str::to_owned).collect(),
             cool_down: found.duration("RECAP_JWKS_COOLDOWN", &self.jwks_cooldown),
         }
     }
@@ -279,8 +262,9 @@ impl ClerkArgs {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::*;
     use clap::Parser;
+
+    use super::*;
 
     #[derive(Parser)]
     struct Command {

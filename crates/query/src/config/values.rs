@@ -28,26 +28,20 @@ pub(super) fn database_url(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn is_http_url(text: &str) -> bool {
-    reqwest::Url::parse(text)
-        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    reqwest::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 pub(super) fn origins(text: &str) -> Result<Vec<HeaderValue>, String> {
     let origin = |origin: &str| {
         let is_origin = is_http_url(origin)
-            && reqwest::Url::parse(origin)
-                .is_ok_and(|url| url.origin().ascii_serialization() == origin);
+            && reqwest::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
         match HeaderValue::from_str(origin) {
             Ok(value) if is_origin => Ok(value),
-            _ => Err(format!(
-                "must list origins as https://app.example.com: {origin:?}"
-            )),
+            _ => Err(format!("must list origins as https://app.example.com: {origin:?}")),
         }
     };
     list(text).map(origin).collect()
@@ -100,15 +94,7 @@ mod tests {
         assert_eq!(duration("3"), Ok(Duration::from_secs(3)));
         assert_eq!(bytes("64MiB"), Ok(64 << 20));
         assert_eq!(bytes("1000"), Ok(1000));
-        for bad in [
-            "",
-            "s",
-            "-1s",
-            "1.5s",
-            "1d",
-            "99999999999999999999s",
-            "86401s",
-        ] {
+        for bad in ["", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "86401s"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
         for bad in ["", "MiB", "1TiB", "99999999999999999999"] {

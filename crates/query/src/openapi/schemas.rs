@@ -224,12 +224,7 @@ pub(crate) struct FilterParameters {
     /// Every user of the organization instead of the caller. Needs the role `org:admin`.
     all_in_org: Option<bool>,
     /// One user. Another's id needs `org:admin` and `allInOrg=true`.
-    #[param(
-        min_length = 1,
-        max_length = 255,
-        pattern = "^[^\\u0000]+$",
-        example = "user_2aLin"
-    )]
+    #[param(min_length = 1, max_length = 255, pattern = "^[^\\u0000]+$", example = "user_2aLin")]
     user_id: Option<String>,
     /// Users whose public metadata has this key: a literal top-level key, else a dotted path through objects.
     #[param(min_length = 1, pattern = "^[^\\u0000]+$", example = "office.city")]
@@ -269,16 +264,10 @@ pub(crate) struct AgentParameters {
 #[into_params(parameter_in = Header)]
 pub(crate) struct RequestHeaders {
     /// Names the answer the client has; if it is still the right one, 304.
-    #[param(
-        rename = "If-None-Match",
-        example = "W/\"0123456789abcdef0123456789abcdef\""
-    )]
+    #[param(rename = "If-None-Match", example = "W/\"0123456789abcdef0123456789abcdef\"")]
     if_none_match: Option<String>,
     /// An id for this request; taken when it is 1–128 letters, digits, `-`, `_` and `.`.
-    #[param(
-        rename = "X-Request-Id",
-        example = "01928f3a-0000-7000-8000-000000000001"
-    )]
+    #[param(rename = "X-Request-Id", example = "01928f3a-0000-7000-8000-000000000001")]
     x_request_id: Option<String>,
 }
 

@@ -2,8 +2,10 @@
 
 use recap_store::Row;
 
-use super::json::{json_feedback, json_tool_calls};
-use super::scalars::{integer, seconds, time};
+use super::{
+    json::{json_feedback, json_tool_calls},
+    scalars::{integer, seconds, time},
+};
 use crate::parameters::Exclude;
 
 /// The header line: the contract's columns without those that are left out.
@@ -122,8 +124,7 @@ impl<'a> Line<'a> {
             self.out.push(b'\'');
         }
         if quoted {
-            self.out
-                .extend_from_slice(text.replace('"', "\"\"").as_bytes());
+            self.out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
             self.out.push(b'"');
         } else {
             self.out.extend_from_slice(text.as_bytes());

@@ -31,11 +31,7 @@ fn fields(out: &mut Vec<u8>, row: &Row, exclude: Exclude) {
         Some(agent_id) => integer(out, agent_id),
         None => null(out),
     }
-    text(
-        out,
-        "upstreamConversationId",
-        row.upstream_conversation_id.as_deref(),
-    );
+    text(out, "upstreamConversationId", row.upstream_conversation_id.as_deref());
     moment(out, "createdAt", row.created_at);
     moment(out, "updatedAt", row.updated_at);
     text(out, "agentName", row.agent_name.as_deref());
@@ -78,18 +74,11 @@ pub(super) fn json_tool_calls(out: &mut Vec<u8>, calls: &[ToolCall]) {
         out.extend_from_slice(b"{\"toolCallId\":");
         string(out, &call.id);
         text(out, "toolName", call.name.as_deref());
-        for (name, json) in [
-            ("args", &call.args),
-            ("result", &call.result),
-            ("error", &call.error),
-        ] {
+        for (name, json) in [("args", &call.args), ("result", &call.result), ("error", &call.error)] {
             raw(out, name, json.as_deref().unwrap_or("null"));
         }
         text(out, "messageId", call.message_id.as_deref());
-        for (name, time) in [
-            ("startedAt", call.started_at),
-            ("finishedAt", call.finished_at),
-        ] {
+        for (name, time) in [("startedAt", call.started_at), ("finishedAt", call.finished_at)] {
             maybe_moment(out, name, time);
         }
         out.push(b'}');
@@ -101,11 +90,7 @@ pub(super) fn json_feedback(out: &mut Vec<u8>, feedback: &[Feedback]) {
     array(out, feedback, |out, feedback| {
         out.extend_from_slice(b"{\"feedbackId\":");
         string(out, &feedback.id);
-        raw(
-            out,
-            "helpful",
-            if feedback.helpful { "true" } else { "false" },
-        );
+        raw(out, "helpful", if feedback.helpful { "true" } else { "false" });
         text(out, "comment", feedback.comment.as_deref());
         text(out, "messageId", feedback.message_id.as_deref());
         text(out, "userId", feedback.user_id.as_deref());

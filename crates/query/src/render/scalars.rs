@@ -56,9 +56,10 @@ pub(super) fn string(out: &mut Vec<u8>, text: &str) {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::*;
     use chrono::SecondsFormat;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();

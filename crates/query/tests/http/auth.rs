@@ -2,8 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use recap_query::config::KeySource;
 use recap_servers::clerk::{Session, SigningKey};
@@ -17,13 +16,7 @@ fn path() -> String {
 }
 
 fn now() -> i64 {
-    i64::try_from(
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_secs(),
-    )
-    .unwrap()
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
 /// The claims of a good token, changed by `change`; `exp_in` and `nbf_in` are seconds from now.
@@ -67,10 +60,7 @@ async fn claims_decide() {
         (json!({ "azp": azp, "exp": -1 }), 401),
         (json!({ "azp": azp, "nbf_in": 4 }), 200),
         (json!({ "azp": azp, "nbf_in": 30 }), 401),
-        (
-            json!({ "azp": azp, "iss": "https://other.example.com" }),
-            401,
-        ),
+        (json!({ "azp": azp, "iss": "https://other.example.com" }), 401),
         (json!({ "azp": azp, "iss": [world.clerk.issuer()] }), 401),
         (json!({ "azp": azp, "iss": null }), 401),
         (json!({ "azp": azp, "sub": null }), 401),
@@ -114,59 +104,23 @@ async fn both_versions_say_who_sees_what() {
     let (member, admin) = (Session::member(ORG, "ada"), Session::admin(ORG, "ada"));
     for (member, admin) in [
         (clerk.token(&member).unwrap(), clerk.token(&admin).unwrap()),
-        (
-            clerk.token_v1(&member).unwrap(),
-            clerk.token_v1(&admin).unwrap(),
-        ),
+        (clerk.token_v1(&member).unwrap(), clerk.token_v1(&admin).unwrap()),
     ] {
         assert_eq!(world.get(&member, &path()).await.ids(), ["a"]);
         assert_eq!(world.get(&admin, &path()).await.ids(), ["a"]);
         assert_eq!(world.get(&admin, &all).await.ids(), ["l", "a"]);
         assert_eq!(world.get(&member, &all).await.status, 403);
-        assert_eq!(
-            world
-                .get(&member, &format!("{}&userId=lin", path()))
-                .await
-                .status,
-            403
-        );
-        assert_eq!(
-            world
-                .get(&admin, &format!("{}&userId=lin", path()))
-                .await
-                .status,
-            403
-        );
-        assert_eq!(
-            world.get(&admin, &format!("{all}&userId=lin")).await.ids(),
-            ["l"]
-        );
-        assert_eq!(
-            world
-                .get(&member, &format!("{}&userId=ada", path()))
-                .await
-                .ids(),
-            ["a"]
-        );
+        assert_eq!(world.get(&member, &format!("{}&userId=lin", path())).await.status, 403);
+        assert_eq!(world.get(&admin, &format!("{}&userId=lin", path())).await.status, 403);
+        assert_eq!(world.get(&admin, &format!("{all}&userId=lin")).await.ids(), ["l"]);
+        assert_eq!(world.get(&member, &format!("{}&userId=ada", path())).await.ids(), ["a"]);
     }
     let nobody = Session {
         org_id: None,
         ..Session::admin(ORG, "ada")
     };
-    assert_eq!(
-        world
-            .get(&clerk.token(&nobody).unwrap(), &path())
-            .await
-            .status,
-        403
-    );
-    assert_eq!(
-        world
-            .get(&clerk.token_v1(&nobody).unwrap(), &path())
-            .await
-            .status,
-        403
-    );
+    assert_eq!(world.get(&clerk.token(&nobody).unwrap(), &path()).await.status, 403);
+    assert_eq!(world.get(&clerk.token_v1(&nobody).unwrap(), &path()).await.status, 403);
 }
 
 #[tokio::test]
@@ -177,10 +131,7 @@ async fn only_the_instances_own_rs256_signature_counts() {
     assert_eq!(status(&world, &good).await, 200);
 
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let payload = encode(&claims(
-        &world,
-        &json!({ "o": { "id": ORG, "rol": "admin" } }),
-    ));
+    let payload = encode(&claims(&world, &json!({ "o": { "id": ORG, "rol": "admin" } })));
     let unsigned = |alg: &str| {
         format!(
             "{}.{payload}.",
@@ -193,12 +144,7 @@ async fn only_the_instances_own_rs256_signature_counts() {
             kid: Some(key.kid().to_owned()),
             ..Header::new(Algorithm::HS256)
         };
-        jsonwebtoken::encode(
-            &header,
-            &claims(&world, &json!({})),
-            &EncodingKey::from_secret(secret),
-        )
-        .unwrap()
+        jsonwebtoken::encode(&header, &claims(&world, &json!({})), &EncodingKey::from_secret(secret)).unwrap()
     };
     let with_header = |change: &dyn Fn(&mut Header)| {
         let mut header = Header {
@@ -224,9 +170,7 @@ async fn only_the_instances_own_rs256_signature_counts() {
         format!("{}.{}", parts[0], parts[1]),
         format!("{good}.{}", parts[2]),
         foreign.sign(&claims(&world, &json!({}))).unwrap(),
-        foreign
-            .sign_with(&borrowed_kid, &claims(&world, &json!({})))
-            .unwrap(),
+        foreign.sign_with(&borrowed_kid, &claims(&world, &json!({}))).unwrap(),
         with_header(&|header| header.alg = Algorithm::RS512),
         with_header(&|header| header.alg = Algorithm::PS256),
         with_header(&|header| header.kid = None),
@@ -244,12 +188,7 @@ async fn only_the_instances_own_rs256_signature_counts() {
         "..".into(),
     ];
     for token in refused {
-        assert_eq!(
-            status(&world, &token).await,
-            401,
-            "{}",
-            &token[..token.len().min(60)]
-        );
+        assert_eq!(status(&world, &token).await, 401, "{}", &token[..token.len().min(60)]);
     }
     assert_eq!(status(&world, &good).await, 200);
 }
@@ -303,8 +242,7 @@ async fn a_configured_key_needs_no_network() {
 
 #[tokio::test]
 async fn keys_rotate_under_load_without_a_refused_request() {
-    let world =
-        World::start_with(|config| config.clerk.cool_down = Duration::from_millis(300)).await;
+    let world = World::start_with(|config| config.clerk.cool_down = Duration::from_millis(300)).await;
     let before = world.member(ORG, "ada");
     assert_eq!(status(&world, &before).await, 200);
     for _ in 0..3 {
@@ -325,8 +263,7 @@ async fn keys_rotate_under_load_without_a_refused_request() {
 
 #[tokio::test]
 async fn invented_key_ids_cost_no_more_than_a_fetch_a_cool_down() {
-    let world =
-        World::start_with(|config| config.clerk.cool_down = Duration::from_millis(500)).await;
+    let world = World::start_with(|config| config.clerk.cool_down = Duration::from_millis(500)).await;
     let good = world.member(ORG, "ada");
     assert_eq!(status(&world, &good).await, 200);
     let fetched = world.clerk.fetches();
@@ -345,10 +282,7 @@ async fn invented_key_ids_cost_no_more_than_a_fetch_a_cool_down() {
     assert!(statuses.iter().all(|status| *status == 401), "{statuses:?}");
     let allowed = 1 + u64::try_from(started.elapsed().as_millis() / 500).unwrap();
     let made = world.clerk.fetches() - fetched;
-    assert!(
-        (1..=allowed).contains(&made),
-        "{made} fetches, {allowed} allowed"
-    );
+    assert!((1..=allowed).contains(&made), "{made} fetches, {allowed} allowed");
     assert_eq!(status(&world, &good).await, 200);
 }
 
@@ -381,9 +315,7 @@ async fn a_flood_of_invented_key_ids_leaves_the_service_to_others() {
                 let asked = std::time::Instant::now();
                 (status(&world, &invented(9)).await, asked.elapsed())
             },
-            |(_, took)| {
-                *took < Duration::from_millis(500) || started.elapsed() > Duration::from_secs(10)
-            },
+            |(_, took)| *took < Duration::from_millis(500) || started.elapsed() > Duration::from_secs(10),
         )
         .await;
         (at_once.0, status(&world, &good).await)
@@ -394,8 +326,7 @@ async fn a_flood_of_invented_key_ids_leaves_the_service_to_others() {
 
 #[tokio::test]
 async fn known_keys_serve_while_clerk_is_away_and_unknown_ones_are_not_guessed() {
-    let world =
-        World::start_with(|config| config.clerk.cool_down = Duration::from_millis(50)).await;
+    let world = World::start_with(|config| config.clerk.cool_down = Duration::from_millis(50)).await;
     let before = world.member(ORG, "ada");
     assert_eq!(status(&world, &before).await, 200);
     world.clerk.set_reachable(false);
@@ -416,13 +347,6 @@ async fn without_any_keys_the_service_is_not_ready_and_says_503() {
     .await;
     let reply = world.get(&world.boss(), &path()).await;
     assert_eq!((reply.status, reply.header("retry-after")), (503, "1"));
-    let ready = eventually(
-        async || world.plain(reqwest::Method::GET, "/readyz").await,
-        |_| true,
-    )
-    .await;
-    assert_eq!(
-        (ready.status, ready.json()["keys"].clone()),
-        (503, json!(false))
-    );
+    let ready = eventually(async || world.plain(reqwest::Method::GET, "/readyz").await, |_| true).await;
+    assert_eq!((ready.status, ready.json()["keys"].clone()), (503, json!(false)));
 }

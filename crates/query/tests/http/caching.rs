@@ -6,9 +6,7 @@ use serde_json::json;
 use sqlx::Connection;
 use tokio::time::Instant;
 
-use crate::world::{
-    LIST, ORG, RANGE, STATS, World, conversation, event, event_of, eventually, send,
-};
+use crate::world::{LIST, ORG, RANGE, STATS, World, conversation, event, event_of, eventually, send};
 
 const LOOKUPS: &str = "recap_query_cache_lookups_total";
 
@@ -60,15 +58,10 @@ async fn a_repeated_question_is_answered_from_memory() {
         let first = world.get(&boss, &path).await;
         // The same question in other words, by another administrator.
         let other_words = path.replace("2000-01-01T00:00:00Z", "2000-01-01T01:00:00.000%2B01:00");
-        let again = world
-            .get(&world.admin(ORG, "user_other"), &other_words)
-            .await;
+        let again = world.get(&world.admin(ORG, "user_other"), &other_words).await;
         assert_eq!((first.status, first.body), (200, again.body));
         assert_eq!(
-            (
-                lookups(&world, "miss") - misses,
-                lookups(&world, "hit") - hits
-            ),
+            (lookups(&world, "miss") - misses, lookups(&world, "hit") - hits),
             (1, 1),
             "{path}"
         );
@@ -91,11 +84,7 @@ async fn a_commit_ends_the_answers_it_touches_and_no_others() {
         world
             .publish(&[conversation(&id, "ada", &format!("2024-03-01T10:00:0{n}Z"))])
             .await;
-        let seen = eventually(
-            async || world.get(&boss, &path).await.ids(),
-            |ids| ids.contains(&id),
-        )
-        .await;
+        let seen = eventually(async || world.get(&boss, &path).await.ids(), |ids| ids.contains(&id)).await;
         assert_eq!(seen.len(), n);
     }
     let misses = lookups(&world, "miss");
@@ -109,10 +98,7 @@ async fn a_profile_change_ends_answers_too() {
     world
         .publish(&[conversation("c1", "ada", "2024-03-01T10:00:00Z")])
         .await;
-    assert_eq!(
-        world.list("limit=5").await.json()[0]["userFirstName"],
-        json!(null)
-    );
+    assert_eq!(world.list("limit=5").await.json()[0]["userFirstName"], json!(null));
     world
         .publish(&[event(
             "user.upserted",
@@ -139,12 +125,7 @@ async fn a_deleted_user_is_gone_from_every_answer() {
         ])
         .await;
     heard(&world).await;
-    let lists = [
-        "",
-        "limit=5",
-        "limit=5&metadataKey=team",
-        "metadataValue=analytical",
-    ];
+    let lists = ["", "limit=5", "limit=5&metadataKey=team", "metadataValue=analytical"];
     let medias = ["application/json", "application/x-ndjson", "text/csv"];
     let ask = async |filter: &str, media: &str, etag: &str| {
         let path = format!("{LIST}?{RANGE}&allInOrg=true&{filter}");
@@ -165,8 +146,7 @@ async fn a_deleted_user_is_gone_from_every_answer() {
         }
     }
     let counted = format!("{STATS}?{RANGE}&allInOrg=true&metadataKey=team");
-    let count =
-        async || world.get(&world.boss(), &counted).await.json()["conversationCount"].clone();
+    let count = async || world.get(&world.boss(), &counted).await.json()["conversationCount"].clone();
     assert_eq!(count().await, 1);
 
     let deleted = json!({ "userId": "ada" });
@@ -183,11 +163,7 @@ async fn a_deleted_user_is_gone_from_every_answer() {
             let reply = ask(filter, media, &etags.next().unwrap()).await;
             assert_eq!(reply.status, 200, "{filter} {media}");
             for personal in PERSONAL {
-                assert!(
-                    !reply.text().contains(personal),
-                    "{filter} {}",
-                    reply.text()
-                );
+                assert!(!reply.text().contains(personal), "{filter} {}", reply.text());
             }
             let found = reply.text().contains("c1");
             assert_eq!(found, !filter.contains("metadata"), "{filter} {media}");
@@ -195,10 +171,7 @@ async fn a_deleted_user_is_gone_from_every_answer() {
     }
     assert_eq!(count().await, 0);
     let kept = world.list("userId=ada&limit=5").await.json()[0].clone();
-    assert_eq!(
-        (&kept["userId"], &kept["userEmail"]),
-        (&json!("ada"), &json!(null))
-    );
+    assert_eq!((&kept["userId"], &kept["userEmail"]), (&json!("ada"), &json!(null)));
     assert_eq!(kept["userPublicMetadata"], json!({}));
 }
 
@@ -242,10 +215,7 @@ async fn kill_listeners(killer: &mut sqlx::PgConnection) -> i64 {
     let statement = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
         WHERE datname = current_database() AND pid <> pg_backend_pid() \
         AND (query ILIKE 'listen%' OR query LIKE 'SELECT pg_notify%')";
-    sqlx::query_scalar(statement)
-        .fetch_one(killer)
-        .await
-        .unwrap()
+    sqlx::query_scalar(statement).fetch_one(killer).await.unwrap()
 }
 
 #[tokio::test]
@@ -294,11 +264,7 @@ async fn a_failure_is_not_kept() {
         (failed.status, failed.header("content-type")),
         (500, "application/problem+json")
     );
-    assert!(
-        !failed.text().contains("conversation_summary"),
-        "{}",
-        failed.text()
-    );
+    assert!(!failed.text().contains("conversation_summary"), "{}", failed.text());
     rename("away", "conversation_summary").await;
     assert_eq!(world.get(&world.boss(), &path).await.ids(), ["c1"]);
 }
@@ -320,18 +286,9 @@ async fn a_members_answer_never_serves_another() {
         .await;
     let path = format!("{LIST}?from=2000-01-01T00:00:00Z&to=2099-01-01T00:00:00Z&limit=5");
     for _ in 0..3 {
-        assert_eq!(
-            world.get(&world.member(ORG, "ada"), &path).await.ids(),
-            ["a"]
-        );
-        assert_eq!(
-            world.get(&world.member(ORG, "lin"), &path).await.ids(),
-            ["l"]
-        );
-        assert_eq!(
-            world.get(&world.admin(ORG, "lin"), &path).await.ids(),
-            ["l"]
-        );
+        assert_eq!(world.get(&world.member(ORG, "ada"), &path).await.ids(), ["a"]);
+        assert_eq!(world.get(&world.member(ORG, "lin"), &path).await.ids(), ["l"]);
+        assert_eq!(world.get(&world.admin(ORG, "lin"), &path).await.ids(), ["l"]);
         assert_eq!(
             world
                 .get(&world.admin(ORG, "lin"), &format!("{path}&allInOrg=true"))
@@ -339,13 +296,7 @@ async fn a_members_answer_never_serves_another() {
                 .ids(),
             ["l", "a"]
         );
-        assert_eq!(
-            world
-                .get(&world.member("org_other", "ada"), &path)
-                .await
-                .ids(),
-            ["x"]
-        );
+        assert_eq!(world.get(&world.member("org_other", "ada"), &path).await.ids(), ["x"]);
         assert_eq!(
             world
                 .get(&world.member(ORG, "ada"), &format!("{path}&allInOrg=true"))
@@ -365,9 +316,7 @@ async fn a_switch_of_generations_ends_every_answer() {
     assert_eq!(world.list("limit=5").await.ids(), ["old"]);
     let live = recap_store::live_generation(&world.pool).await.unwrap();
     let next = recap_store::create_generation(&world.pool).await.unwrap();
-    recap_store::create_indexes(&world.pool, next)
-        .await
-        .unwrap();
+    recap_store::create_indexes(&world.pool, next).await.unwrap();
     recap_store::switch_generation(&world.pool, live, next, &[], &[])
         .await
         .unwrap();

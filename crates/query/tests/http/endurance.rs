@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::{Postgres, Transaction};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
 
 use crate::world::{LIST, ORG, RANGE, STATS, World, conversation, event, eventually};
 
@@ -20,8 +22,7 @@ async fn block(world: &World) -> Transaction<'static, Postgres> {
         .await
         .unwrap();
     let mut transaction = world.pool.begin().await.unwrap();
-    let lock =
-        format!("LOCK TABLE recap_g{generation}.conversation_summary IN ACCESS EXCLUSIVE MODE");
+    let lock = format!("LOCK TABLE recap_g{generation}.conversation_summary IN ACCESS EXCLUSIVE MODE");
     sqlx::raw_sql(sqlx::AssertSqlSafe(lock))
         .execute(&mut *transaction)
         .await
@@ -86,37 +87,23 @@ async fn many(world: &World) {
 
 #[tokio::test]
 async fn a_slow_statement_and_a_slow_request_are_503() {
-    let world =
-        World::start_with(|config| config.timeouts.statement = Duration::from_millis(200)).await;
+    let world = World::start_with(|config| config.timeouts.statement = Duration::from_millis(200)).await;
     let blocked = block(&world).await;
-    for path in [
-        stats(),
-        format!("{LIST}?{RANGE}&limit=5"),
-        format!("{LIST}?{RANGE}"),
-    ] {
+    for path in [stats(), format!("{LIST}?{RANGE}&limit=5"), format!("{LIST}?{RANGE}")] {
         let reply = world.get(&world.boss(), &path).await;
         assert_eq!(
-            (
-                reply.status,
-                reply.header("retry-after"),
-                reply.header("content-type")
-            ),
+            (reply.status, reply.header("retry-after"), reply.header("content-type")),
             (503, "1", "application/problem+json")
         );
     }
     blocked.rollback().await.unwrap();
     assert_eq!(world.get(&world.boss(), &stats()).await.status, 200);
 
-    let world =
-        World::start_with(|config| config.timeouts.request = Duration::from_millis(300)).await;
+    let world = World::start_with(|config| config.timeouts.request = Duration::from_millis(300)).await;
     let blocked = block(&world).await;
     assert_eq!(world.get(&world.boss(), &stats()).await.status, 503);
     // Nobody waits for the statement any more, so it goes.
-    eventually(
-        async || backends(&world, WAITING).await,
-        |count| *count == 0,
-    )
-    .await;
+    eventually(async || backends(&world, WAITING).await, |count| *count == 0).await;
     blocked.rollback().await.unwrap();
 }
 
@@ -124,28 +111,16 @@ async fn a_slow_statement_and_a_slow_request_are_503() {
 async fn a_client_that_hangs_up_cancels_its_statement() {
     let world = World::start().await;
     let blocked = block(&world).await;
-    for path in [
-        stats(),
-        format!("{LIST}?{RANGE}&limit=5"),
-        format!("{LIST}?{RANGE}"),
-    ] {
+    for path in [stats(), format!("{LIST}?{RANGE}&limit=5"), format!("{LIST}?{RANGE}")] {
         let mut client = TcpStream::connect(world.server.addr).await.unwrap();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: recap\r\nAuthorization: Bearer {}\r\n\r\n",
             world.boss()
         );
         client.write_all(request.as_bytes()).await.unwrap();
-        eventually(
-            async || backends(&world, WAITING).await,
-            |count| *count == 1,
-        )
-        .await;
+        eventually(async || backends(&world, WAITING).await, |count| *count == 1).await;
         drop(client);
-        eventually(
-            async || backends(&world, WAITING).await,
-            |count| *count == 0,
-        )
-        .await;
+        eventually(async || backends(&world, WAITING).await, |count| *count == 0).await;
     }
     blocked.rollback().await.unwrap();
     assert_eq!(world.get(&world.boss(), &stats()).await.status, 200);
@@ -156,30 +131,20 @@ async fn a_stream_that_fails_after_its_headers_aborts_the_connection() {
     let world = World::start().await;
     many(&world).await;
     for format in ["application/json", "text/csv"] {
-        let reader =
-            SlowReader::open(&world, &format!("{LIST}?{RANGE}&allInOrg=true"), format).await;
+        let reader = SlowReader::open(&world, &format!("{LIST}?{RANGE}&allInOrg=true"), format).await;
         // The reader is slow, so the service is in the middle of it.
         let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
             WHERE datname = current_database() AND application_name = 'recap-query' \
             AND xact_start IS NOT NULL";
         let killed = async || {
-            let count: i64 = sqlx::query_scalar(kill)
-                .fetch_one(&world.pool)
-                .await
-                .unwrap();
+            let count: i64 = sqlx::query_scalar(kill).fetch_one(&world.pool).await.unwrap();
             count
         };
         eventually(killed, |count| *count == 1).await;
         assert!(reader.ends_cut_off().await, "a cut-off answer looked whole");
     }
-    assert_eq!(
-        world.metric("recap_query_stream_aborts_total", &["failure"]),
-        2
-    );
-    assert_eq!(
-        world.list("exclude=firstMessageText").await.ids().len(),
-        3000
-    );
+    assert_eq!(world.metric("recap_query_stream_aborts_total", &["failure"]), 2);
+    assert_eq!(world.list("exclude=firstMessageText").await.ids().len(), 3000);
 }
 
 #[tokio::test]
@@ -193,11 +158,7 @@ async fn a_reader_that_stops_reading_holds_nothing_beyond_the_time_limit() {
         |count| *count == 1,
     )
     .await;
-    eventually(
-        async || backends(&world, READING).await,
-        |count| *count == 0,
-    )
-    .await;
+    eventually(async || backends(&world, READING).await, |count| *count == 0).await;
     assert!(reader.ends_cut_off().await, "a cut-off answer looked whole");
 }
 
@@ -219,11 +180,7 @@ async fn unpaged_answers_are_bounded_and_starve_nobody() {
     assert_eq!((third.status, third.header("retry-after")), (503, "1"));
     // Pages and statistics have connections of their own.
     assert_eq!(
-        world
-            .get(&world.boss(), &format!("{path}&limit=5"))
-            .await
-            .ids()
-            .len(),
+        world.get(&world.boss(), &format!("{path}&limit=5")).await.ids().len(),
         5
     );
     assert_eq!(world.get(&world.boss(), &stats()).await.status, 200);
@@ -242,11 +199,7 @@ async fn requests_beyond_the_bound_are_turned_away_at_once() {
     let (a, b) = (world.member(ORG, "ada"), world.member(ORG, "lin"));
     let path = format!("{STATS}?{RANGE}");
     let third = async {
-        eventually(
-            async || backends(&world, WAITING).await,
-            |count| *count == 2,
-        )
-        .await;
+        eventually(async || backends(&world, WAITING).await, |count| *count == 2).await;
         let reply = world.get(&world.boss(), &path).await;
         blocked.rollback().await.unwrap();
         reply
@@ -269,11 +222,7 @@ async fn open_requests_finish_at_shutdown() {
         .unwrap();
     let mut whole = response.chunk().await.unwrap().unwrap().to_vec();
     let stopping = tokio::spawn(world.server.stop());
-    eventually(
-        async || TcpStream::connect(addr).await.is_err(),
-        |refused| *refused,
-    )
-    .await;
+    eventually(async || TcpStream::connect(addr).await.is_err(), |refused| *refused).await;
     while let Some(piece) = response.chunk().await.unwrap() {
         whole.extend_from_slice(&piece);
     }
@@ -294,24 +243,10 @@ async fn a_database_that_is_away_is_a_503_and_comes_back() {
         .await;
     assert_eq!(world.list("limit=5").await.ids(), ["c1"]);
     postgres.stop_fast().await;
-    let away = eventually(
-        async || world.list("limit=5").await,
-        |reply| reply.status != 200,
-    )
-    .await;
+    let away = eventually(async || world.list("limit=5").await, |reply| reply.status != 200).await;
     assert_eq!((away.status, away.header("retry-after")), (503, "1"));
-    assert_eq!(
-        world.plain(reqwest::Method::GET, "/readyz").await.status,
-        503
-    );
-    assert_eq!(
-        world.plain(reqwest::Method::GET, "/livez").await.status,
-        200
-    );
+    assert_eq!(world.plain(reqwest::Method::GET, "/readyz").await.status, 503);
+    assert_eq!(world.plain(reqwest::Method::GET, "/livez").await.status, 200);
     postgres.start_again().await.unwrap();
-    eventually(
-        async || world.list("limit=5").await,
-        |reply| reply.status == 200,
-    )
-    .await;
+    eventually(async || world.list("limit=5").await, |reply| reply.status == 200).await;
 }

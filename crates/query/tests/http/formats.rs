@@ -62,10 +62,7 @@ async fn sample() -> World {
 async fn accepting(world: &World, accept: &str, filter: &str) -> Reply {
     send(
         world
-            .request(
-                &world.boss(),
-                &format!("{LIST}?{RANGE}&allInOrg=true{filter}"),
-            )
+            .request(&world.boss(), &format!("{LIST}?{RANGE}&allInOrg=true{filter}"))
             .header(ACCEPT, accept),
     )
     .await
@@ -103,9 +100,7 @@ async fn ndjson_is_flat_rows_one_a_line() {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         assert_eq!(
-            rows.iter()
-                .map(|row| row["id"].as_str().unwrap())
-                .collect::<Vec<_>>(),
+            rows.iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(),
             ["c2", "c1"]
         );
         assert_eq!(rows[0]["upstreamConversationId"], "c1");
@@ -134,20 +129,14 @@ async fn ndjson_is_flat_rows_one_a_line() {
 async fn csv_is_quoted_and_starts_no_formula() {
     let world = sample().await;
     let reply = accepting(&world, "text/csv", "&exclude=toolCalls").await;
-    assert_eq!(
-        reply.header("content-type"),
-        "text/csv; charset=utf-8; header=present"
-    );
+    assert_eq!(reply.header("content-type"), "text/csv; charset=utf-8; header=present");
     let text = reply.text();
     let columns: Vec<&str> = FIELDS
         .iter()
         .copied()
         .filter(|field| !["toolCalls", "subConversations"].contains(field))
         .collect();
-    assert!(
-        text.starts_with(&format!("{}\r\n", columns.join(","))),
-        "{text}"
-    );
+    assert!(text.starts_with(&format!("{}\r\n", columns.join(","))), "{text}");
     assert!(text.contains(",'-2+3,"), "{text}");
     assert!(
         text.contains(",\"'=HYPERLINK(\"\"x\"\"), \"\"quoted\"\"\nsecond line\","),
@@ -180,7 +169,8 @@ async fn no_column_starts_a_formula() {
         let profile = json!({ "userId": user, "email": text("mail"), "firstName": text("first"), "lastName": text("last"),
             "publicMetadata": { text("key"): text("value") } });
         let agent = json!({ "agentId": agent, "name": text("name"), "logoUrl": text("logo") });
-        let call = json!({ "conversationId": id, "toolCallId": text("call"), "toolName": text("tool"), "args": text("args") });
+        let call =
+            json!({ "conversationId": id, "toolCallId": text("call"), "toolName": text("tool"), "args": text("args") });
         let feedback = json!({ "conversationId": id, "feedbackId": text("feedback"), "helpful": true, "comment": text("comment") });
         for (kind, data) in [
             ("conversation.upserted", upserted),
@@ -209,10 +199,7 @@ async fn no_column_starts_a_formula() {
             [&last[0], &last[1], &last[5], &last[9], &last[13]],
             ["'\rid", "'-6", "'\rname", "'\rmail", "'\rtext"]
         );
-        assert!(
-            last[22].starts_with("[{\"toolCallId\":\"\\rcall\""),
-            "{last:?}"
-        );
+        assert!(last[22].starts_with("[{\"toolCallId\":\"\\rcall\""), "{last:?}");
     }
 }
 
@@ -240,11 +227,7 @@ fn records(text: &str) -> Vec<Vec<String>> {
 #[tokio::test]
 async fn what_cannot_be_given_is_a_406() {
     let world = sample().await;
-    for (path, accept) in [
-        (LIST, "image/png"),
-        (STATS, "text/csv"),
-        (LIST, "application/json;q=0"),
-    ] {
+    for (path, accept) in [(LIST, "image/png"), (STATS, "text/csv"), (LIST, "application/json;q=0")] {
         let reply = send(
             world
                 .request(&world.boss(), &format!("{path}?{RANGE}"))
@@ -266,13 +249,7 @@ async fn what_cannot_be_given_is_a_406() {
 async fn answers_are_compressed_as_asked_streamed_or_not() {
     let world = World::start().await;
     let events: Vec<_> = (0..120)
-        .map(|n| {
-            conversation(
-                &format!("conversation-{n:03}"),
-                "ada",
-                "2024-03-01T10:00:00Z",
-            )
-        })
+        .map(|n| conversation(&format!("conversation-{n:03}"), "ada", "2024-03-01T10:00:00Z"))
         .collect();
     world.publish(&events).await;
     // The client of the tests must not decode by itself.
@@ -305,13 +282,7 @@ async fn answers_are_compressed_as_asked_streamed_or_not() {
 }
 
 /// A client that has the coded answer is told so, and `HEAD` describes what `GET` sends.
-async fn assert_validated(
-    client: &reqwest::Client,
-    url: &str,
-    token: &str,
-    coding: &str,
-    reply: &Reply,
-) {
+async fn assert_validated(client: &reqwest::Client, url: &str, token: &str, coding: &str, reply: &Reply) {
     let ask = |method: reqwest::Method| {
         client
             .request(method, url)
@@ -327,10 +298,7 @@ async fn assert_validated(
     if etag.is_empty() {
         return;
     }
-    assert_eq!(
-        head.header("content-length"),
-        reply.header("content-length")
-    );
+    assert_eq!(head.header("content-length"), reply.header("content-length"));
     for method in [reqwest::Method::GET, reqwest::Method::HEAD] {
         let known = send(ask(method).header(IF_NONE_MATCH, etag)).await;
         assert_eq!((known.status, known.body.len()), (304, 0));
@@ -338,10 +306,7 @@ async fn assert_validated(
             assert_eq!(known.header(name), reply.header(name), "{name}");
         }
         assert_eq!(
-            (
-                known.header("content-encoding"),
-                known.header("content-type")
-            ),
+            (known.header("content-encoding"), known.header("content-type")),
             ("", "")
         );
         assert!(!known.header("x-request-id").is_empty());
@@ -376,10 +341,7 @@ async fn a_buffered_answer_has_a_validator() {
         let etag = reply.header("etag").to_owned();
         assert!(etag.starts_with("W/\""), "{etag}");
         assert_eq!(reply.header("cache-control"), "private, no-cache");
-        assert_eq!(
-            reply.header("vary"),
-            "Authorization, Accept, Accept-Encoding, Origin"
-        );
+        assert_eq!(reply.header("vary"), "Authorization, Accept, Accept-Encoding, Origin");
         let again = send(
             world
                 .request(&boss, &path)

@@ -23,12 +23,7 @@ async fn the_golden_requests_are_answered_exactly() {
         };
         // None of the values holds a character that would need encoding.
         let pair = |(name, value): (&String, &Value)| format!("{name}={}", value.as_str().unwrap());
-        let query: Vec<String> = request["query"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(pair)
-            .collect();
+        let query: Vec<String> = request["query"].as_object().unwrap().iter().map(pair).collect();
         let reply = world
             .get(&token, &format!("{}?{}", text("path"), query.join("&")))
             .await;

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
 use serde_json::{Value, json};
 
 use crate::world::{LIST, STATS, World, event_of};
@@ -40,17 +42,9 @@ fn questions() -> impl Strategy<Value = Question> {
         0..12_usize,
         8..24_usize,
     );
-    let form = (
-        prop::option::of(1..4_usize),
-        any::<bool>(),
-        prop::bool::weighted(0.2),
-    );
+    let form = (prop::option::of(1..4_usize), any::<bool>(), prop::bool::weighted(0.2));
     (caller, filter, form).prop_map(
-        |(
-            (org, user, admin, v1),
-            (all_in_org, user_id, city, from_hour, to_hour),
-            (limit, flat, stats),
-        )| Question {
+        |((org, user, admin, v1), (all_in_org, user_id, city, from_hour, to_hour), (limit, flat, stats))| Question {
             org,
             user,
             admin,
@@ -84,14 +78,8 @@ fn events() -> Vec<Value> {
     let mut events = Vec::new();
     for (o, org) in ORGS.iter().enumerate() {
         for (u, user) in USERS.iter().enumerate() {
-            let metadata =
-                json!({ "userId": user, "publicMetadata": { "city": city(o, u), "org": org } });
-            events.push(event_of(
-                org,
-                "user.upserted",
-                "2024-03-01T00:00:00Z",
-                metadata,
-            ));
+            let metadata = json!({ "userId": user, "publicMetadata": { "city": city(o, u), "org": org } });
+            events.push(event_of(org, "user.upserted", "2024-03-01T00:00:00Z", metadata));
         }
         for n in 0..CONVERSATIONS {
             let time = format!("2024-03-01T{n:02}:00:00Z");
@@ -116,10 +104,7 @@ fn allowed(q: &Question) -> Result<BTreeSet<String>, u16> {
             && q.city.is_none_or(|wanted| wanted == city(q.org, owner))
             && (q.from_hour..=q.to_hour).contains(n)
     };
-    Ok((0..CONVERSATIONS)
-        .filter(matches)
-        .map(|n| format!("c{n:02}"))
-        .collect())
+    Ok((0..CONVERSATIONS).filter(matches).map(|n| format!("c{n:02}")).collect())
 }
 
 fn query(q: &Question) -> String {
@@ -131,8 +116,7 @@ fn query(q: &Question) -> String {
     let optional = [
         q.all_in_org.map(|all| format!("&allInOrg={all}")),
         q.user_id.map(|user| format!("&userId={}", USERS[user])),
-        q.city
-            .map(|city| format!("&metadataKey=city&metadataValue={city}")),
+        q.city.map(|city| format!("&metadataKey=city&metadataValue={city}")),
     ];
     query.extend(optional.into_iter().flatten());
     query
@@ -160,10 +144,7 @@ async fn ask(world: &World, q: &Question) -> Result<Vec<(String, String)>, u16> 
         world.clerk.token(&session)
     }
     .unwrap();
-    let limit = q
-        .limit
-        .map(|limit| format!("&limit={limit}"))
-        .unwrap_or_default();
+    let limit = q.limit.map(|limit| format!("&limit={limit}")).unwrap_or_default();
     let mut path = format!("{LIST}?{}{limit}", query(q));
     let mut seen = Vec::new();
     loop {
@@ -198,9 +179,7 @@ async fn ask(world: &World, q: &Question) -> Result<Vec<(String, String)>, u16> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_receives_exactly_what_the_rule_allows() {
-    let world =
-        World::start_with(|config| config.cache.max_staleness = std::time::Duration::from_mins(10))
-            .await;
+    let world = World::start_with(|config| config.cache.max_staleness = std::time::Duration::from_mins(10)).await;
     world.publish(&events()).await;
     let handle = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| {
@@ -218,10 +197,7 @@ async fn everybody_receives_exactly_what_the_rule_allows() {
                         ..recap_servers::clerk::Session::member(ORGS[q.org], USERS[q.user])
                     };
                     let reply = world
-                        .get(
-                            &world.clerk.token(&session).unwrap(),
-                            &format!("{STATS}?{}", query(&q)),
-                        )
+                        .get(&world.clerk.token(&session).unwrap(), &format!("{STATS}?{}", query(&q)))
                         .await;
                     let counted = if reply.status == 200 {
                         Ok(reply.json()["conversationCount"].clone())
@@ -257,12 +233,11 @@ async fn the_services_role_reads_under_row_level_security_and_writes_nothing() {
     world.publish(&events()).await;
     // Two generations: the live one and a new one, which no query has seen.
     let building = recap_store::create_generation(&world.pool).await.unwrap();
-    let schemas: Vec<String> = sqlx::query_scalar(
-        "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'recap\\_g%'",
-    )
-    .fetch_all(&world.pool)
-    .await
-    .unwrap();
+    let schemas: Vec<String> =
+        sqlx::query_scalar("SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'recap\\_g%'")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
     assert!(schemas.contains(&building.schema()) && schemas.len() >= 2);
     let tables: Vec<(String, String, bool)> = sqlx::query_as(
         "SELECT n.nspname::text, c.relname::text, c.relrowsecurity FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -295,15 +270,9 @@ async fn the_services_role_reads_under_row_level_security_and_writes_nothing() {
             .fetch_one(&mut *connection)
             .await;
         let hidden = visible.as_ref().map_or_else(is_denied, |rows| *rows == 0);
-        assert!(
-            hidden,
-            "{schema}.{table} without an organization: {visible:?}"
-        );
+        assert!(hidden, "{schema}.{table} without an organization: {visible:?}");
     }
-    sqlx::raw_sql("RESET ROLE")
-        .execute(&mut *connection)
-        .await
-        .unwrap();
+    sqlx::raw_sql("RESET ROLE").execute(&mut *connection).await.unwrap();
 }
 
 fn is_denied(error: &sqlx::Error) -> bool {

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
 
 use crate::world::{LIST, RANGE, STATS, World, assert_problem, event, send};
 
@@ -35,18 +37,14 @@ fn get(world: &World, headers: &str, body: &str) -> Vec<u8> {
 /// The status and the problem of a raw answer.
 fn refusal(answer: &str) -> (&str, Value) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-    assert!(
-        head.contains("content-type: application/problem+json"),
-        "{answer}"
-    );
+    assert!(head.contains("content-type: application/problem+json"), "{answer}");
     let status = head.split(' ').nth(1).unwrap();
     (status, serde_json::from_str(body).unwrap())
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_arrive_is_a_408_and_ends_the_connection() {
-    let world =
-        World::start_with(|config| config.timeouts.headers = Duration::from_millis(300)).await;
+    let world = World::start_with(|config| config.timeouts.headers = Duration::from_millis(300)).await;
     for (headers, body) in [
         ("Content-Length: 10\r\n", "half"),
         ("Transfer-Encoding: chunked\r\n", "4\r\nhalf\r\n"),
@@ -75,14 +73,8 @@ async fn a_body_that_cannot_be_read_is_a_400_and_a_large_one_a_413() {
 
 #[tokio::test]
 async fn a_client_that_does_not_say_what_it_wants_is_let_go() {
-    let world =
-        World::start_with(|config| config.timeouts.headers = Duration::from_millis(300)).await;
-    for beginning in [
-        "",
-        "P",
-        "PRI * HTTP/2.0\r\n\r\nSM",
-        "GET /livez HTTP/1.1\r\nHost: re",
-    ] {
+    let world = World::start_with(|config| config.timeouts.headers = Duration::from_millis(300)).await;
+    for beginning in ["", "P", "PRI * HTTP/2.0\r\n\r\nSM", "GET /livez HTTP/1.1\r\nHost: re"] {
         let answer = exchange(&world, beginning.as_bytes()).await;
         assert_eq!(answer, "", "{beginning:?}");
     }
@@ -93,8 +85,7 @@ async fn a_client_that_does_not_say_what_it_wants_is_let_go() {
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_of_its_answer_is_let_go() {
-    let world =
-        World::start_with(|config| config.timeouts.write = Duration::from_millis(300)).await;
+    let world = World::start_with(|config| config.timeouts.write = Duration::from_millis(300)).await;
     let text = "recap ".repeat(2000);
     let events: Vec<_> = (0..1000)
         .map(|n| {
@@ -154,15 +145,9 @@ async fn a_long_target_is_a_414_and_large_headers_are_a_431() {
     let many = "X-Many: 1\r\n".repeat(101);
     for headers in [huge, many] {
         let answer = exchange(&world, &get(&world, &headers, "")).await;
-        assert!(
-            answer.is_empty() || answer.starts_with("HTTP/1.1 431 "),
-            "{answer}"
-        );
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
     }
-    let target = format!(
-        "GET /{} HTTP/1.1\r\nHost: recap\r\n\r\n",
-        "x".repeat(70_000)
-    );
+    let target = format!("GET /{} HTTP/1.1\r\nHost: recap\r\n\r\n", "x".repeat(70_000));
     let answer = exchange(&world, target.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 414 "), "{answer}");
     assert_eq!(with_key(1).await.status, 200);

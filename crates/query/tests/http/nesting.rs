@@ -70,14 +70,7 @@ async fn children_nest_when_their_parent_matches_and_stand_at_the_top_otherwise(
 async fn thirty_two_ancestors_nest_and_a_thirty_third_does_not() {
     let world = World::start().await;
     let mut events = vec![conversation("n00", "ada", &at(0))];
-    events.extend((1..=34).map(|n| {
-        child(
-            &format!("n{n:02}"),
-            &format!("n{:02}", n - 1),
-            "ada",
-            &at(n),
-        )
-    }));
+    events.extend((1..=34).map(|n| child(&format!("n{n:02}"), &format!("n{:02}", n - 1), "ada", &at(n))));
     world.publish(&events).await;
     let answer = world.list("").await.json();
     let tops = ids(&answer);
@@ -115,20 +108,14 @@ async fn pages_cut_the_top_level_and_together_are_the_whole() {
         // Some share their moment, so the id decides.
         events.push(conversation(&format!("c{n:02}"), "ada", &at(n / 3)));
         if n % 4 == 0 {
-            events.push(child(
-                &format!("s{n:02}"),
-                &format!("c{n:02}"),
-                "ada",
-                &at(60 + n),
-            ));
+            events.push(child(&format!("s{n:02}"), &format!("c{n:02}"), "ada", &at(60 + n)));
         }
     }
     world.publish(&events).await;
     let whole = world.list("").await.json();
     for limit in [1, 2, 5, 23, 1000] {
-        let first = format!(
-            "{LIST}?from=2024-03-01T00:00:00%2B00:00&to=2024-03-02T00:00:00Z&allInOrg=true&limit={limit}"
-        );
+        let first =
+            format!("{LIST}?from=2024-03-01T00:00:00%2B00:00&to=2024-03-02T00:00:00Z&allInOrg=true&limit={limit}");
         let pages = pages(&world, &world.boss(), &first).await;
         assert_eq!(pages.len(), 23_usize.div_ceil(limit));
         let all: Vec<Value> = pages
@@ -142,9 +129,7 @@ async fn pages_cut_the_top_level_and_together_are_the_whole() {
 #[tokio::test]
 async fn a_cursor_belongs_to_its_query_and_grants_nothing() {
     let world = World::start().await;
-    let mut events: Vec<_> = (0..4)
-        .map(|n| conversation(&format!("a{n}"), "ada", &at(n)))
-        .collect();
+    let mut events: Vec<_> = (0..4).map(|n| conversation(&format!("a{n}"), "ada", &at(n))).collect();
     events.extend((0..4).map(|n| conversation(&format!("l{n}"), "lin", &at(n))));
     world.publish(&events).await;
     let query = "from=2024-03-01T00:00:00Z&to=2024-03-02T00:00:00Z&limit=1";
@@ -160,37 +145,25 @@ async fn a_cursor_belongs_to_its_query_and_grants_nothing() {
         .unwrap()
         .to_owned();
     assert_eq!(
-        world
-            .get(&ada, &format!("{LIST}?{query}&cursor={cursor}"))
-            .await
-            .ids(),
+        world.get(&ada, &format!("{LIST}?{query}&cursor={cursor}")).await.ids(),
         ["a2"]
     );
     // Another caller with it sees their own rows.
     let lin = world.member(crate::world::ORG, "lin");
     assert_eq!(
-        world
-            .get(&lin, &format!("{LIST}?{query}&cursor={cursor}"))
-            .await
-            .ids(),
+        world.get(&lin, &format!("{LIST}?{query}&cursor={cursor}")).await.ids(),
         ["l3"]
     );
     // Another limit is the same query; other filters are not.
     let wider = query.replace("limit=1", "limit=2");
     assert_eq!(
-        world
-            .get(&ada, &format!("{LIST}?{wider}&cursor={cursor}"))
-            .await
-            .ids(),
+        world.get(&ada, &format!("{LIST}?{wider}&cursor={cursor}")).await.ids(),
         ["a2", "a1"]
     );
     let others = ["&metadataKey=x", "&metadataValue=x", "&allInOrg=true"];
     for other in others {
         let reply = world
-            .get(
-                &world.boss(),
-                &format!("{LIST}?{query}{other}&cursor={cursor}"),
-            )
+            .get(&world.boss(), &format!("{LIST}?{query}{other}&cursor={cursor}"))
             .await;
         assert_eq!(
             (reply.status, reply.json()["parameter"].clone()),
@@ -200,19 +173,13 @@ async fn a_cursor_belongs_to_its_query_and_grants_nothing() {
     }
     let moved = query.replace("2024-03-02", "2024-03-03");
     assert_eq!(
-        world
-            .get(&ada, &format!("{LIST}?{moved}&cursor={cursor}"))
-            .await
-            .status,
+        world.get(&ada, &format!("{LIST}?{moved}&cursor={cursor}")).await.status,
         400
     );
     // A member's cursor with allInOrg is refused by role, not by the cursor.
     assert_eq!(
         world
-            .get(
-                &ada,
-                &format!("{LIST}?{query}&allInOrg=true&cursor={cursor}")
-            )
+            .get(&ada, &format!("{LIST}?{query}&allInOrg=true&cursor={cursor}"))
             .await
             .status,
         403

@@ -2,23 +2,18 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
-use reqwest::header::{ORIGIN, USER_AGENT};
+use reqwest::{
+    Method,
+    header::{ORIGIN, USER_AGENT},
+};
 use serde_json::json;
 
-use crate::world::{
-    LIST, ORG, RANGE, STATS, World, assert_problem, conversation, eventually, send,
-};
+use crate::world::{LIST, ORG, RANGE, STATS, World, assert_problem, conversation, eventually, send};
 
 #[tokio::test]
 async fn what_is_not_there_and_what_is_not_taken_are_problems_too() {
     let world = World::start().await;
-    assert_problem(
-        &world
-            .plain(Method::GET, "/api/dashboard/getinteractions")
-            .await,
-        404,
-    );
+    assert_problem(&world.plain(Method::GET, "/api/dashboard/getinteractions").await, 404);
     assert_problem(&world.plain(Method::GET, "/").await, 404);
     for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
         let reply = world.plain(method, &format!("{LIST}?{RANGE}")).await;
@@ -26,15 +21,9 @@ async fn what_is_not_there_and_what_is_not_taken_are_problems_too() {
         assert_eq!(reply.header("allow"), "GET,HEAD");
     }
     let request = world.request(&world.boss(), &format!("{STATS}?{RANGE}"));
-    assert_problem(
-        &send(request.try_clone().unwrap().body("x".repeat(20_000))).await,
-        413,
-    );
+    assert_problem(&send(request.try_clone().unwrap().body("x".repeat(20_000))).await, 413);
     assert_eq!(send(request.body("{}")).await.status, 200);
-    assert_problem(
-        &world.plain(Method::GET, &format!("{STATS}?{RANGE}")).await,
-        401,
-    );
+    assert_problem(&world.plain(Method::GET, &format!("{STATS}?{RANGE}")).await, 401);
 }
 
 #[tokio::test]
@@ -64,19 +53,13 @@ async fn refusals_come_in_the_contracts_order() {
     // Another user of the organization, and the same user of another one, have rates of their own.
     assert_problem(
         &world
-            .get(
-                &world.member(ORG, "lin"),
-                &format!("{LIST}?{RANGE}&allInOrg=true"),
-            )
+            .get(&world.member(ORG, "lin"), &format!("{LIST}?{RANGE}&allInOrg=true"))
             .await,
         403,
     );
     assert_eq!(
         world
-            .get(
-                &world.member("org_other", "ada"),
-                &format!("{STATS}?{RANGE}")
-            )
+            .get(&world.member("org_other", "ada"), &format!("{STATS}?{RANGE}"))
             .await
             .status,
         200
@@ -101,22 +84,13 @@ async fn head_is_get_without_the_body() {
         format!("{STATS}?{RANGE}"),
     ] {
         let got = world.get(&world.boss(), &path).await;
-        let head = send(
-            world
-                .client
-                .head(world.url(&path))
-                .bearer_auth(world.boss()),
-        )
-        .await;
+        let head = send(world.client.head(world.url(&path)).bearer_auth(world.boss())).await;
         assert_eq!((head.status, head.body.len()), (200, 0));
         assert_eq!(head.header("etag"), got.header("etag"));
         assert_eq!(head.header("content-type"), "application/json");
     }
     // A refusal's head is that of the same refusal.
-    for (path, status) in [
-        (format!("{LIST}?{RANGE}"), 401),
-        ("/nowhere".to_owned(), 404),
-    ] {
+    for (path, status) in [(format!("{LIST}?{RANGE}"), 401), ("/nowhere".to_owned(), 404)] {
         let got = world.plain(Method::GET, &path).await;
         let head = world.plain(Method::HEAD, &path).await;
         assert_eq!((head.status, head.body.len()), (status, 0));
@@ -130,15 +104,10 @@ async fn head_is_get_without_the_body() {
 async fn a_request_has_an_id() {
     let world = World::start().await;
     let ask = async |id: &str| {
-        send(
-            world
-                .client
-                .get(world.url("/livez"))
-                .header("x-request-id", id),
-        )
-        .await
-        .header("x-request-id")
-        .to_owned()
+        send(world.client.get(world.url("/livez")).header("x-request-id", id))
+            .await
+            .header("x-request-id")
+            .to_owned()
     };
     assert_eq!(ask("trace-1_a.b").await, "trace-1_a.b");
     for odd in ["", "a b", "<script>", &"x".repeat(129)] {
@@ -154,8 +123,7 @@ async fn a_request_has_an_id() {
 #[tokio::test]
 async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
     let allowed = "https://app.example.com";
-    let world =
-        World::start_with(|config| config.cors_origins = vec![allowed.parse().unwrap()]).await;
+    let world = World::start_with(|config| config.cors_origins = vec![allowed.parse().unwrap()]).await;
     let preflight = async |origin: &str| {
         let request = world
             .client
@@ -173,11 +141,7 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
         (reply.status, reply.header("access-control-allow-origin")),
         (200, allowed)
     );
-    assert!(
-        reply
-            .header("access-control-allow-headers")
-            .contains("authorization")
-    );
+    assert!(reply.header("access-control-allow-headers").contains("authorization"));
     assert_eq!(reply.header("access-control-max-age"), "600");
     assert_eq!(
         preflight("https://evil.example.com")
@@ -196,15 +160,8 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
     };
     let reply = call(allowed).await;
     assert_eq!(reply.header("access-control-allow-origin"), allowed);
-    assert!(
-        reply
-            .header("access-control-expose-headers")
-            .contains("link")
-    );
-    assert_eq!(
-        reply.header("vary"),
-        "Authorization, Accept, Accept-Encoding, Origin"
-    );
+    assert!(reply.header("access-control-expose-headers").contains("link"));
+    assert_eq!(reply.header("vary"), "Authorization, Accept, Accept-Encoding, Origin");
     assert_eq!(
         call("https://evil.example.com")
             .await
@@ -214,10 +171,7 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
     // A refusal can be read by the page too.
     let refused = send(world.client.get(world.url(LIST)).header(ORIGIN, allowed)).await;
     assert_eq!(
-        (
-            refused.status,
-            refused.header("access-control-allow-origin")
-        ),
+        (refused.status, refused.header("access-control-allow-origin")),
         (401, allowed)
     );
 
@@ -236,16 +190,12 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
     let request = closed
         .request(&closed.boss(), &format!("{STATS}?{RANGE}"))
         .header(ORIGIN, allowed);
-    assert_eq!(
-        send(request).await.header("access-control-allow-origin"),
-        ""
-    );
+    assert_eq!(send(request).await.header("access-control-allow-origin"), "");
 }
 
 #[tokio::test]
 async fn health_tells_the_parts() {
-    let world =
-        World::start_with(|config| config.timeouts.drain_delay = Duration::from_secs(2)).await;
+    let world = World::start_with(|config| config.timeouts.drain_delay = Duration::from_secs(2)).await;
     assert_eq!(world.plain(Method::GET, "/livez").await.status, 200);
     let ready = async || world.plain(Method::GET, "/readyz").await;
     eventually(ready, |reply| reply.status == 200).await;
@@ -272,10 +222,7 @@ async fn health_tells_the_parts() {
     let draining = async || send(world.client.get(url("/readyz"))).await;
     let reply = eventually(draining, |reply| reply.status == 503).await;
     assert_eq!(reply.json()["accepting"], false);
-    let stats = world
-        .client
-        .get(url(&format!("{STATS}?{RANGE}")))
-        .bearer_auth(token);
+    let stats = world.client.get(url(&format!("{STATS}?{RANGE}"))).bearer_auth(token);
     assert_eq!(send(stats).await.status, 200);
     assert!(stopping.await.unwrap());
     assert!(world.client.get(url("/livez")).send().await.is_err());
@@ -285,34 +232,18 @@ async fn health_tells_the_parts() {
 async fn measurements_name_routes_and_no_secrets() {
     let world = World::start().await;
     let token = world.admin("org_secret", "user_secret");
-    let path =
-        format!("{LIST}?{RANGE}&allInOrg=true&userId=user_x&metadataValue=eve@example.com&limit=5");
+    let path = format!("{LIST}?{RANGE}&allInOrg=true&userId=user_x&metadataValue=eve@example.com&limit=5");
     assert_eq!(world.get(&token, &path).await.status, 200);
-    assert_eq!(
-        world.plain(Method::GET, "/nowhere/user_x").await.status,
-        404
-    );
+    assert_eq!(world.plain(Method::GET, "/nowhere/user_x").await.status, 404);
     let reply = eventually(
         async || world.plain(Method::GET, "/metrics").await,
         |reply| reply.text().contains(LIST),
     )
     .await;
-    assert_eq!(
-        reply.header("content-type"),
-        "text/plain; version=0.0.4; charset=utf-8"
-    );
+    assert_eq!(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     let text = reply.text();
-    assert!(
-        text.contains("http_server_request_duration_seconds_count"),
-        "{text}"
-    );
-    for secret in [
-        "org_secret",
-        "user_secret",
-        "user_x",
-        "eve@example.com",
-        "nowhere",
-    ] {
+    assert!(text.contains("http_server_request_duration_seconds_count"), "{text}");
+    for secret in ["org_secret", "user_secret", "user_x", "eve@example.com", "nowhere"] {
         assert!(!text.contains(secret), "{secret}");
     }
 }
@@ -371,10 +302,7 @@ async fn the_description_has_the_fields_of_the_answers() {
         keys
     };
     let one = world.list("").await.json()[0].clone();
-    let stats = world
-        .get(&world.boss(), &format!("{STATS}?{RANGE}"))
-        .await
-        .json();
+    let stats = world.get(&world.boss(), &format!("{STATS}?{RANGE}")).await.json();
     let problem = world.get(&world.boss(), LIST).await.json();
     let pairs = [
         ("Interaction", &one),

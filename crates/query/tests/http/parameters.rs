@@ -64,10 +64,7 @@ async fn a_mistake_is_a_400_that_names_its_parameter() {
         assert_eq!(reply.header("content-type"), "application/problem+json");
         let problem = reply.json();
         assert_eq!(problem["parameter"], parameter, "{path}?{query}: {problem}");
-        assert!(
-            problem["error"].as_str().unwrap().contains(parameter),
-            "{problem}"
-        );
+        assert!(problem["error"].as_str().unwrap().contains(parameter), "{problem}");
         assert_eq!(problem["requestId"], reply.header("x-request-id"));
     }
 }
@@ -82,26 +79,10 @@ async fn the_range_is_inclusive_at_both_ends_in_milliseconds_whatever_the_offset
     let cases = [
         ("2024-03-01T10:00:00.123Z", "2024-03-01T10:00:00.123Z", true),
         // Cut to milliseconds these ends are equal, and in order.
-        (
-            "2024-03-01T10:00:00.1239Z",
-            "2024-03-01T10:00:00.1231Z",
-            true,
-        ),
-        (
-            "2024-03-01T10:00:00.1231Z",
-            "2024-03-01T10:00:00.1239Z",
-            true,
-        ),
-        (
-            "2024-03-01T12:00:00.123%2B02:00",
-            "2024-03-01T04:30:00.123-05:30",
-            true,
-        ),
-        (
-            "2024-03-01T12:00:00.123+02:00",
-            "2024-03-01t12:00:00.123+02:00",
-            true,
-        ),
+        ("2024-03-01T10:00:00.1239Z", "2024-03-01T10:00:00.1231Z", true),
+        ("2024-03-01T10:00:00.1231Z", "2024-03-01T10:00:00.1239Z", true),
+        ("2024-03-01T12:00:00.123%2B02:00", "2024-03-01T04:30:00.123-05:30", true),
+        ("2024-03-01T12:00:00.123+02:00", "2024-03-01t12:00:00.123+02:00", true),
         ("2024-03-01T10:00:00.124Z", "2024-03-02T00:00:00Z", false),
         // The first and the last year that RFC 3339 can write, and a leap second.
         ("0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", true),
@@ -201,11 +182,7 @@ async fn metadata_is_matched_by_key_path_and_value() {
         assert_eq!(world.list(filter).await.ids(), ["c1"], "{filter}");
     }
     for filter in not_matching {
-        assert_eq!(
-            world.list(filter).await.ids(),
-            Vec::<String>::new(),
-            "{filter}"
-        );
+        assert_eq!(world.list(filter).await.ids(), Vec::<String>::new(), "{filter}");
     }
 }
 
@@ -215,27 +192,16 @@ async fn metadata_narrows_statistics_as_it_narrows_lists() {
     let (boss, ada) = (world.boss(), world.member(ORG, "ada"));
     for (token, filter, found) in [
         (&boss, "allInOrg=true&metadataKey=team", 2),
-        (
-            &boss,
-            "allInOrg=true&metadataKey=office.city&metadataValue=London",
-            1,
-        ),
+        (&boss, "allInOrg=true&metadataKey=office.city&metadataValue=London", 1),
         (&boss, "allInOrg=true&metadataKey=team&userId=lin", 1),
-        (
-            &boss,
-            "allInOrg=true&metadataKey=team&metadataValue=core&userId=lin",
-            0,
-        ),
+        (&boss, "allInOrg=true&metadataKey=team&metadataValue=core&userId=lin", 0),
         (&boss, "allInOrg=true&metadataKey=team&agentId=1", 0),
         // Metadata narrows what a caller sees; it widens nothing.
         (&boss, "metadataKey=team", 0),
         (&ada, "metadataKey=team", 1),
         (&ada, "metadataValue=ops", 0),
     ] {
-        let stats = world
-            .get(token, &format!("{STATS}?{RANGE}&{filter}"))
-            .await
-            .json();
+        let stats = world.get(token, &format!("{STATS}?{RANGE}&{filter}")).await.json();
         assert_eq!(
             (&stats["conversationCount"], &stats["uniqueUsers"]),
             (&json!(found), &json!(found)),
@@ -249,8 +215,7 @@ async fn excluded_keys_are_absent_and_the_rest_is_as_ever() {
     let world = World::start().await;
     let message = json!({ "conversationId": "c1", "messageId": "m1", "role": "user", "createdAt": "2024-03-01T10:00:00Z", "text": "hi" });
     let call = json!({ "conversationId": "c1", "toolCallId": "t1", "toolName": "search", "args": { "q": [1, null] } });
-    let feedback =
-        json!({ "conversationId": "c1", "feedbackId": "f1", "helpful": true, "comment": "good" });
+    let feedback = json!({ "conversationId": "c1", "feedbackId": "f1", "helpful": true, "comment": "good" });
     world
         .publish(&[
             conversation("c1", "ada", "2024-03-01T10:00:00Z"),
@@ -273,15 +238,9 @@ async fn excluded_keys_are_absent_and_the_rest_is_as_ever() {
         for key in excluded.split(',') {
             expected.as_object_mut().unwrap().remove(key);
         }
+        assert_eq!(world.list(&format!("exclude={excluded}")).await.json()[0], expected);
         assert_eq!(
-            world.list(&format!("exclude={excluded}")).await.json()[0],
-            expected
-        );
-        assert_eq!(
-            world
-                .list(&format!("limit=9&exclude={excluded}"))
-                .await
-                .json()[0],
+            world.list(&format!("limit=9&exclude={excluded}")).await.json()[0],
             expected
         );
     }
@@ -291,7 +250,8 @@ async fn excluded_keys_are_absent_and_the_rest_is_as_ever() {
 async fn statistics_are_of_the_same_conversations() {
     let world = World::start().await;
     let upserted = |id: &str, user: &str, agent: i64| {
-        let data = json!({ "conversationId": id, "userId": user, "agentId": agent, "createdAt": "2024-03-01T10:00:00Z" });
+        let data =
+            json!({ "conversationId": id, "userId": user, "agentId": agent, "createdAt": "2024-03-01T10:00:00Z" });
         event("conversation.upserted", "2024-03-01T10:00:00Z", data)
     };
     world
@@ -321,8 +281,5 @@ async fn statistics_are_of_the_same_conversations() {
     );
     assert_eq!(count(world.boss(), "").await, 0);
     assert_eq!(count(world.member(ORG, "lin"), "").await, 1);
-    assert_eq!(
-        count(world.member(ORG, "lin"), "&userId=lin&allInOrg=false").await,
-        1
-    );
+    assert_eq!(count(world.member(ORG, "lin"), "&userId=lin&allInOrg=false").await, 1);
 }

@@ -1,18 +1,17 @@
 //! What a test stands on: a database of its own filled through the projector's own code, a Clerk instance, and the running service.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use recap_events::{Body, Decoded};
-use recap_query::config::ClerkConfig;
-use recap_query::{Config, RunningServer};
-use recap_servers::PostgresServer;
-use recap_servers::clerk::{LocalClerk, Session};
+use recap_query::{Config, RunningServer, config::ClerkConfig};
+use recap_servers::{
+    PostgresServer,
+    clerk::{LocalClerk, Session},
+};
 use recap_store::{AgentWrite, Batch, ConversationKey, Entry, UserWrite, Writer, WriterOptions};
 use recap_summary::Delta;
 use recap_telemetry::MetricsRegistry;
-use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::time::Instant;
@@ -46,8 +45,7 @@ pub struct Reply {
 
 impl Reply {
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     pub fn text(&self) -> String {
@@ -55,9 +53,7 @@ impl Reply {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The ids at the top level, in order.
@@ -100,10 +96,7 @@ impl World {
         };
         let writer = Writer::new(&options, [7; 32]).unwrap();
         let clerk = LocalClerk::start().await.unwrap();
-        let mut config = Config::local(
-            &database_url,
-            ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url()),
-        );
+        let mut config = Config::local(&database_url, ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url()));
         config.limits.rate = 0;
         config.limits.connections = 4;
         config.limits.streams = 2;
@@ -111,10 +104,7 @@ impl World {
         change(&mut config);
         let registry = MetricsRegistry::new().unwrap();
         let server = recap_query::serve(config, registry.clone()).await.unwrap();
-        let client = Client::builder()
-            .timeout(Duration::from_secs(30))
-            .build()
-            .unwrap();
+        let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         Self {
             clerk,
             server,
@@ -157,19 +147,13 @@ impl World {
     /// Everything of [`ORG`] that matches `filter`, as its administrator sees it.
     pub async fn list(&self, filter: &str) -> Reply {
         let and = if filter.is_empty() { "" } else { "&" };
-        self.get(
-            &self.boss(),
-            &format!("{LIST}?{RANGE}&allInOrg=true{and}{filter}"),
-        )
-        .await
+        self.get(&self.boss(), &format!("{LIST}?{RANGE}&allInOrg=true{and}{filter}"))
+            .await
     }
 
     /// Commits events, all in one flush.
     pub async fn publish(&self, events: &[Value]) {
-        let lines: Vec<Vec<u8>> = events
-            .iter()
-            .map(|event| serde_json::to_vec(event).unwrap())
-            .collect();
+        let lines: Vec<Vec<u8>> = events.iter().map(|event| serde_json::to_vec(event).unwrap()).collect();
         let mut deltas: BTreeMap<(String, String), Delta> = BTreeMap::new();
         let mut batch = Batch::default();
         for line in &lines {
@@ -185,10 +169,7 @@ impl World {
                     change,
                 } => {
                     let key = (event.org_id.to_string(), conversation_id.to_string());
-                    deltas
-                        .entry(key)
-                        .or_default()
-                        .apply(&event.id, event.time, change);
+                    deltas.entry(key).or_default().apply(&event.id, event.time, change);
                 }
                 Body::User { user_id, profile } => {
                     batch.users.push(UserWrite::new(
@@ -221,9 +202,9 @@ impl World {
     /// The sum of a metric's series whose labels contain all of `labels`.
     pub fn metric(&self, name: &str, labels: &[&str]) -> u64 {
         let text = self.registry.render().unwrap();
-        let series = text.lines().filter(|line| {
-            line.starts_with(name) && labels.iter().all(|label| line.contains(label))
-        });
+        let series = text
+            .lines()
+            .filter(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)));
         series
             .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
             .sum()

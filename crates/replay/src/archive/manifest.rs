@@ -51,15 +51,11 @@ impl Manifest {
     pub async fn load(store: &dyn ObjectStore) -> Result<Self, ArchiveError> {
         let path = Path::from(NAME);
         let bytes = match store.get(&path).await {
-            Ok(object) => object
-                .bytes()
-                .await
-                .map_err(ArchiveError::store("read", &path))?,
+            Ok(object) => object.bytes().await.map_err(ArchiveError::store("read", &path))?,
             Err(object_store::Error::NotFound { .. }) => return Ok(Self::default()),
             Err(source) => return Err(ArchiveError::store("read", &path)(source)),
         };
-        let manifest: Self =
-            serde_json::from_slice(&bytes).map_err(|error| ArchiveError::damaged(NAME, &error))?;
+        let manifest: Self = serde_json::from_slice(&bytes).map_err(|error| ArchiveError::damaged(NAME, &error))?;
         if manifest.version > VERSION {
             return Err(ArchiveError::damaged(
                 NAME,
@@ -75,8 +71,7 @@ impl Manifest {
     /// Replaces the stored manifest, atomically.
     pub async fn save(&self, store: &dyn ObjectStore) -> Result<(), ArchiveError> {
         let path = Path::from(NAME);
-        let bytes =
-            serde_json::to_vec_pretty(self).map_err(|error| ArchiveError::damaged(NAME, &error))?;
+        let bytes = serde_json::to_vec_pretty(self).map_err(|error| ArchiveError::damaged(NAME, &error))?;
         store
             .put(&path, PutPayload::from(bytes))
             .await
@@ -105,11 +100,9 @@ impl Manifest {
 
     /// Every partition that has a segment.
     pub fn partitions(&self) -> impl Iterator<Item = Partition> {
-        self.topics.iter().flat_map(|(topic, partitions)| {
-            partitions
-                .keys()
-                .map(|number| Partition::new(topic.as_str(), *number))
-        })
+        self.topics
+            .iter()
+            .flat_map(|(topic, partitions)| partitions.keys().map(|number| Partition::new(topic.as_str(), *number)))
     }
 
     /// The offsets of a partition that the archive holds without a gap: from where, to before where.

@@ -11,11 +11,10 @@ mod record;
 mod write;
 
 pub use manifest::{Manifest, Segment};
+use object_store::path::Path;
 pub use read::ArchiveReader;
 pub use record::{ArchivedRecord, Blob};
 pub use write::{ArchiveOptions, ArchiveReport, write_archive};
-
-use object_store::path::Path;
 
 /// Why the archive cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -49,11 +48,7 @@ pub enum ArchiveError {
 impl ArchiveError {
     fn store(action: &'static str, path: &Path) -> impl FnOnce(object_store::Error) -> Self {
         let path = path.to_string();
-        move |source| Self::Store {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::Store { action, path, source }
     }
 
     fn damaged(path: &(impl ToString + ?Sized), detail: &(impl ToString + ?Sized)) -> Self {

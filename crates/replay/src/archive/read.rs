@@ -1,7 +1,9 @@
 //! Archive to replay: segments fetched whole, checked, and handed out record by record.
 
-use std::io::{BufRead as _, BufReader};
-use std::sync::Arc;
+use std::{
+    io::{BufRead as _, BufReader},
+    sync::Arc,
+};
 
 use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
 
@@ -39,10 +41,7 @@ impl ArchiveReader {
             .await
             .map_err(ArchiveError::store("read", &path))?;
         if blake3::hash(&object).to_hex().as_str() != segment.blake3 {
-            return Err(ArchiveError::damaged(
-                &path,
-                "its checksum is not the manifest's",
-            ));
+            return Err(ArchiveError::damaged(&path, "its checksum is not the manifest's"));
         }
         Ok(FetchedSegment {
             path: path.to_string(),
@@ -70,16 +69,11 @@ pub struct FetchedSegment {
 impl FetchedSegment {
     /// Decompresses and hands out the records in order; blocking.
     pub fn for_each(&self, mut visit: impl FnMut(&ArchivedRecord<'_>)) -> Result<(), ArchiveError> {
-        let damaged =
-            |error: &dyn std::fmt::Display| ArchiveError::damaged(&self.path, &error.to_string());
+        let damaged = |error: &dyn std::fmt::Display| ArchiveError::damaged(&self.path, &error.to_string());
         let decoder = zstd::Decoder::new(self.object.as_slice()).map_err(|e| damaged(&e))?;
         let mut lines = BufReader::new(decoder);
         let mut line = Vec::new();
-        while lines
-            .read_until(b'\n', &mut line)
-            .map_err(|e| damaged(&e))?
-            > 0
-        {
+        while lines.read_until(b'\n', &mut line).map_err(|e| damaged(&e))? > 0 {
             visit(&serde_json::from_slice(&line).map_err(|e| damaged(&e))?);
             line.clear();
         }

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -99,8 +98,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Blob<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]

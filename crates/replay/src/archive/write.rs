@@ -1,15 +1,15 @@
 //! Kafka to archive: reads each partition from behind its last segment and cuts new ones.
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::sync::Arc;
+use std::{collections::BTreeMap, io::Write as _, sync::Arc};
 
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
 use tokio::sync::mpsc;
 
 use super::{ArchiveError, ArchivedRecord, Manifest, Segment};
-use crate::log::{Flow, KafkaLog, LogConfig};
-use crate::{Offsets, Partition};
+use crate::{
+    Offsets, Partition,
+    log::{Flow, KafkaLog, LogConfig},
+};
 
 /// Finished segments that may wait for the object store.
 const SEGMENTS_IN_FLIGHT: usize = 2;
@@ -162,11 +162,7 @@ fn cut(
     }
 }
 
-fn message_is_past(
-    target: &Offsets,
-    partition: &Partition,
-    message: &rdkafka::message::BorrowedMessage<'_>,
-) -> bool {
+fn message_is_past(target: &Offsets, partition: &Partition, message: &rdkafka::message::BorrowedMessage<'_>) -> bool {
     use rdkafka::message::Message as _;
     message.offset() >= target.get(partition)
 }
@@ -201,12 +197,7 @@ impl OpenSegment {
         Ok((self.lines.len() - before, self.lines.len()))
     }
 
-    fn close(
-        self,
-        partition: &Partition,
-        next_offset: i64,
-        level: i32,
-    ) -> Result<(Segment, Vec<u8>), ArchiveError> {
+    fn close(self, partition: &Partition, next_offset: i64, level: i32) -> Result<(Segment, Vec<u8>), ArchiveError> {
         let path = format!(
             "{}/{}/{:020}.ndjson.zst",
             partition.topic, partition.number, self.first_offset

@@ -1,21 +1,24 @@
 //! Fills one generation: reads, folds and flushes, with the reading and folding on threads of their own.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use recap_store::{Batch, FlushError, GenerationId, Writer};
 use sqlx::PgPool;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
 
-use super::reading::{Progress, Reading};
-use super::{Observer, Phase, RebuildError, RebuildOptions, stored};
-use crate::Offsets;
-use crate::archive::ArchiveReader;
-use crate::fold::{Fold, Work};
-use crate::log::{KafkaLog, LogConfig, LogError};
-use crate::scoped::Scope;
+use super::{
+    Observer, Phase, RebuildError, RebuildOptions,
+    reading::{Progress, Reading},
+    stored,
+};
+use crate::{
+    Offsets,
+    archive::ArchiveReader,
+    fold::{Fold, Work},
+    log::{KafkaLog, LogConfig, LogError},
+    scoped::Scope,
+};
 
 /// Which generation batches go to, and how many flushes run at once.
 #[derive(Clone)]
@@ -101,12 +104,8 @@ impl Builder {
     }
 
     /// Folds every segment; what the log holds as well is merged twice, which changes nothing.
-    pub(super) async fn replay_archive(
-        &mut self,
-        archive: ArchiveReader,
-    ) -> Result<(), RebuildError> {
-        self.observer
-            .phase(Phase::Filling, Some(archive.manifest().records()));
+    pub(super) async fn replay_archive(&mut self, archive: ArchiveReader) -> Result<(), RebuildError> {
+        self.observer.phase(Phase::Filling, Some(archive.manifest().records()));
         for (_, segment) in archive.segments() {
             let fetched = archive.fetch(segment).await?;
             self.run(move |reading, batches| {
@@ -152,8 +151,7 @@ impl Builder {
                 .await?;
             // Everything read so far is flushed: `run` waits for that.
             if !self.flushing.rewrite_live {
-                recap_store::save_offsets(&self.pool, self.flushing.generation, &stored(&position))
-                    .await?;
+                recap_store::save_offsets(&self.pool, self.flushing.generation, &stored(&position)).await?;
             }
             self.position = position;
             if done {
@@ -166,9 +164,7 @@ impl Builder {
     async fn run<T, W>(&mut self, work: W) -> Result<T, RebuildError>
     where
         T: Send + 'static,
-        W: FnOnce(&mut Reading, &mpsc::Sender<Vec<Work>>) -> Result<T, RebuildError>
-            + Send
-            + 'static,
+        W: FnOnce(&mut Reading, &mpsc::Sender<Vec<Work>>) -> Result<T, RebuildError> + Send + 'static,
     {
         let mut reading = self.take()?;
         let (sender, batches) = mpsc::channel(1);
@@ -209,10 +205,7 @@ impl Builder {
 impl Flushing {
     /// Writes batches as they come, several at once, until the sender is gone. After a failure no
     /// more are taken, which stops the sender.
-    pub async fn flush_all(
-        &self,
-        mut batches: mpsc::Receiver<Vec<Work>>,
-    ) -> Result<(), FlushError> {
+    pub async fn flush_all(&self, mut batches: mpsc::Receiver<Vec<Work>>) -> Result<(), FlushError> {
         let mut running: JoinSet<Result<(), FlushError>> = JoinSet::new();
         let mut outcome = Ok(());
         'taking: while let Some(several) = batches.recv().await {
@@ -242,9 +235,7 @@ impl Flushing {
         loop {
             let flushed = match &mut work {
                 Work::New(entries) => self.writer.copy_building(self.generation, entries).await,
-                Work::Any(batch) if self.rewrite_live => {
-                    self.writer.rewrite(self.generation, batch).await
-                }
+                Work::Any(batch) if self.rewrite_live => self.writer.rewrite(self.generation, batch).await,
                 Work::Any(batch) => self.writer.flush_building(self.generation, batch).await,
             };
             match (flushed, &mut work) {
@@ -267,9 +258,7 @@ impl Flushing {
     }
 }
 
-fn settle(
-    finished: Result<Result<(), FlushError>, tokio::task::JoinError>,
-) -> Result<(), FlushError> {
+fn settle(finished: Result<Result<(), FlushError>, tokio::task::JoinError>) -> Result<(), FlushError> {
     match finished {
         Ok(outcome) => outcome,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::error::RDKafkaErrorCode;
-
-use crate::log::LogConfig;
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier},
+    client::DefaultClientContext,
+    error::RDKafkaErrorCode,
+};
 
 use super::{RebuildError, RebuildOptions};
+use crate::log::LogConfig;
 
 const CLEANUP_POLICY: &str = "cleanup.policy";
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,12 +38,9 @@ pub(super) async fn check(log: &LogConfig, options: &RebuildOptions) -> Result<(
 }
 
 async fn compacted(log: &LogConfig) -> Result<Vec<String>, String> {
-    let admin: AdminClient<DefaultClientContext> =
-        log.client.create().map_err(|error| error.to_string())?;
+    let admin: AdminClient<DefaultClientContext> = log.client.create().map_err(|error| error.to_string())?;
     let topics = log.topics.iter();
-    let topics: Vec<ResourceSpecifier<'_>> = topics
-        .map(|topic| ResourceSpecifier::Topic(topic))
-        .collect();
+    let topics: Vec<ResourceSpecifier<'_>> = topics.map(|topic| ResourceSpecifier::Topic(topic)).collect();
     let options = AdminOptions::new()
         .request_timeout(Some(TIMEOUT))
         .operation_timeout(Some(TIMEOUT));
@@ -60,12 +58,8 @@ async fn compacted(log: &LogConfig) -> Result<Vec<String>, String> {
             }
             Err(code) => return Err(code.to_string()),
         };
-        let policy = topic
-            .get(CLEANUP_POLICY)
-            .and_then(|entry| entry.value.as_deref());
-        if let (OwnedResourceSpecifier::Topic(name), true) =
-            (&topic.specifier, policy.is_some_and(compacts))
-        {
+        let policy = topic.get(CLEANUP_POLICY).and_then(|entry| entry.value.as_deref());
+        if let (OwnedResourceSpecifier::Topic(name), true) = (&topic.specifier, policy.is_some_and(compacts)) {
             compacted.push(name.clone());
         }
     }

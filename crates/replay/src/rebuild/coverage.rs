@@ -1,10 +1,11 @@
 //! Whether archive and log together still hold every record.
 
-use crate::Partition;
-use crate::archive::ArchiveReader;
-use crate::log::{KafkaLog, LogConfig};
-
 use super::{RebuildError, RebuildOptions};
+use crate::{
+    Partition,
+    archive::ArchiveReader,
+    log::{KafkaLog, LogConfig},
+};
 
 /// Offsets of a partition that nothing holds any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,7 @@ pub(super) async fn check(log: &LogConfig, options: &RebuildOptions) -> Result<(
         return Ok(());
     }
     let config = log.clone();
-    let oldest =
-        tokio::task::spawn_blocking(move || KafkaLog::open(&config)?.oldest_offsets()).await??;
+    let oldest = tokio::task::spawn_blocking(move || KafkaLog::open(&config)?.oldest_offsets()).await??;
     let archive = match &options.archive {
         Some(store) => Some(ArchiveReader::open(store.clone()).await?),
         None => None,
@@ -76,8 +76,7 @@ pub(super) fn listed(uncovered: &[Uncovered]) -> String {
         })
         .collect();
     lines.push(
-        "replay them from an archive (`--archive DIR`), or start from the live rows (`--onto-current`)"
-            .to_owned(),
+        "replay them from an archive (`--archive DIR`), or start from the live rows (`--onto-current`)".to_owned(),
     );
     lines.join("\n")
 }

@@ -16,25 +16,22 @@ mod compaction;
 mod coverage;
 mod reading;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use object_store::ObjectStore;
-use recap_store::{
-    Comparison, Generation, GenerationError, GenerationId, GenerationStatus, Writer,
-};
-use sqlx::pool::PoolConnection;
-use sqlx::{PgPool, Postgres};
-
-use crate::Offsets;
-use crate::archive::{ArchiveError, ArchiveReader};
-use crate::log::{KafkaLog, LogConfig, LogError};
-use crate::scoped::Scope;
-use crate::verify::{Report, verify};
+use std::{sync::Arc, time::Duration};
 
 use builder::Builder;
 pub use builder::Flushing;
 pub use coverage::Uncovered;
+use object_store::ObjectStore;
+use recap_store::{Comparison, Generation, GenerationError, GenerationId, GenerationStatus, Writer};
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
+
+use crate::{
+    Offsets,
+    archive::{ArchiveError, ArchiveReader},
+    log::{KafkaLog, LogConfig, LogError},
+    scoped::Scope,
+    verify::{Report, verify},
+};
 
 /// One thread takes records from Kafka; it keeps about this many busy.
 const MOST_FOLDS: usize = 4;
@@ -71,8 +68,7 @@ impl RebuildOptions {
         Self {
             writer,
             memory_bytes: 512 << 20,
-            folds: std::thread::available_parallelism()
-                .map_or(2, |cores| cores.get().min(MOST_FOLDS)),
+            folds: std::thread::available_parallelism().map_or(2, |cores| cores.get().min(MOST_FOLDS)),
             flushes: 2,
             accept_differences: false,
             resume: false,
@@ -212,10 +208,7 @@ pub async fn rebuild(
     let to = if let Some((id, _)) = &checkpoint {
         *id
     } else {
-        tokio::try_join!(
-            coverage::check(log, options),
-            compaction::check(log, options)
-        )?;
+        tokio::try_join!(coverage::check(log, options), compaction::check(log, options))?;
         recap_store::create_generation(pool).await?
     };
     let fresh = checkpoint.is_none() && !options.onto_current;
@@ -286,10 +279,7 @@ pub async fn settle(
     observer: Arc<dyn Observer>,
 ) -> Result<bool, RebuildError> {
     let live = recap_store::live_generation(pool).await?;
-    if recap_store::generation_offsets(pool, live)
-        .await?
-        .is_empty()
-    {
+    if recap_store::generation_offsets(pool, live).await?.is_empty() {
         return Ok(false);
     }
     let _lock = match lock(pool).await {
@@ -359,11 +349,7 @@ async fn compare(
 }
 
 /// Waits until the live group has committed past `end`.
-async fn wait_for_live(
-    log: &LogConfig,
-    end: Offsets,
-    patience: Duration,
-) -> Result<(), RebuildError> {
+async fn wait_for_live(log: &LogConfig, end: Offsets, patience: Duration) -> Result<(), RebuildError> {
     let log = log.clone();
     tokio::task::spawn_blocking(move || {
         let reader = KafkaLog::open(&log)?;
@@ -399,14 +385,7 @@ async fn switch(
         let log = log.clone();
         tokio::task::spawn_blocking(move || KafkaLog::open(&log)?.committed()).await??
     };
-    recap_store::switch_generation(
-        pool,
-        from,
-        to,
-        &stored(&committed),
-        &stored(builder.position()),
-    )
-    .await?;
+    recap_store::switch_generation(pool, from, to, &stored(&committed), &stored(builder.position())).await?;
     observer.phase(Phase::Settling, None);
     builder.level().await?;
     recap_store::settle_generation(pool, to).await?;

@@ -3,21 +3,27 @@
 //! A record goes to the fold that the hash of its key says, which makes conversations whole there. Nothing depends on
 //! it: what several folds hold of one conversation is merged when it is written.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    time::{Duration, Instant},
+};
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 use recap_events::{Decoded, decode};
 use tokio::sync::mpsc;
 
 use super::{Observer, RebuildError};
-use crate::Offsets;
-use crate::archive::{ArchivedRecord, Blob};
-use crate::fold::{Fold, Work};
-use crate::log::{Flow, KafkaLog, readable_headers};
-use crate::scoped::Scope;
+use crate::{
+    Offsets,
+    archive::{ArchivedRecord, Blob},
+    fold::{Fold, Work},
+    log::{Flow, KafkaLog, readable_headers},
+    scoped::Scope,
+};
 
 /// Time between checkpoints: at most that much work is done again after an interruption.
 const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
@@ -69,11 +75,7 @@ impl Reading {
                 let open = queues[at].push(message);
                 read += 1;
                 let pause = read % REPORT_EVERY == 0 && started.elapsed() > CHECKPOINT_EVERY;
-                if pause || !open {
-                    Flow::Pause
-                } else {
-                    Flow::Continue
-                }
+                if pause || !open { Flow::Pause } else { Flow::Continue }
             })?;
             for mut queue in queues {
                 queue.send();

@@ -46,11 +46,7 @@ impl Plans {
         let pool = PgPool::connect(&url).await.unwrap();
         migrate(&pool).await.unwrap();
         sqlx::raw_sql(FILL).execute(&pool).await.unwrap();
-        for (users, metadata) in [
-            (1, r#"{"rare":1}"#),
-            (1_500, r#"{"common":1}"#),
-            (20, r#"{"few":1}"#),
-        ] {
+        for (users, metadata) in [(1, r#"{"rare":1}"#), (1_500, r#"{"common":1}"#), (20, r#"{"few":1}"#)] {
             sqlx::query(
                 "INSERT INTO recap_g1.user_metadata_token SELECT 'big', 'user' || n, token \
                  FROM generate_series(1, $1) n, UNNEST($2::uuid[]) AS token ON CONFLICT DO NOTHING",
@@ -61,10 +57,7 @@ impl Plans {
             .await
             .unwrap();
         }
-        sqlx::raw_sql("VACUUM ANALYZE")
-            .execute(&pool)
-            .await
-            .unwrap();
+        sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.unwrap();
         let options = ReaderOptions {
             database_url: SecretString::from(url),
             max_connections: 1,
@@ -78,13 +71,7 @@ impl Plans {
     }
 
     /// Runs a statement and answers its plan.
-    async fn explain(
-        &self,
-        filter: &Filter,
-        after: Option<&Position>,
-        source: Source,
-        question: Question,
-    ) -> Plan {
+    async fn explain(&self, filter: &Filter, after: Option<&Position>, source: Source, question: Question) -> Plan {
         let mut snapshot = self.reader.snapshot("big").await.unwrap();
         let users = snapshot.users(filter).await.unwrap();
         let Snapshot {
@@ -105,10 +92,7 @@ impl Plans {
         };
         let connection = connection.get().unwrap();
         // As the reader runs it: planned for any parameters at all.
-        let prepare = format!(
-            "PREPARE asked ({TYPES}) AS {}",
-            question.statement(&scope, source)
-        );
+        let prepare = format!("PREPARE asked ({TYPES}) AS {}", question.statement(&scope, source));
         sqlx::raw_sql(AssertSqlSafe(prepare))
             .execute(&mut *connection)
             .await
@@ -121,10 +105,7 @@ impl Plans {
             .fetch_one(&mut *connection)
             .await
             .unwrap();
-        sqlx::raw_sql("DEALLOCATE asked")
-            .execute(connection)
-            .await
-            .unwrap();
+        sqlx::raw_sql("DEALLOCATE asked").execute(connection).await.unwrap();
         let plan = Plan::new(row.get(0));
         snapshot.finish().await.unwrap();
         plan
@@ -141,8 +122,7 @@ impl Plans {
 }
 
 /// The types of every statement's parameters.
-const TYPES: &str =
-    "text, timestamptz, timestamptz, text[], uuid[], bigint, bigint, text, bigint, bigint";
+const TYPES: &str = "text, timestamptz, timestamptz, text[], uuid[], bigint, bigint, text, bigint, bigint";
 
 /// The values that [`Scope::bind`] binds, for a page of 50.
 fn literals(scope: &Scope<'_>, after: Option<&Position>, window: i64) -> String {
@@ -206,10 +186,7 @@ impl Plan {
             match value {
                 Value::Array(items) => left.extend(items),
                 Value::Object(mut node) => {
-                    let kind = node
-                        .get("Node Type")
-                        .and_then(Value::as_str)
-                        .unwrap_or_default();
+                    let kind = node.get("Node Type").and_then(Value::as_str).unwrap_or_default();
                     if let Some(index) = node.get("Index Name").and_then(Value::as_str) {
                         plan.indexes.insert(index.to_owned());
                     }
@@ -218,11 +195,8 @@ impl Plan {
                         plan.scanned.insert(table.to_owned());
                     }
                     let of = |name: &str| node.get(name).and_then(Value::as_f64).unwrap_or(0.0);
-                    let removed =
-                        of("Rows Removed by Filter") + of("Rows Removed by Index Recheck");
-                    plan.rows = plan
-                        .rows
-                        .max((of("Actual Rows") + removed) * of("Actual Loops"));
+                    let removed = of("Rows Removed by Filter") + of("Rows Removed by Index Recheck");
+                    plan.rows = plan.rows.max((of("Actual Rows") + removed) * of("Actual Loops"));
                     left.extend(["Plan", "Plans"].iter().filter_map(|key| node.remove(*key)));
                 }
                 _ => {}
@@ -233,10 +207,7 @@ impl Plan {
 
     fn uses(&self, indexes: &[&str]) {
         for index in indexes {
-            assert!(
-                self.indexes.contains(*index),
-                "{index} is not used: {self:?}"
-            );
+            assert!(self.indexes.contains(*index), "{index} is not used: {self:?}");
         }
         assert!(!self.scanned.contains("conversation_summary"), "{self:?}");
         assert!(!self.scanned.contains("user_metadata_token"), "{self:?}");
@@ -290,9 +261,7 @@ async fn every_statement_uses_its_index() {
         updated_at_ms: day("2025-01-01").timestamp_millis(),
         conversation_id: "m".into(),
     };
-    let deep = plans
-        .explain(&whole, Some(&middle), window, Question::Page)
-        .await;
+    let deep = plans.explain(&whole, Some(&middle), window, Question::Page).await;
     deep.uses(&[BY_UPDATE, BY_KEY, BY_PARENT]);
     assert!(deep.rows < 400.0, "{deep:?}");
     plans
@@ -318,14 +287,8 @@ async fn every_statement_uses_its_index() {
     own.uses(&[BY_USER, BY_KEY, BY_PARENT]);
     assert!(own.rows < 400.0, "{own:?}");
     let rare = with_key(whole.clone(), "rare");
-    assert_eq!(
-        plans.users(&rare).await,
-        Users::Listed(vec!["user1".into()])
-    );
-    plans
-        .page(&rare, window)
-        .await
-        .uses(&[BY_USER, BY_KEY, BY_PARENT]);
+    assert_eq!(plans.users(&rare).await, Users::Listed(vec!["user1".into()]));
+    plans.page(&rare, window).await.uses(&[BY_USER, BY_KEY, BY_PARENT]);
     let few = with_key(whole.clone(), "few");
     let each = plans.page(&few, Source::EachUser).await;
     each.uses(&[BY_USER, BY_KEY, BY_PARENT]);
@@ -359,10 +322,7 @@ async fn token_lookup(plans: &Plans) {
         .execute(&mut *connection)
         .await
         .unwrap();
-    let sql = format!(
-        "EXPLAIN (ANALYZE, FORMAT JSON) {}",
-        crate::users::by_token("recap_g1")
-    );
+    let sql = format!("EXPLAIN (ANALYZE, FORMAT JSON) {}", crate::users::by_token("recap_g1"));
     let row = sqlx::query(AssertSqlSafe(sql))
         .bind("big")
         .bind(tokens_of(r#"{"rare":1}"#))

@@ -1,7 +1,5 @@
 use recap_events::Change as Edit;
-use recap_store::{
-    Batch, Change, ChangeListener, create_generation, create_indexes, switch_generation,
-};
+use recap_store::{Batch, Change, ChangeListener, create_generation, create_indexes, switch_generation};
 use secrecy::SecretString;
 
 use crate::support::{Database, batch, entry, log};
@@ -37,11 +35,7 @@ async fn the_feed_tells_every_commit_in_order() {
 
     let mut profiles = batch(&log(3, 200));
     profiles.conversations.clear();
-    let organizations: Vec<_> = profiles
-        .users
-        .iter()
-        .map(|user| user.org_id.clone())
-        .collect();
+    let organizations: Vec<_> = profiles.users.iter().map(|user| user.org_id.clone()).collect();
     writer.flush(generation, &mut profiles).await.unwrap();
     let Change::Organizations(told) = listener.next().await.unwrap() else {
         panic!("organizations again");
@@ -55,10 +49,7 @@ async fn the_feed_tells_every_commit_in_order() {
         .unwrap();
     assert_eq!(listener.next().await.unwrap(), Change::Generation(new));
     for _ in 0..2 {
-        assert!(matches!(
-            other.next().await.unwrap(),
-            Change::Organizations(_)
-        ));
+        assert!(matches!(other.next().await.unwrap(), Change::Organizations(_)));
     }
     assert_eq!(other.next().await.unwrap(), Change::Generation(new));
 }

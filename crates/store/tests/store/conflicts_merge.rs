@@ -57,19 +57,15 @@ async fn a_row_that_appeared_meanwhile_is_merged() {
     first.base = Base::Absent;
     second.base = Base::Absent;
     let (mut first, mut second) = (of(first), of(second));
-    assert_eq!(
-        one.flush(generation, &mut first).await.unwrap().conflicts,
-        0
-    );
+    assert_eq!(one.flush(generation, &mut first).await.unwrap().conflicts, 0);
     let report = two.flush(generation, &mut second).await.unwrap();
     assert_eq!((report.conflicts, report.written), (1, 1));
 
-    let row: (i64, Option<String>) = sqlx::query_as(
-        "SELECT total_message_count, first_message_text FROM recap_g1.conversation_summary",
-    )
-    .fetch_one(&database.pool)
-    .await
-    .unwrap();
+    let row: (i64, Option<String>) =
+        sqlx::query_as("SELECT total_message_count, first_message_text FROM recap_g1.conversation_summary")
+            .fetch_one(&database.pool)
+            .await
+            .unwrap();
     assert_eq!(row, (2, Some("earlier".into())));
 }
 
@@ -80,22 +76,12 @@ async fn halves_of_a_call_and_the_text_survive_stale_states() {
     let database = Database::new().await;
     let generation = database.live().await;
     let (one, two) = (database.writer(1), database.writer(2));
-    let mut mine = of(entry(
-        "org",
-        "c",
-        "e1",
-        1_000_000,
-        &message("m1", 1_000, "kept"),
-    ));
+    let mut mine = of(entry("org", "c", "e1", 1_000_000, &message("m1", 1_000, "kept")));
     one.flush(generation, &mut mine).await.unwrap();
     let mut theirs = mine.clone();
     let at = recap_events::Micros;
-    mine.conversations[0]
-        .delta
-        .apply("e2", at(2_000_000), &started());
-    theirs.conversations[0]
-        .delta
-        .apply("e3", at(3_000_000), &finished());
+    mine.conversations[0].delta.apply("e2", at(2_000_000), &started());
+    theirs.conversations[0].delta.apply("e3", at(3_000_000), &finished());
     one.flush(generation, &mut mine).await.unwrap();
     let report = two.flush(generation, &mut theirs).await.unwrap();
     assert_eq!(report.conflicts, 1);
@@ -104,11 +90,10 @@ async fn halves_of_a_call_and_the_text_survive_stale_states() {
     let call = stored.tool_calls.values().next().unwrap();
     assert_eq!(call.args.as_deref(), Some("{\"q\":1.0}"));
     assert_eq!(call.result.as_deref(), Some("[1e400]"));
-    let text: Option<String> =
-        sqlx::query_scalar("SELECT first_message_text FROM recap_g1.conversation_summary")
-            .fetch_one(&database.pool)
-            .await
-            .unwrap();
+    let text: Option<String> = sqlx::query_scalar("SELECT first_message_text FROM recap_g1.conversation_summary")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
     assert_eq!(text.as_deref(), Some("kept"));
 }
 
@@ -118,19 +103,11 @@ async fn a_superseded_payload_of_a_stale_writer_is_dropped() {
     let database = Database::new().await;
     let generation = database.live().await;
     let (one, two) = (database.writer(1), database.writer(2));
-    let mut base = of(entry(
-        "org",
-        "c",
-        "e1",
-        1_000_000,
-        &message("m1", 1_000, "hi"),
-    ));
+    let mut base = of(entry("org", "c", "e1", 1_000_000, &message("m1", 1_000, "hi")));
     one.flush(generation, &mut base).await.unwrap();
     let mut stale = base.clone();
     let at = recap_events::Micros;
-    base.conversations[0]
-        .delta
-        .apply("e9", at(9_000_000), &finished());
+    base.conversations[0].delta.apply("e9", at(9_000_000), &finished());
     one.flush(generation, &mut base).await.unwrap();
 
     let older = Change::ToolCallFinished(ToolCallFinished {
@@ -140,14 +117,9 @@ async fn a_superseded_payload_of_a_stale_writer_is_dropped() {
         error: None,
         finished_at: None,
     });
-    stale.conversations[0]
-        .delta
-        .apply("e5", at(5_000_000), &older);
+    stale.conversations[0].delta.apply("e5", at(5_000_000), &older);
     let report = two.flush(generation, &mut stale).await.unwrap();
-    assert_eq!(
-        (report.conflicts, report.written, report.payloads),
-        (1, 0, 0)
-    );
+    assert_eq!((report.conflicts, report.written, report.payloads), (1, 0, 0));
     let stored = table::read(&database.pool, generation).await;
     let call = stored.tool_calls.values().next().unwrap();
     assert_eq!(call.result.as_deref(), Some("[1e400]"));

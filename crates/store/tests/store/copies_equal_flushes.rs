@@ -21,14 +21,8 @@ async fn copies_leave_the_rows_of_the_fold_or_nothing() {
         conversations: Vec::new(),
         ..batch(&values)
     };
-    writer
-        .flush_building(building, &mut profiles.clone())
-        .await
-        .unwrap();
-    let report = writer
-        .copy_building(building, &mut absent(batch(first)))
-        .await
-        .unwrap();
+    writer.flush_building(building, &mut profiles.clone()).await.unwrap();
+    let report = writer.copy_building(building, &mut absent(batch(first))).await.unwrap();
     assert!(report.written > 50 && report.payloads > 50, "{report:?}");
     let mut expected = fold::tables(&batch(first));
     let profiles = fold::tables(&profiles);
@@ -37,10 +31,7 @@ async fn copies_leave_the_rows_of_the_fold_or_nothing() {
 
     let mut again = absent(batch(others));
     let refused = writer.copy_building(building, &mut again).await;
-    assert!(
-        matches!(refused, Err(FlushError::Refused(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(FlushError::Refused(_))), "{refused:?}");
     assert_eq!(table::read(&database.pool, building).await, expected);
     let mut again = Batch {
         conversations: again,

@@ -1,7 +1,5 @@
 use recap_events::{Micros, RawJson, UserProfile};
-use recap_store::{
-    Batch, GenerationId, UserWrite, create_generation, create_indexes, switch_generation,
-};
+use recap_store::{Batch, GenerationId, UserWrite, create_generation, create_indexes, switch_generation};
 
 use crate::support::{Database, table};
 
@@ -42,13 +40,8 @@ async fn erasure_reaches_every_generation_and_stays() {
     writer.flush(kept, &mut user("e1", 1, false)).await.unwrap();
     let live = create_generation(&database.pool).await.unwrap();
     create_indexes(&database.pool, live).await.unwrap();
-    writer
-        .flush_building(live, &mut user("e1", 1, false))
-        .await
-        .unwrap();
-    switch_generation(&database.pool, kept, live, &[], &[])
-        .await
-        .unwrap();
+    writer.flush_building(live, &mut user("e1", 1, false)).await.unwrap();
+    switch_generation(&database.pool, kept, live, &[], &[]).await.unwrap();
     let building = create_generation(&database.pool).await.unwrap();
     writer
         .flush_building(building, &mut user("e1", 1, false))

@@ -27,11 +27,7 @@ fn add(delta: &mut Delta, number: i64) {
         agent_id: None,
         upstream_conversation_id: None,
     });
-    delta.apply(
-        &format!("event-{number:06}"),
-        Micros(number * 1_000),
-        &change,
-    );
+    delta.apply(&format!("event-{number:06}"), Micros(number * 1_000), &change);
 }
 
 fn of(delta: Delta) -> Batch {
@@ -71,29 +67,18 @@ async fn one_message_more_writes_one_part() {
     add(&mut all, MESSAGES);
     writer.flush(generation, &mut giant).await.unwrap();
     let after = parts(&database).await;
-    let changed = before
-        .iter()
-        .filter(|(part, (ctid, _))| after[part].0 != *ctid)
-        .count();
+    let changed = before.iter().filter(|(part, (ctid, _))| after[part].0 != *ctid).count();
     assert_eq!((after.len(), changed), (before.len(), 1));
 
     add(&mut stale.conversations[0].delta, MESSAGES + 1);
     add(&mut all, MESSAGES + 1);
-    let report = database
-        .writer(2)
-        .flush(generation, &mut stale)
-        .await
-        .unwrap();
+    let report = database.writer(2).flush(generation, &mut stale).await.unwrap();
     assert_eq!(report.conflicts, 1);
     // One who knows nothing reads it whole, adds a message and finds the rest unchanged.
     let mut cold = Delta::default();
     add(&mut cold, MESSAGES + 2);
     add(&mut all, MESSAGES + 2);
-    database
-        .writer(3)
-        .flush(generation, &mut of(cold))
-        .await
-        .unwrap();
+    database.writer(3).flush(generation, &mut of(cold)).await.unwrap();
 
     let main: Vec<u8> = sqlx::query_scalar("SELECT state FROM recap_g1.conversation_summary")
         .fetch_one(&database.pool)

@@ -7,10 +7,7 @@ use crate::support::Database;
 async fn migrating_is_idempotent_and_checked() {
     let database = Database::empty().await;
     let pool = &database.pool;
-    assert!(matches!(
-        check_schema(pool).await,
-        Err(SchemaError::NotMigrated)
-    ));
+    assert!(matches!(check_schema(pool).await, Err(SchemaError::NotMigrated)));
     let (one, two) = tokio::join!(migrate(pool), migrate(pool));
     one.unwrap();
     two.unwrap();
@@ -47,14 +44,8 @@ async fn migrating_is_idempotent_and_checked() {
         .execute(pool)
         .await
         .unwrap();
-    assert!(matches!(
-        check_schema(pool).await,
-        Err(SchemaError::Changed(1))
-    ));
-    sqlx::query("DELETE FROM recap.migration")
-        .execute(pool)
-        .await
-        .unwrap();
+    assert!(matches!(check_schema(pool).await, Err(SchemaError::Changed(1))));
+    sqlx::query("DELETE FROM recap.migration").execute(pool).await.unwrap();
     assert!(matches!(
         check_schema(pool).await,
         Err(SchemaError::Behind { applied: 0, .. })

@@ -25,10 +25,7 @@ async fn the_greatest_order_key_wins() {
         user("B", 5, None),
     ];
     for split in 0..=revisions.len() {
-        for (round, part) in [&revisions[split..], &revisions[..split]]
-            .into_iter()
-            .enumerate()
-        {
+        for (round, part) in [&revisions[split..], &revisions[..split]].into_iter().enumerate() {
             let mut batch = Batch {
                 users: part.to_vec(),
                 ..Batch::default()

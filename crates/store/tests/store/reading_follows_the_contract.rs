@@ -2,13 +2,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::DateTime;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use recap_events::{
-    Change, ConversationFields, Message, Micros, Millis, RawJson, Usage, UserProfile,
-};
-use recap_store::{
-    Batch, ConversationKey, Entry, Filter, Include, MetadataFilter, Node, Snapshot, Stats,
-    UserWrite,
-};
+use recap_events::{Change, ConversationFields, Message, Micros, Millis, RawJson, Usage, UserProfile};
+use recap_store::{Batch, ConversationKey, Entry, Filter, Include, MetadataFilter, Node, Snapshot, Stats, UserWrite};
 use recap_summary::{Columns, Delta};
 use serde_json::Value;
 
@@ -56,10 +51,7 @@ fn conversations(random: &mut StdRng) -> BTreeMap<String, Delta> {
             let parent = format!("cycle{length}-{}", (link + 1) % length);
             parents.push((format!("cycle{length}-{link}"), Some(parent)));
         }
-        parents.push((
-            format!("below-cycle{length}"),
-            Some(format!("cycle{length}-0")),
-        ));
+        parents.push((format!("below-cycle{length}"), Some(format!("cycle{length}-0"))));
     }
     parents.push(("lost".into(), Some("nowhere".into())));
     parents.push(("foreign".into(), Some("only-theirs".into())));
@@ -109,11 +101,7 @@ fn conversation(random: &mut StdRng, id: &str, parent: Option<&str>) -> Delta {
             agent_id: None,
             upstream_conversation_id: None,
         };
-        delta.apply(
-            &format!("{id}-m{number}"),
-            Micros(0),
-            &Change::Message(message),
-        );
+        delta.apply(&format!("{id}-m{number}"), Micros(0), &Change::Message(message));
     }
     if free && random.random_bool(0.1) {
         delta.apply(&format!("{id}-d"), Micros(1), &Change::Deleted);
@@ -189,9 +177,7 @@ fn matches(known: &Known, filter: &Filter) -> bool {
             .user_id
             .as_ref()
             .is_none_or(|user| columns.user_id.as_ref() == Some(user))
-        && filter
-            .agent_id
-            .is_none_or(|agent| columns.agent_id == Some(agent))
+        && filter.agent_id.is_none_or(|agent| columns.agent_id == Some(agent))
         && filter.metadata.as_ref().is_none_or(|metadata| {
             columns
                 .user_id
@@ -224,24 +210,17 @@ fn expected_tree(all: &[Known], filter: &Filter) -> Vec<String> {
         }
     }
     in_order(&mut top);
-    top.into_iter()
-        .map(|known| write(known, &mut children))
-        .collect()
+    top.into_iter().map(|known| write(known, &mut children)).collect()
 }
 
 fn in_order(list: &mut [&Known]) {
-    list.sort_by(|a, b| {
-        (b.columns.updated_at, a.id.as_str()).cmp(&(a.columns.updated_at, b.id.as_str()))
-    });
+    list.sort_by(|a, b| (b.columns.updated_at, a.id.as_str()).cmp(&(a.columns.updated_at, b.id.as_str())));
 }
 
 fn write(known: &Known, children: &mut HashMap<&str, Vec<&Known>>) -> String {
     let mut below = children.remove(known.id.as_str()).unwrap_or_default();
     in_order(&mut below);
-    let below: Vec<String> = below
-        .into_iter()
-        .map(|child| write(child, children))
-        .collect();
+    let below: Vec<String> = below.into_iter().map(|child| write(child, children)).collect();
     format!("{}({})", known.id, below.join(" "))
 }
 
@@ -257,10 +236,7 @@ fn expected_stats(all: &[Known], filter: &Filter) -> Stats {
         .map(|known| &known.columns)
         .collect();
     let sum = |get: fn(&Columns) -> i64| matching.iter().map(|columns| get(columns)).sum();
-    let users: HashSet<_> = matching
-        .iter()
-        .filter_map(|c| c.user_id.as_deref())
-        .collect();
+    let users: HashSet<_> = matching.iter().filter_map(|c| c.user_id.as_deref()).collect();
     let agents: HashSet<_> = matching.iter().filter_map(|c| c.agent_id).collect();
     Stats {
         conversation_count: i64::try_from(matching.len()).unwrap(),
@@ -284,24 +260,21 @@ fn filter(random: &mut StdRng) -> Filter {
         1 => (random.random_range(0..25), random.random_range(25..50)),
         _ => (20, 22),
     };
-    let pick =
-        |random: &mut StdRng, from: &[&str]| from[random.random_range(0..from.len())].to_owned();
-    let metadata = random
-        .random_bool(0.6)
-        .then(|| match random.random_range(0..3) {
-            0 => MetadataFilter {
-                key: Some(pick(random, &KEYS)),
-                value: None,
-            },
-            1 => MetadataFilter {
-                key: None,
-                value: Some(pick(random, &VALUES)),
-            },
-            _ => MetadataFilter {
-                key: Some(pick(random, &KEYS)),
-                value: Some(pick(random, &VALUES)),
-            },
-        });
+    let pick = |random: &mut StdRng, from: &[&str]| from[random.random_range(0..from.len())].to_owned();
+    let metadata = random.random_bool(0.6).then(|| match random.random_range(0..3) {
+        0 => MetadataFilter {
+            key: Some(pick(random, &KEYS)),
+            value: None,
+        },
+        1 => MetadataFilter {
+            key: None,
+            value: Some(pick(random, &VALUES)),
+        },
+        _ => MetadataFilter {
+            key: Some(pick(random, &KEYS)),
+            value: Some(pick(random, &VALUES)),
+        },
+    });
     Filter {
         // Below the millisecond nothing counts.
         from: moment(from) + chrono::Duration::microseconds(999),
@@ -372,20 +345,13 @@ async fn answers_equal_a_naive_evaluation() {
     };
     // Another organization has the same ids, and the parent that one of ours names.
     let mut theirs = conversations(&mut random);
-    theirs.insert(
-        "only-theirs".into(),
-        conversation(&mut random, "only-theirs", None),
-    );
+    theirs.insert("only-theirs".into(), conversation(&mut random, "only-theirs", None));
     let mut batch = Batch {
         conversations: of("org", deltas).chain(of("other", theirs)).collect(),
         users: users(),
         agents: Vec::new(),
     };
-    database
-        .writer(1)
-        .flush(generation, &mut batch)
-        .await
-        .unwrap();
+    database.writer(1).flush(generation, &mut batch).await.unwrap();
 
     let reader = database.reader();
     let mut nested = 0;
@@ -396,23 +362,15 @@ async fn answers_equal_a_naive_evaluation() {
         let tree = read_tree(&mut snapshot, &filter, limit).await;
         assert_eq!(tree, expected_tree(&all, &filter), "{filter:?}");
         nested += tree.iter().filter(|tree| tree.contains("))")).count();
-        let mut matching: Vec<&Known> =
-            all.iter().filter(|known| matches(known, &filter)).collect();
+        let mut matching: Vec<&Known> = all.iter().filter(|known| matches(known, &filter)).collect();
         in_order(&mut matching);
         let flat: Vec<&str> = matching.iter().map(|known| known.id.as_str()).collect();
-        assert_eq!(
-            read_flat(&mut snapshot, &filter, limit).await,
-            flat,
-            "{filter:?}"
-        );
+        assert_eq!(read_flat(&mut snapshot, &filter, limit).await, flat, "{filter:?}");
         let stats = snapshot.stats(&filter).await.unwrap();
         assert_eq!(stats, expected_stats(&all, &filter), "{filter:?}");
         snapshot.finish().await.unwrap();
     }
-    assert!(
-        nested > 200,
-        "only {nested} nested trees: nothing was proved"
-    );
+    assert!(nested > 200, "only {nested} nested trees: nothing was proved");
 }
 
 /// Of chains of matching ancestors 32 links nest and the rest stands at the top.
@@ -430,11 +388,7 @@ async fn thirty_two_ancestors_nest_and_a_thirty_third_does_not() {
             .conversations
             .push(Entry::unknown(ConversationKey::new("org", id), delta));
     }
-    database
-        .writer(1)
-        .flush(generation, &mut batch)
-        .await
-        .unwrap();
+    database.writer(1).flush(generation, &mut batch).await.unwrap();
     let moment = |ms: i64| DateTime::from_timestamp_millis(ms).unwrap();
     let filter = Filter {
         from: moment(0),

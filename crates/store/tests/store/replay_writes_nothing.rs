@@ -6,11 +6,7 @@ async fn a_replay_costs_reads_only() {
     let database = Database::new().await;
     let generation = database.live().await;
     let values = log(5, 3_000);
-    database
-        .writer(1)
-        .flush(generation, &mut batch(&values))
-        .await
-        .unwrap();
+    database.writer(1).flush(generation, &mut batch(&values)).await.unwrap();
     let before = table::physical(&database.pool, generation).await;
 
     let writer = database.writer(2);
@@ -19,10 +15,7 @@ async fn a_replay_costs_reads_only() {
         let conversations = u64::try_from(again.conversations.len()).unwrap();
         let report = writer.flush(generation, &mut again).await.unwrap();
         assert_eq!(report.unchanged, conversations);
-        assert_eq!(
-            (report.written, report.payloads, report.profiles),
-            (0, 0, 0)
-        );
+        assert_eq!((report.written, report.payloads, report.profiles), (0, 0, 0));
     }
     assert_eq!(before, table::physical(&database.pool, generation).await);
 }

@@ -1,8 +1,7 @@
 use std::borrow::Cow;
 
-use sqlx::{AssertSqlSafe, PgConnection, Row as _};
-
 use recap_store::{Batch, Filter, GenerationId, Include, Snapshot, Writer};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use crate::support::{Database, batch, log};
 
@@ -30,16 +29,11 @@ async fn the_role_reads_one_organization_and_writes_nothing() {
     let database = Database::new().await;
     let generation = database.live().await;
     let values = log(9, 3_000);
-    database
-        .writer(1)
-        .flush(generation, &mut batch(&values))
+    database.writer(1).flush(generation, &mut batch(&values)).await.unwrap();
+    let organizations: Vec<String> = sqlx::query_scalar("SELECT DISTINCT org_id FROM recap_g1.conversation_summary")
+        .fetch_all(&database.pool)
         .await
         .unwrap();
-    let organizations: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT org_id FROM recap_g1.conversation_summary")
-            .fetch_all(&database.pool)
-            .await
-            .unwrap();
     assert!(organizations.len() > 1);
 
     let mut connection = database.pool.acquire().await.unwrap();
@@ -56,22 +50,11 @@ async fn the_role_reads_one_organization_and_writes_nothing() {
     }
     for org_id in &organizations {
         let set = "SELECT set_config('recap.org_id', $1, false)";
-        sqlx::query(set)
-            .bind(org_id)
-            .execute(&mut *connection)
-            .await
-            .unwrap();
+        sqlx::query(set).bind(org_id).execute(&mut *connection).await.unwrap();
         for table in TABLES {
-            assert!(
-                count(&mut connection, table, "true").await > 0,
-                "{table} of {org_id}"
-            );
+            assert!(count(&mut connection, table, "true").await > 0, "{table} of {org_id}");
             let others = format!("org_id <> '{org_id}'");
-            assert_eq!(
-                count(&mut connection, table, &others).await,
-                0,
-                "{table} of others"
-            );
+            assert_eq!(count(&mut connection, table, &others).await, 0, "{table} of others");
         }
     }
     for attempt in [
@@ -84,10 +67,7 @@ async fn the_role_reads_one_organization_and_writes_nothing() {
         "DROP TABLE recap_g1.tool_call",
         "TRUNCATE recap_g1.feedback",
     ] {
-        let refused = sqlx::raw_sql(attempt)
-            .execute(&mut *connection)
-            .await
-            .unwrap_err();
+        let refused = sqlx::raw_sql(attempt).execute(&mut *connection).await.unwrap_err();
         let code = refused
             .as_database_error()
             .and_then(|error| error.code().map(Cow::into_owned));
@@ -122,14 +102,8 @@ async fn an_organization_does_not_outlive_its_snapshot() {
         .await
         .unwrap();
     assert!(count(&mut connection, "conversation_summary", "true").await > 0);
-    sqlx::raw_sql("COMMIT")
-        .execute(&mut *connection)
-        .await
-        .unwrap();
-    assert_eq!(
-        count(&mut connection, "conversation_summary", "true").await,
-        0
-    );
+    sqlx::raw_sql("COMMIT").execute(&mut *connection).await.unwrap();
+    assert_eq!(count(&mut connection, "conversation_summary", "true").await, 0);
     connection.close_on_drop();
 }
 

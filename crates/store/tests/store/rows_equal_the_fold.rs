@@ -1,6 +1,7 @@
+use std::collections::BTreeMap;
+
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use recap_store::{Base, Batch, Entry};
-use std::collections::BTreeMap;
 
 use crate::support::{Database, batch, fold, log, table};
 

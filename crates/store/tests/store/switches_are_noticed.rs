@@ -1,7 +1,7 @@
 use recap_events::Change;
 use recap_store::{
-    Batch, FlushError, GenerationError, GenerationOffset, GenerationStatus, create_generation,
-    create_indexes, discard_generation, generation_offsets, list_generations, switch_generation,
+    Batch, FlushError, GenerationError, GenerationOffset, GenerationStatus, create_generation, create_indexes,
+    discard_generation, generation_offsets, list_generations, switch_generation,
 };
 
 use crate::support::{Database, entry};
@@ -39,20 +39,14 @@ async fn a_flush_into_a_generation_that_is_not_live_is_refused() {
     let refused = writer.flush(old, &mut some()).await;
     assert!(matches!(refused, Err(FlushError::GenerationChanged { live }) if live == new));
     writer.flush(new, &mut some()).await.unwrap();
-    assert_eq!(
-        generation_offsets(&database.pool, old).await.unwrap(),
-        offsets
-    );
+    assert_eq!(generation_offsets(&database.pool, old).await.unwrap(), offsets);
     let again = switch_generation(&database.pool, old, new, &[], &[]).await;
     assert!(matches!(again, Err(GenerationError::Changed { live }) if live == new));
     let status = |all: &[recap_store::Generation]| -> Vec<GenerationStatus> {
         all.iter().map(|generation| generation.status).collect()
     };
     let all = list_generations(&database.pool).await.unwrap();
-    assert_eq!(
-        status(&all),
-        [GenerationStatus::Kept, GenerationStatus::Live]
-    );
+    assert_eq!(status(&all), [GenerationStatus::Kept, GenerationStatus::Live]);
 
     let live = discard_generation(&database.pool, new).await;
     assert!(matches!(live, Err(GenerationError::Live(_))));

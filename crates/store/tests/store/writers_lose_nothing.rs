@@ -27,10 +27,7 @@ async fn writers_with_stale_states_lose_nothing() {
     for task in tasks {
         conflicts += task.await.unwrap();
     }
-    assert!(
-        conflicts > 100,
-        "only {conflicts} conflicts: nothing was proved"
-    );
+    assert!(conflicts > 100, "only {conflicts} conflicts: nothing was proved");
     let stored = table::read(&database.pool, generation).await;
     assert_eq!(stored, fold::tables(&batch(values.iter())));
 }

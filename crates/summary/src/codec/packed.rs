@@ -70,8 +70,7 @@ pub(super) fn read_id(reader: &mut Reader<'_>, kind: u16, millis: i64) -> Result
     match kind {
         TEXT => {
             let length = reader.length(1)?;
-            let text = str::from_utf8(reader.raw(length)?)
-                .map_err(|_| StateError::Corrupt("an id is not UTF-8"))?;
+            let text = str::from_utf8(reader.raw(length)?).map_err(|_| StateError::Corrupt("an id is not UTF-8"))?;
             Ok(Id::new(text))
         }
         UUID => reader.array().map(Id::from_uuid),
@@ -92,9 +91,7 @@ fn read_near(reader: &mut Reader<'_>, millis: i64) -> Result<[u8; 16], StateErro
 }
 
 fn leading_millis(bytes: &[u8; 16]) -> i64 {
-    bytes[..6]
-        .iter()
-        .fold(0, |millis, byte| millis << 8 | i64::from(*byte))
+    bytes[..6].iter().fold(0, |millis, byte| millis << 8 | i64::from(*byte))
 }
 
 /// An event's time as whole milliseconds and the microseconds beyond them, mostly none.
@@ -105,11 +102,7 @@ pub(super) fn split(time: Micros) -> (i64, u16) {
 }
 
 /// Reads what [`write_time`] wrote, after `millis`; returns the time and its milliseconds.
-pub(super) fn read_time(
-    reader: &mut Reader<'_>,
-    has_micros: bool,
-    millis: i64,
-) -> Result<(Micros, i64), StateError> {
+pub(super) fn read_time(reader: &mut Reader<'_>, has_micros: bool, millis: i64) -> Result<(Micros, i64), StateError> {
     let millis = millis.wrapping_add(reader.signed()?);
     let micros = if has_micros { reader.number()? } else { 0 };
     let micros = i64::try_from(micros)

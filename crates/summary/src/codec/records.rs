@@ -72,8 +72,7 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Part, StateError> {
     let strings = reader.length(1)?;
     for _ in 0..strings {
         let length = reader.length(1)?;
-        let text = str::from_utf8(reader.raw(length)?)
-            .map_err(|_| StateError::Corrupt("a string is not UTF-8"))?;
+        let text = str::from_utf8(reader.raw(length)?).map_err(|_| StateError::Corrupt("a string is not UTF-8"))?;
         part.symbols.push(text);
     }
     let mut millis = 0;
@@ -173,11 +172,7 @@ fn write_message(writer: &mut Writer, message: &Message, numbers: &[u64], before
     time.0
 }
 
-fn read_message(
-    reader: &mut Reader<'_>,
-    symbols: &Symbols,
-    millis: &mut i64,
-) -> Result<Message, StateError> {
+fn read_message(reader: &mut Reader<'_>, symbols: &Symbols, millis: &mut i64) -> Result<Message, StateError> {
     let flags = read_flags(reader, MESSAGE_FLAGS)?;
     let has = |flag: u16| flags & flag != 0;
     let time;
@@ -191,11 +186,7 @@ fn read_message(
         (0, 0)
     };
     let total = has(HAS_TOTAL).then(|| reader.count()).transpose()?;
-    let attachments = if has(HAS_ATTACHMENTS) {
-        reader.count()?
-    } else {
-        0
-    };
+    let attachments = if has(HAS_ATTACHMENTS) { reader.count()? } else { 0 };
     let mut symbol = |there: bool| {
         if !there {
             return Ok(Symbol::NONE);

@@ -195,10 +195,7 @@ impl Decoder<'_, '_> {
     fn key(&mut self) -> Result<Key, StateError> {
         let flags = u16::from(self.reader.byte()?);
         if flags == SAME_KEY {
-            return self
-                .key
-                .clone()
-                .ok_or(StateError::Corrupt("no key to repeat"));
+            return self.key.clone().ok_or(StateError::Corrupt("no key to repeat"));
         }
         if flags & !(KIND_MASK | KEY_MICROS) != 0 {
             return Err(StateError::Corrupt("an unknown flag"));

@@ -1,8 +1,7 @@
 //! How each kind of event changes the state.
 
 use recap_events::{
-    Change, ERASED_CONTENT, FeedbackSubmitted, Message, Micros, RawJson, ToolCallFinished,
-    ToolCallStarted,
+    Change, ERASED_CONTENT, FeedbackSubmitted, Message, Micros, RawJson, ToolCallFinished, ToolCallStarted,
 };
 
 use super::Conversation;
@@ -120,12 +119,11 @@ impl Conversation {
                 verdict,
             })
         };
-        self.put(Id::new(feedback_id), put)
-            .then(|| Payload::Feedback {
-                feedback_id: feedback_id.to_owned(),
-                stamp,
-                row: submitted.map(|(_, row)| row()),
-            })
+        self.put(Id::new(feedback_id), put).then(|| Payload::Feedback {
+            feedback_id: feedback_id.to_owned(),
+            stamp,
+            row: submitted.map(|(_, row)| row()),
+        })
     }
 }
 

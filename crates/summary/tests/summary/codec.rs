@@ -43,12 +43,10 @@ enum Damage {
 fn damage() -> impl Strategy<Value = Damage> {
     let at = any::<prop::sample::Index>;
     prop_oneof![
-        (at(), prop::sample::select(&[0, 1, 0x7f, 0x80, 0xff][..]))
-            .prop_map(|(at, to)| Damage::Set(at, to)),
+        (at(), prop::sample::select(&[0, 1, 0x7f, 0x80, 0xff][..])).prop_map(|(at, to)| Damage::Set(at, to)),
         (at(), 0..8_u8).prop_map(|(at, bit)| Damage::Flip(at, bit)),
         at().prop_map(Damage::Cut),
-        (at(), prop::collection::vec(any::<u8>(), 1..12))
-            .prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
+        (at(), prop::collection::vec(any::<u8>(), 1..12)).prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
     ]
 }
 

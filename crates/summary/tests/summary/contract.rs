@@ -5,12 +5,7 @@ use recap_summary::{Conversation, FirstText};
 
 const SECOND: i64 = 1_000_000;
 
-fn message(
-    id: &'static str,
-    role: &'static str,
-    created_s: i64,
-    text: Option<&'static str>,
-) -> Message<'static> {
+fn message(id: &'static str, role: &'static str, created_s: i64, text: Option<&'static str>) -> Message<'static> {
     Message {
         message_id: id.into(),
         role: role.into(),
@@ -53,11 +48,7 @@ fn the_first_text_is_not_the_systems() {
             1,
             Change::Message(message("m1", "system", 1, Some("You are helpful"))),
         ),
-        (
-            "b",
-            2,
-            Change::Message(message("m2", "user", 2, Some("Hi"))),
-        ),
+        ("b", 2, Change::Message(message("m2", "user", 2, Some("Hi")))),
     ]);
     assert_eq!(text.as_deref(), Some("Hi"));
 }
@@ -65,16 +56,8 @@ fn the_first_text_is_not_the_systems() {
 #[test]
 fn a_revision_redacts_the_first_text_for_good() {
     let mut events = vec![
-        (
-            "a",
-            1,
-            Change::Message(message("m1", "user", 1, Some("secret"))),
-        ),
-        (
-            "b",
-            2,
-            Change::Message(message("m2", "user", 2, Some("Hi"))),
-        ),
+        ("a", 1, Change::Message(message("m1", "user", 1, Some("secret")))),
+        ("b", 2, Change::Message(message("m2", "user", 2, Some("Hi")))),
         ("c", 3, Change::Message(message("m1", "user", 1, None))),
     ];
     assert_eq!(first_text(&events), None);
@@ -85,29 +68,17 @@ fn a_revision_redacts_the_first_text_for_good() {
     events[2].2 = Change::Message(message("m1", "user", 1, Some("revised")));
     assert_eq!(first_text(&events).as_deref(), Some("revised"));
     // So is an earlier message that arrives late.
-    events.push((
-        "d",
-        4,
-        Change::Message(message("m0", "tool", 0, Some("earliest"))),
-    ));
+    events.push(("d", 4, Change::Message(message("m0", "tool", 0, Some("earliest")))));
     assert_eq!(first_text(&events).as_deref(), Some("earliest"));
 }
 
 #[test]
 fn a_redacted_text_is_taken_out_of_the_row() {
-    let stored = fold(&[(
-        "a",
-        1,
-        Change::Message(message("m1", "user", 1, Some("secret"))),
-    )]);
+    let stored = fold(&[("a", 1, Change::Message(message("m1", "user", 1, Some("secret"))))]);
     let encoded = stored.encode_whole();
     let mut stored = Conversation::decode(&encoded.main, &encoded.parts).unwrap();
     assert_eq!(stored.first_text(), FirstText::Unchanged);
-    let redaction = fold(&[(
-        "b",
-        2,
-        Change::Message(message("m1", "system", 1, Some("hidden"))),
-    )]);
+    let redaction = fold(&[("b", 2, Change::Message(message("m1", "system", 1, Some("hidden"))))]);
     stored.merge(&redaction);
     assert!(stored.is_dirty());
     assert_eq!(stored.first_text(), FirstText::Set(None));
@@ -175,10 +146,6 @@ fn the_owner_is_the_conversations_own_word_before_any_messages() {
         })
     };
     events.extend([("c", 0, own("first")), ("d", 3, own("last"))]);
-    events.push((
-        "e",
-        4,
-        Change::Upserted(recap_events::ConversationFields::default()),
-    ));
+    events.push(("e", 4, Change::Upserted(recap_events::ConversationFields::default())));
     assert_eq!(fold(&events).columns().user_id.as_deref(), Some("last"));
 }

@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use recap_events::{
-    Change, ConversationFields, FeedbackSubmitted, Message, Micros, Millis, RawJson,
-    ToolCallFinished, ToolCallStarted, Usage,
+    Change, ConversationFields, FeedbackSubmitted, Message, Micros, Millis, RawJson, ToolCallFinished, ToolCallStarted,
+    Usage,
 };
 use recap_summary::Conversation;
 

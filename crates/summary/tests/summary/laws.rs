@@ -94,10 +94,7 @@ fn run(part_bytes: usize, stream: &[Event], steps: &[Step]) -> Table {
         }
     }
     for event in queue {
-        writers[0]
-            .0
-            .delta
-            .apply(&event.id, event.time, &event.change);
+        writers[0].0.delta.apply(&event.id, event.time, &event.change);
     }
     for (writer, _) in &mut writers {
         writer.flush(&mut table);

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use recap_events::{
-    Change, ERASED_CONTENT, FeedbackSubmitted, Message, Micros, Millis, RawJson, ToolCallFinished,
-    ToolCallStarted, text_content_hash,
+    Change, ERASED_CONTENT, FeedbackSubmitted, Message, Micros, Millis, RawJson, ToolCallFinished, ToolCallStarted,
+    text_content_hash,
 };
 
 /// An event of one conversation.
@@ -168,15 +168,8 @@ fn times(shown: &mut Shown, events: &[Event]) {
             _ => vec![millis(event.time)],
         })
         .min();
-    shown.created_at = said
-        .map(|(_, created_at)| created_at)
-        .or(earliest)
-        .unwrap_or_default();
-    shown.updated_at = events
-        .iter()
-        .map(|event| millis(event.time))
-        .max()
-        .unwrap_or_default();
+    shown.created_at = said.map(|(_, created_at)| created_at).or(earliest).unwrap_or_default();
+    shown.updated_at = events.iter().map(|event| millis(event.time)).max().unwrap_or_default();
     let deletion = events
         .iter()
         .filter_map(|event| match event.change {
@@ -218,14 +211,10 @@ fn fields(shown: &mut Shown, events: &[Event]) {
             _ => None,
         }
     }
-    shown.user_id = owned(pick(
-        events,
-        upserted(|fields| fields.user_id.as_deref()),
-        |message| message.user_id.as_deref(),
-    ));
-    shown.agent_id = pick(events, upserted(|fields| fields.agent_id), |message| {
-        message.agent_id
-    });
+    shown.user_id = owned(pick(events, upserted(|fields| fields.user_id.as_deref()), |message| {
+        message.user_id.as_deref()
+    }));
+    shown.agent_id = pick(events, upserted(|fields| fields.agent_id), |message| message.agent_id);
     shown.upstream_conversation_id = owned(pick(
         events,
         upserted(|fields| fields.upstream_conversation_id.as_deref()),
@@ -238,9 +227,7 @@ fn first_text<'a>(
     messages: impl Iterator<Item = (&'a Event, &'a str, &'a Message<'static>)>,
     revisions: &BTreeMap<&str, (&Event, &Message<'_>)>,
 ) {
-    let mut candidates: Vec<_> = messages
-        .filter(|(_, _, message)| message.role != "system")
-        .collect();
+    let mut candidates: Vec<_> = messages.filter(|(_, _, message)| message.role != "system").collect();
     // Of equal order keys, a producer's mistake, the text with the greater hash; no text is least.
     candidates.sort_by_key(|(event, _, message)| {
         let text = message.text.as_deref();
@@ -286,12 +273,7 @@ fn counts(shown: &mut Shown, messages: &[&Message<'_>]) {
             .and_then(|message| owned(text(message)))
     };
     shown.last_finish_reason = last(&|message| message.finish_reason.as_deref());
-    shown.agent_model = last(&|message| {
-        message
-            .model
-            .as_deref()
-            .filter(|_| message.role == "assistant")
-    });
+    shown.agent_model = last(&|message| message.model.as_deref().filter(|_| message.role == "assistant"));
 }
 
 fn tool_calls(events: &[Event]) -> Vec<ShownToolCall> {
@@ -309,8 +291,7 @@ fn tool_calls(events: &[Event]) -> Vec<ShownToolCall> {
         }),
         ToolCallFinished::content_hash,
     );
-    let ids: std::collections::BTreeSet<&str> =
-        started.keys().chain(finished.keys()).copied().collect();
+    let ids: std::collections::BTreeSet<&str> = started.keys().chain(finished.keys()).copied().collect();
     let json = |json: Option<&RawJson<'_>>| owned(json.map(RawJson::as_str));
     let mut calls: Vec<ShownToolCall> = ids
         .into_iter()
@@ -320,9 +301,7 @@ fn tool_calls(events: &[Event]) -> Vec<ShownToolCall> {
             let name = start.map(|(_, call)| &*call.tool_name);
             ShownToolCall {
                 tool_call_id: id.to_owned(),
-                tool_name: owned(
-                    name.or_else(|| end.and_then(|(_, call)| call.tool_name.as_deref())),
-                ),
+                tool_name: owned(name.or_else(|| end.and_then(|(_, call)| call.tool_name.as_deref()))),
                 args: start.and_then(|(_, call)| json(call.args.as_ref())),
                 result: end.and_then(|(_, call)| json(call.result.as_ref())),
                 error: end.and_then(|(_, call)| json(call.error.as_ref())),
@@ -332,8 +311,7 @@ fn tool_calls(events: &[Event]) -> Vec<ShownToolCall> {
                     (None, Some((event, _))) => millis(event.time),
                     (None, None) => unreachable!("an id of one of them"),
                 },
-                finished_at: end
-                    .map(|(event, call)| call.finished_at.unwrap_or(millis(event.time))),
+                finished_at: end.map(|(event, call)| call.finished_at.unwrap_or(millis(event.time))),
             }
         })
         .collect();
@@ -344,9 +322,7 @@ fn tool_calls(events: &[Event]) -> Vec<ShownToolCall> {
 fn feedback(shown: &mut Shown, events: &[Event]) {
     let revisions = current(
         events.iter().filter_map(|event| match &event.change {
-            Change::FeedbackSubmitted(feedback) => {
-                Some((event, &*feedback.feedback_id, Some(feedback)))
-            }
+            Change::FeedbackSubmitted(feedback) => Some((event, &*feedback.feedback_id, Some(feedback))),
             Change::FeedbackWithdrawn { feedback_id } => Some((event, &**feedback_id, None)),
             _ => None,
         }),

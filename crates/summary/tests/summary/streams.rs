@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use proptest::{prelude::*, sample::select};
 use recap_events::{
-    Change, ConversationFields, FeedbackSubmitted, Message, Micros, Millis, RawJson,
-    ToolCallFinished, ToolCallStarted, Usage,
+    Change, ConversationFields, FeedbackSubmitted, Message, Micros, Millis, RawJson, ToolCallFinished, ToolCallStarted,
+    Usage,
 };
 
 use crate::model::Event;
@@ -84,11 +84,7 @@ fn word(words: &'static [&'static str]) -> impl Strategy<Value = Cow<'static, st
 }
 
 fn owner() -> impl Strategy<Value = Cow<'static, str>> {
-    word(&[
-        "user_ada",
-        "user_lin",
-        "f47ac10b-58cc-4372-a567-0e02b2c3d479",
-    ])
+    word(&["user_ada", "user_lin", "f47ac10b-58cc-4372-a567-0e02b2c3d479"])
 }
 
 fn agent() -> impl Strategy<Value = i64> {
@@ -100,8 +96,7 @@ fn count() -> impl Strategy<Value = u32> {
 }
 
 fn json() -> impl Strategy<Value = RawJson<'static>> {
-    select(&["{}", "null", "[1,2]", "\"text\"", "1e400"][..])
-        .prop_map(|text| RawJson::parse(text).unwrap())
+    select(&["{}", "null", "[1,2]", "\"text\"", "1e400"][..]).prop_map(|text| RawJson::parse(text).unwrap())
 }
 
 fn message() -> impl Strategy<Value = Change<'static>> {
@@ -109,15 +104,7 @@ fn message() -> impl Strategy<Value = Change<'static>> {
     (
         (
             id(),
-            word(&[
-                "user",
-                "user",
-                "assistant",
-                "assistant",
-                "system",
-                "tool",
-                "User",
-            ]),
+            word(&["user", "user", "assistant", "assistant", "system", "tool", "User"]),
         ),
         (millis(), text()),
         maybe(word(&["gpt-4", "gpt-5", "claude"])),
@@ -207,18 +194,16 @@ fn submitted() -> impl Strategy<Value = Change<'static>> {
         (maybe(id()), maybe(owner())),
         maybe(millis()),
     )
-        .prop_map(
-            |(feedback_id, helpful, comment, (message_id, user_id), created_at)| {
-                Change::FeedbackSubmitted(FeedbackSubmitted {
-                    feedback_id,
-                    helpful,
-                    comment,
-                    message_id,
-                    user_id,
-                    created_at,
-                })
-            },
-        )
+        .prop_map(|(feedback_id, helpful, comment, (message_id, user_id), created_at)| {
+            Change::FeedbackSubmitted(FeedbackSubmitted {
+                feedback_id,
+                helpful,
+                comment,
+                message_id,
+                user_id,
+                created_at,
+            })
+        })
 }
 
 /// One event of any type.

@@ -90,20 +90,12 @@ impl Table {
 
     /// What a reader sees.
     pub fn shown(&self) -> Shown {
-        shown(
-            &self.columns,
-            self.text.as_deref(),
-            self.payloads.values().cloned(),
-        )
+        shown(&self.columns, self.text.as_deref(), self.payloads.values().cloned())
     }
 }
 
 /// Columns and payload rows put together as the contract says.
-pub fn shown(
-    columns: &Columns,
-    text: Option<&str>,
-    payloads: impl IntoIterator<Item = Payload>,
-) -> Shown {
+pub fn shown(columns: &Columns, text: Option<&str>, payloads: impl IntoIterator<Item = Payload>) -> Shown {
     let mut calls: BTreeMap<String, ShownToolCall> = BTreeMap::new();
     let mut feedback_data = Vec::new();
     let mut payloads: Vec<_> = payloads.into_iter().collect();
@@ -138,9 +130,7 @@ pub fn shown(
                 call.error = error;
                 call.finished_at = Some(finished_at);
             }
-            Payload::Feedback {
-                feedback_id, row, ..
-            } => feedback_data.extend(row.map(|row| ShownFeedback {
+            Payload::Feedback { feedback_id, row, .. } => feedback_data.extend(row.map(|row| ShownFeedback {
                 feedback_id,
                 helpful: row.helpful,
                 comment: row.comment,
@@ -154,10 +144,7 @@ pub fn shown(
     tool_calls.sort_by_key(|call| (call.started_at, call.tool_call_id.clone()));
     feedback_data.sort_by_key(|row| (row.created_at, row.feedback_id.clone()));
     let columns = columns.clone();
-    assert_eq!(
-        columns.tool_call_count,
-        i64::try_from(tool_calls.len()).unwrap()
-    );
+    assert_eq!(columns.tool_call_count, i64::try_from(tool_calls.len()).unwrap());
     Shown {
         created_at: columns.created_at,
         updated_at: columns.updated_at,
@@ -184,11 +171,7 @@ pub fn shown(
     }
 }
 
-fn call<'a>(
-    calls: &'a mut BTreeMap<String, ShownToolCall>,
-    id: &str,
-    started_at: Millis,
-) -> &'a mut ShownToolCall {
+fn call<'a>(calls: &'a mut BTreeMap<String, ShownToolCall>, id: &str, started_at: Millis) -> &'a mut ShownToolCall {
     calls.entry(id.to_owned()).or_insert_with(|| ShownToolCall {
         tool_call_id: id.to_owned(),
         tool_name: None,

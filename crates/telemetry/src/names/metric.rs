@@ -1,7 +1,8 @@
 //! Every metric: name, kind, unit, description, attributes and, for histograms, bucket bounds.
 
-use super::attribute as a;
 use opentelemetry_semantic_conventions::metric as semconv;
+
+use super::attribute as a;
 
 /// What a metric is to OpenTelemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,19 +44,15 @@ impl Metric {
             "1" => "_ratio",
             _ => "",
         };
-        let total = if self.kind == Kind::Counter {
-            "_total"
-        } else {
-            ""
-        };
+        let total = if self.kind == Kind::Counter { "_total" } else { "" };
         format!("{}{unit}{total}", self.name.replace('.', "_"))
     }
 }
 
 /// Seconds of serving: a cached answer takes a tenth of a millisecond, an export minutes.
 const SERVING: &[f64] = &[
-    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0,
-    2.5, 5.0, 10.0, 30.0, 120.0,
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0,
+    30.0, 120.0,
 ];
 /// Seconds of one database operation.
 const DATABASE: &[f64] = &[
@@ -107,9 +104,7 @@ const COUNTS: &[f64] = &[
     1_000_000.0,
 ];
 /// Events per row written.
-const COLLAPSE: &[f64] = &[
-    1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 50.0, 100.0, 500.0,
-];
+const COLLAPSE: &[f64] = &[1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 50.0, 100.0, 500.0];
 /// Bytes of an answer.
 const SIZES: &[f64] = &[
     256.0,
@@ -146,10 +141,7 @@ macro_rules! metrics {
     (@buckets $buckets:ident) => { $buckets };
 }
 
-const PARTITION: [&str; 2] = [
-    a::MESSAGING_DESTINATION_NAME,
-    a::MESSAGING_DESTINATION_PARTITION_ID,
-];
+const PARTITION: [&str; 2] = [a::MESSAGING_DESTINATION_NAME, a::MESSAGING_DESTINATION_PARTITION_ID];
 
 metrics! {
     // Projector: what comes in.

@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::span::Link;
-use recap_telemetry::propagation::{Producers, inject};
 use recap_telemetry::{
     LogFormat, LogOutput, OtlpProtocol, QueryMetrics, Service, Telemetry, TelemetryConfig,
+    propagation::{Producers, inject},
 };
 
 use crate::receiver::{Receiver, attribute, resource_attributes};
 
-pub async fn everything_recorded_arrives_when_telemetry_ends(
-    protocol: OtlpProtocol,
-) -> anyhow::Result<()> {
+pub async fn everything_recorded_arrives_when_telemetry_ends(protocol: OtlpProtocol) -> anyhow::Result<()> {
     let receiver = Receiver::start().await?;
     let config = TelemetryConfig {
         log: "info".into(),
@@ -34,11 +32,7 @@ pub async fn everything_recorded_arrives_when_telemetry_ends(
         inject()
     });
     let mut producers = Producers::default();
-    producers.observe(
-        headers
-            .iter()
-            .map(|(key, value)| (*key, Some(value.as_bytes()))),
-    );
+    producers.observe(headers.iter().map(|(key, value)| (*key, Some(value.as_bytes()))));
     let flush = tracing::info_span!("flush");
     producers.attach(&flush);
     flush.in_scope(|| {
@@ -59,17 +53,9 @@ pub async fn everything_recorded_arrives_when_telemetry_ends(
             .ok_or_else(|| anyhow::anyhow!("no span {name}"))
     };
     let (producer, flush, commit) = (named("producer")?, named("flush")?, named("commit")?);
-    assert_eq!(
-        flush.trace_id, producer.trace_id,
-        "one trace from the producer on"
-    );
+    assert_eq!(flush.trace_id, producer.trace_id, "one trace from the producer on");
     assert_eq!(flush.parent_span_id, producer.span_id);
-    assert!(
-        flush
-            .links
-            .iter()
-            .any(|link: &Link| link.span_id == producer.span_id)
-    );
+    assert!(flush.links.iter().any(|link: &Link| link.span_id == producer.span_id));
     assert_eq!(
         (commit.trace_id, commit.parent_span_id),
         (flush.trace_id, flush.span_id)
@@ -78,25 +64,13 @@ pub async fn everything_recorded_arrives_when_telemetry_ends(
 
     let resource = all.traces[0].resource_spans[0].resource.clone();
     let attributes = resource_attributes(resource.as_ref());
-    assert_eq!(
-        attribute(attributes, "service.version").as_deref(),
-        Some("1.2.3")
-    );
-    assert_eq!(
-        attribute(attributes, "service.namespace").as_deref(),
-        Some("recap")
-    );
+    assert_eq!(attribute(attributes, "service.version").as_deref(), Some("1.2.3"));
+    assert_eq!(attribute(attributes, "service.namespace").as_deref(), Some("recap"));
     assert!(attribute(attributes, "service.instance.id").is_some());
 
     let logs = all.log_records();
-    let (body, trace_id, fields) = logs
-        .first()
-        .ok_or_else(|| anyhow::anyhow!("no log record"))?;
-    assert_eq!(
-        (body.as_str(), logs.len()),
-        ("published", 1),
-        "debug is below RUST_LOG"
-    );
+    let (body, trace_id, fields) = logs.first().ok_or_else(|| anyhow::anyhow!("no log record"))?;
+    assert_eq!((body.as_str(), logs.len()), ("published", 1), "debug is below RUST_LOG");
     assert_eq!(*trace_id, producer.trace_id, "a log line names its trace");
     assert_eq!(attribute(fields, "partition").as_deref(), Some("7"));
 

@@ -1,35 +1,30 @@
 //! An OTLP receiver, gRPC and HTTP on one port, that keeps everything it is sent.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::post;
-use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
-    LogsService, LogsServiceServer,
+use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use opentelemetry_proto::tonic::{
+    collector::{
+        logs::v1::{
+            ExportLogsServiceRequest, ExportLogsServiceResponse,
+            logs_service_server::{LogsService, LogsServiceServer},
+        },
+        metrics::v1::{
+            ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
+    },
+    common::v1::{AnyValue, KeyValue, any_value::Value},
+    resource::v1::Resource,
+    trace::v1::Span,
 };
-use opentelemetry_proto::tonic::collector::logs::v1::{
-    ExportLogsServiceRequest, ExportLogsServiceResponse,
-};
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
-    MetricsService, MetricsServiceServer,
-};
-use opentelemetry_proto::tonic::collector::metrics::v1::{
-    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
-    TraceService, TraceServiceServer,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
@@ -93,11 +88,7 @@ impl Receiver {
     }
 
     /// Polls until `found` gives something, for at most `patience`.
-    pub async fn wait_for<T>(
-        &self,
-        patience: Duration,
-        found: impl Fn(&Received) -> Option<T>,
-    ) -> Option<T> {
+    pub async fn wait_for<T>(&self, patience: Duration, found: impl Fn(&Received) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(it) = found(&self.received()) {
@@ -113,17 +104,11 @@ impl Receiver {
 
 impl Received {
     pub fn spans(&self) -> Vec<ServiceSpan> {
-        let resources = self
-            .traces
-            .iter()
-            .flat_map(|request| &request.resource_spans);
+        let resources = self.traces.iter().flat_map(|request| &request.resource_spans);
         resources
             .flat_map(|resource| {
-                let service = attribute(
-                    resource_attributes(resource.resource.as_ref()),
-                    "service.name",
-                )
-                .unwrap_or_default();
+                let service =
+                    attribute(resource_attributes(resource.resource.as_ref()), "service.name").unwrap_or_default();
                 let spans = resource.scope_spans.iter().flat_map(|scope| &scope.spans);
                 spans
                     .map(move |span| ServiceSpan {
@@ -136,10 +121,7 @@ impl Received {
     }
 
     pub fn metric_names(&self) -> Vec<String> {
-        let resources = self
-            .metrics
-            .iter()
-            .flat_map(|request| &request.resource_metrics);
+        let resources = self.metrics.iter().flat_map(|request| &request.resource_metrics);
         let scopes = resources.flat_map(|resource| &resource.scope_metrics);
         scopes
             .flat_map(|scope| &scope.metrics)
@@ -165,22 +147,10 @@ impl Received {
 
     /// Whether `secret` occurs anywhere in anything received.
     pub fn mentions(&self, secret: &str) -> bool {
-        let holds = |bytes: Vec<u8>| {
-            bytes
-                .windows(secret.len())
-                .any(|window| window == secret.as_bytes())
-        };
-        self.traces
-            .iter()
-            .any(|request| holds(request.encode_to_vec()))
-            || self
-                .metrics
-                .iter()
-                .any(|request| holds(request.encode_to_vec()))
-            || self
-                .logs
-                .iter()
-                .any(|request| holds(request.encode_to_vec()))
+        let holds = |bytes: Vec<u8>| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        self.traces.iter().any(|request| holds(request.encode_to_vec()))
+            || self.metrics.iter().any(|request| holds(request.encode_to_vec()))
+            || self.logs.iter().any(|request| holds(request.encode_to_vec()))
     }
 }
 
@@ -214,9 +184,7 @@ async fn http_traces(State(store): State<Store>, body: Bytes) -> Result<Bytes, S
 async fn http_metrics(State(store): State<Store>, body: Bytes) -> Result<Bytes, StatusCode> {
     let request = ExportMetricsServiceRequest::decode(body).map_err(|_| StatusCode::BAD_REQUEST)?;
     store.with(|received| received.metrics.push(request));
-    Ok(ExportMetricsServiceResponse::default()
-        .encode_to_vec()
-        .into())
+    Ok(ExportMetricsServiceResponse::default().encode_to_vec().into())
 }
 
 async fn http_logs(State(store): State<Store>, body: Bytes) -> Result<Bytes, StatusCode> {

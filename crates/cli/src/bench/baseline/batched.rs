@@ -1,8 +1,10 @@
 //! Baseline B: batches into a fact table, counters by `UNNEST`.
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use rdkafka::ClientConfig;
@@ -11,8 +13,10 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _, SqlStr
 use tokio::runtime::Handle;
 
 use super::{Addition, CONVERSATION_COLUMNS, CONVERSATION_UPDATE, Fact, Profile, Step, step};
-use crate::bench::limit::decoded;
-use crate::bench::source::{Source, rate_of_shares};
+use crate::bench::{
+    limit::decoded,
+    source::{Source, rate_of_shares},
+};
 
 /// How the baseline runs.
 #[derive(Clone, Copy, Debug)]
@@ -70,9 +74,7 @@ async fn create(database: &str) -> anyhow::Result<()> {
          CREATE TABLE baseline_b.profile (org_id text COLLATE \"C\", kind text, id text COLLATE \"C\", time bigint,
              content text, PRIMARY KEY (org_id, kind, id));"
     );
-    sqlx::raw_sql(AssertSqlSafe(tables))
-        .execute(&mut connection)
-        .await?;
+    sqlx::raw_sql(AssertSqlSafe(tables)).execute(&mut connection).await?;
     Ok(connection.close().await?)
 }
 
@@ -141,11 +143,7 @@ impl Batch {
             }
             Step::Profile(profile) => {
                 let key = (event.org_id.to_string(), profile.kind, profile.id.clone());
-                if self
-                    .profiles
-                    .get(&key)
-                    .is_none_or(|known| known.time < profile.time)
-                {
+                if self.profiles.get(&key).is_none_or(|known| known.time < profile.time) {
                     self.profiles.insert(key, profile);
                 }
             }
@@ -228,12 +226,7 @@ impl Worker {
         let (first_at, first_text): (Vec<_>, Vec<_>) = additions
             .iter()
             .map(|addition| addition.first_message.as_ref())
-            .map(|first| {
-                (
-                    first.map(|first| first.0),
-                    first.and_then(|first| first.1.as_deref()),
-                )
-            })
+            .map(|first| (first.map(|first| first.0), first.and_then(|first| first.1.as_deref())))
             .unzip();
         sqlx::query(self.conversations.clone())
             .bind(facts.org_id)
@@ -250,36 +243,16 @@ impl Worker {
             .bind(facts.payload)
             .bind(orgs)
             .bind(ids)
-            .bind(
-                additions
-                    .iter()
-                    .map(|addition| addition.created_at)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                additions
-                    .iter()
-                    .map(|addition| addition.updated_at)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                additions
-                    .iter()
-                    .map(|addition| addition.deleted)
-                    .collect::<Vec<_>>(),
-            )
+            .bind(additions.iter().map(|addition| addition.created_at).collect::<Vec<_>>())
+            .bind(additions.iter().map(|addition| addition.updated_at).collect::<Vec<_>>())
+            .bind(additions.iter().map(|addition| addition.deleted).collect::<Vec<_>>())
             .bind(
                 additions
                     .iter()
                     .map(|addition| addition.user_id.as_deref())
                     .collect::<Vec<_>>(),
             )
-            .bind(
-                additions
-                    .iter()
-                    .map(|addition| addition.agent_id)
-                    .collect::<Vec<_>>(),
-            )
+            .bind(additions.iter().map(|addition| addition.agent_id).collect::<Vec<_>>())
             .bind(
                 additions
                     .iter()
@@ -313,7 +286,12 @@ async fn write_profiles(
     .bind(profiles.iter().map(|profile| profile.kind).collect::<Vec<_>>())
     .bind(profiles.iter().map(|profile| profile.id.as_str()).collect::<Vec<_>>())
     .bind(profiles.iter().map(|profile| profile.time).collect::<Vec<_>>())
-    .bind(profiles.iter().map(|profile| profile.content.as_str()).collect::<Vec<_>>())
+    .bind(
+        profiles
+            .iter()
+            .map(|profile| profile.content.as_str())
+            .collect::<Vec<_>>(),
+    )
     .execute(connection)
     .await?;
     Ok(())

@@ -1,7 +1,9 @@
 //! Baseline A: one transaction an event.
 
-use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use rdkafka::ClientConfig;
 use recap_events::{Decoded, Event};
@@ -9,8 +11,10 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _, SqlStr
 use tokio::runtime::Handle;
 
 use super::{Addition, CONVERSATION_COLUMNS, CONVERSATION_UPDATE, Fact, Profile, Step, step};
-use crate::bench::limit::decoded;
-use crate::bench::source::{Source, rate_of_shares};
+use crate::bench::{
+    limit::decoded,
+    source::{Source, rate_of_shares},
+};
 
 /// Events a second of that many workers, over at most `budget`: a rate that low needs no whole log.
 pub fn rate(
@@ -53,9 +57,7 @@ async fn create(database: &str) -> anyhow::Result<()> {
          CREATE TABLE baseline_a.profile (org_id text COLLATE \"C\", kind text, id text COLLATE \"C\", time bigint,
              content text, PRIMARY KEY (org_id, kind, id));"
     );
-    sqlx::raw_sql(AssertSqlSafe(tables))
-        .execute(&mut connection)
-        .await?;
+    sqlx::raw_sql(AssertSqlSafe(tables)).execute(&mut connection).await?;
     Ok(connection.close().await?)
 }
 

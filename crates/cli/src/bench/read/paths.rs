@@ -55,8 +55,7 @@ impl Paths {
             }
             _ => {
                 let latest = (Duration::days(340) - self.width).num_minutes();
-                let from = self.now - Duration::days(350)
-                    + Duration::minutes(small(number.wrapping_mul(31)) % latest);
+                let from = self.now - Duration::days(350) + Duration::minutes(small(number.wrapping_mul(31)) % latest);
                 format!("{LIST}{}&limit=50", Self::range(from, from + self.width))
             }
         }
@@ -65,10 +64,7 @@ impl Paths {
     /// The month two years ago that holds half of the largest organization's conversations.
     pub fn old(&self, number: u64) -> String {
         let from = self.now - Duration::days(730) - Duration::milliseconds(small(number) + 1);
-        format!(
-            "{LIST}{}&limit=50",
-            Self::range(from, from + Duration::days(31))
-        )
+        format!("{LIST}{}&limit=50", Self::range(from, from + Duration::days(31)))
     }
 
     /// One user by the metadata that only this user has.
@@ -89,10 +85,7 @@ impl Paths {
     /// Totals over the whole history.
     pub fn stats(&self, number: u64) -> String {
         let from = self.now - Duration::days(3_000) - Duration::milliseconds(small(number));
-        format!(
-            "/api/dashboard/getStats?allInOrg=true{}",
-            Self::range(from, self.now)
-        )
+        format!("/api/dashboard/getStats?allInOrg=true{}", Self::range(from, self.now))
     }
 }
 

@@ -1,7 +1,6 @@
 //! The page's statements in `pgbench`: what PostgreSQL takes for them with no service around.
 
-use std::fs;
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use recap_servers::postgres;
@@ -9,9 +8,7 @@ use recap_store::{GenerationId, PageStatements, READER_SETTINGS, live_generation
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::process::Command;
 
-use crate::bench::samples::Samples;
-use crate::bench::stack::Database;
-use crate::bench::stored::LARGEST;
+use crate::bench::{samples::Samples, stack::Database, stored::LARGEST};
 
 /// Milliseconds of each transaction: begin, name the organization, read a page of 50 with its tool calls and feedback, commit.
 /// Every one asks for another range of the last year that ends now, by prepared statements.
@@ -30,10 +27,7 @@ pub async fn run(database: &Database, clients: usize, time: Duration) -> anyhow:
         .collect();
     let output = Command::new(&program)
         .current_dir(directory.path())
-        .env(
-            "PGOPTIONS",
-            format!("-c role=recap_query {}", settings.join(" ")),
-        )
+        .env("PGOPTIONS", format!("-c role=recap_query {}", settings.join(" ")))
         .args(["--no-vacuum", "--protocol=prepared", "--log", "--jobs=1"])
         .arg(format!("--client={clients}"))
         .arg(format!("--time={}", time.as_secs().max(1)))

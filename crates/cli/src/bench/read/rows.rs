@@ -6,16 +6,17 @@ use anyhow::{Context as _, ensure};
 use chrono::Utc;
 use tokio::task::JoinSet;
 
-use super::paths::Paths;
-use super::{Bench, filled, pgbench};
-use crate::bench::freshness::start_query;
-use crate::bench::http::Client;
-use crate::bench::load::{self, Load, Target, count};
-use crate::bench::memory_server::MemoryServer;
-use crate::bench::report::{Row, Verdict, whole};
-use crate::bench::samples::Samples;
-use crate::bench::stack::Databases;
-use crate::bench::stored::{Contents, LARGEST};
+use super::{Bench, filled, paths::Paths, pgbench};
+use crate::bench::{
+    freshness::start_query,
+    http::Client,
+    load::{self, Load, Target, count},
+    memory_server::MemoryServer,
+    report::{Row, Verdict, whole},
+    samples::Samples,
+    stack::Databases,
+    stored::{Contents, LARGEST},
+};
 
 const CONNECTIONS: [usize; 3] = [1, 16, 256];
 
@@ -40,54 +41,29 @@ impl Bench {
         let (mut limits, mut cached) = (Vec::new(), Vec::new());
         for connections in CONNECTIONS {
             let same = path.clone();
-            limits.push(
-                load::run(&memory.target, connections, self.plan.time, move |_| {
-                    same.clone()
-                })
-                .await?,
-            );
+            limits.push(load::run(&memory.target, connections, self.plan.time, move |_| same.clone()).await?);
             let same = path.clone();
-            cached.push(
-                load::run(self.target(), connections, self.plan.time, move |_| {
-                    same.clone()
-                })
-                .await?,
-            );
+            cached.push(load::run(self.target(), connections, self.plan.time, move |_| same.clone()).await?);
         }
-        let rates = |loads: &[Load]| -> Vec<f64> {
-            loads.iter().map(|load| load.requests_per_second).collect()
-        };
+        let rates = |loads: &[Load]| -> Vec<f64> { loads.iter().map(|load| load.requests_per_second).collect() };
         let (limit, rate) = (rates(&limits), rates(&cached));
-        let shown = |rates: &[f64]| {
-            rates
-                .iter()
-                .map(|rate| whole(*rate))
-                .collect::<Vec<_>>()
-                .join(" / ")
-        };
+        let shown = |rates: &[f64]| rates.iter().map(|rate| whole(*rate)).collect::<Vec<_>>().join(" / ");
         let text = format!(
             "{} requests/s at 1 / 16 / 256 connections, {} bytes each",
             shown(&limit),
             client.body.len()
         );
-        self.report.add(
-            Row::new("limit", text, "1", Verdict::Reported)
-                .with("requests_per_second_16", limit[1]),
-        );
+        self.report
+            .add(Row::new("limit", text, "1", Verdict::Reported).with("requests_per_second_16", limit[1]));
         let part = rate[1] / limit[1];
         let text = format!(
             "{} requests/s, {part:.2} of the limit at 16; p99 {:.1} ms",
             shown(&rate),
             cached[1].latency.percentile(99)
         );
-        let row = Row::new(
-            "cached page",
-            text,
-            "≥ 0.7 of the limit",
-            Verdict::of(part >= 0.7),
-        )
-        .with("requests_per_second_16", rate[1])
-        .with("of_limit", part);
+        let row = Row::new("cached page", text, "≥ 0.7 of the limit", Verdict::of(part >= 0.7))
+            .with("requests_per_second_16", rate[1])
+            .with("of_limit", part);
         self.report.add(row);
         Ok(())
     }
@@ -99,13 +75,7 @@ impl Bench {
         }
         let shown: Vec<String> = loads
             .iter()
-            .map(|load| {
-                format!(
-                    "{:.1}/{:.1} ms",
-                    load.latency.median(),
-                    load.latency.percentile(99)
-                )
-            })
+            .map(|load| format!("{:.1}/{:.1} ms", load.latency.median(), load.latency.percentile(99)))
             .collect();
         let slow = loads[1].latency.percentile(99);
         let text = format!(
@@ -113,14 +83,9 @@ impl Bench {
             shown.join(", "),
             whole(loads[1].requests_per_second)
         );
-        let row = Row::new(
-            "uncached page",
-            text,
-            "p99 ≤ 10 ms at 16",
-            Verdict::of(slow <= 10.0),
-        )
-        .with("p99_ms_16", slow)
-        .with("requests_per_second_16", loads[1].requests_per_second);
+        let row = Row::new("uncached page", text, "p99 ≤ 10 ms at 16", Verdict::of(slow <= 10.0))
+            .with("p99_ms_16", slow)
+            .with("requests_per_second_16", loads[1].requests_per_second);
         self.report.add(row);
         Ok(())
     }
@@ -129,10 +94,7 @@ impl Bench {
     pub async fn against_pgbench(&mut self) -> anyhow::Result<()> {
         let alone = pgbench::run(&self.database, 16, self.plan.time).await?;
         let paths = self.paths;
-        let load = load::run(self.target(), 16, self.plan.time, move |number| {
-            paths.newest(number)
-        })
-        .await?;
+        let load = load::run(self.target(), 16, self.plan.time, move |number| paths.newest(number)).await?;
         let (slow, bare) = (load.latency.percentile(99), alone.percentile(99));
         let text = format!(
             "p50/p99 {:.1}/{slow:.1} ms at 16 connections, in pgbench {:.1}/{bare:.1} ms: {:.1} × at p99",
@@ -140,24 +102,16 @@ impl Bench {
             alone.median(),
             slow / bare,
         );
-        let row = Row::new(
-            "page / pgbench",
-            text,
-            "≤ 2 ×",
-            Verdict::of(slow <= 2.0 * bare),
-        )
-        .with("p99_ms", slow)
-        .with("pgbench_p99_ms", bare);
+        let row = Row::new("page / pgbench", text, "≤ 2 ×", Verdict::of(slow <= 2.0 * bare))
+            .with("p99_ms", slow)
+            .with("pgbench_p99_ms", bare);
         self.report.add(row);
         Ok(())
     }
 
     pub async fn old_range(&mut self) -> anyhow::Result<()> {
         let paths = self.paths;
-        let load = load::run(self.target(), 16, self.plan.time, move |number| {
-            paths.old(number)
-        })
-        .await?;
+        let load = load::run(self.target(), 16, self.plan.time, move |number| paths.old(number)).await?;
         let matches = self.plan.conversations / 10;
         let text = format!(
             "p50 {:.0} ms, p99 {:.0} ms at 16 connections, {} matches",
@@ -202,23 +156,14 @@ impl Bench {
 
     pub async fn metadata_filter(&mut self) -> anyhow::Result<()> {
         let paths = self.paths;
-        let load = load::run(self.target(), 16, self.plan.time, move |number| {
-            paths.metadata(number)
-        })
-        .await?;
+        let load = load::run(self.target(), 16, self.plan.time, move |number| paths.metadata(number)).await?;
         let slow = load.latency.percentile(99);
         let text = format!(
             "p50 {:.1} ms, p99 {slow:.1} ms, one user of {}",
             load.latency.median(),
             whole(count(usize::try_from(self.plan.users)?)),
         );
-        let row = Row::new(
-            "metadata filter",
-            text,
-            "p99 ≤ 20 ms",
-            Verdict::of(slow <= 20.0),
-        )
-        .with("p99_ms", slow);
+        let row = Row::new("metadata filter", text, "p99 ≤ 20 ms", Verdict::of(slow <= 20.0)).with("p99_ms", slow);
         self.report.add(row);
         Ok(())
     }
@@ -237,29 +182,20 @@ impl Bench {
             answer.total.as_secs_f64(),
         );
         let met = first <= 200.0 && grown <= 64.0;
-        let row = Row::new(
-            "whole range",
-            text,
-            "first byte ≤ 200 ms, + ≤ 64 MiB",
-            Verdict::of(met),
-        )
-        .with("first_byte_ms", first)
-        .with("memory_mib", grown)
-        .with("seconds", answer.total.as_secs_f64());
+        let row = Row::new("whole range", text, "first byte ≤ 200 ms, + ≤ 64 MiB", Verdict::of(met))
+            .with("first_byte_ms", first)
+            .with("memory_mib", grown)
+            .with("seconds", answer.total.as_secs_f64());
         self.report.add(row);
         Ok(())
     }
 
     pub async fn stats(&mut self) -> anyhow::Result<()> {
         let paths = self.paths;
-        let load = load::run(self.target(), 1, self.plan.time, move |number| {
-            paths.stats(number)
-        })
-        .await?;
+        let load = load::run(self.target(), 1, self.plan.time, move |number| paths.stats(number)).await?;
         let slow = load.latency.percentile(99);
         let text = format!("p50 {:.0} ms, p99 {slow:.0} ms", load.latency.median());
-        let row = Row::new("stats", text, "p99 ≤ 250 ms", Verdict::of(slow <= 250.0))
-            .with("p99_ms", slow);
+        let row = Row::new("stats", text, "p99 ≤ 250 ms", Verdict::of(slow <= 250.0)).with("p99_ms", slow);
         self.report.add(row);
         Ok(())
     }
@@ -288,8 +224,7 @@ impl Bench {
         );
         // None at all would mean that something else was counted.
         let met = (reached - 1.0).abs() < 0.5;
-        let row =
-            Row::new("stampede", text, "1 statement", Verdict::of(met)).with("readings", reached);
+        let row = Row::new("stampede", text, "1 statement", Verdict::of(met)).with("readings", reached);
         self.report.add(row);
         Ok(())
     }
@@ -301,9 +236,7 @@ impl Bench {
         let text = String::from_utf8_lossy(&client.body);
         let readings = text
             .lines()
-            .filter(|line| {
-                line.starts_with("recap_query_cache_lookups_total") && line.contains("\"miss\"")
-            })
+            .filter(|line| line.starts_with("recap_query_cache_lookups_total") && line.contains("\"miss\""))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum();
         Ok(readings)
@@ -333,11 +266,7 @@ fn next_page(link: &str) -> anyhow::Result<String> {
 }
 
 /// The uncached page at two sizes of the table, with a fresh service each.
-pub async fn growth(
-    databases: &Databases,
-    sizes: (i64, i64),
-    time: Duration,
-) -> anyhow::Result<Row> {
+pub async fn growth(databases: &Databases, sizes: (i64, i64), time: Duration) -> anyhow::Result<Row> {
     let mut medians = Vec::new();
     for conversations in [sizes.0, sizes.1] {
         let now = Utc::now();
@@ -347,10 +276,7 @@ pub async fn growth(
         let query = start_query(&database, LARGEST, &[]).await?;
         let paths = Paths::new(now, conversations, users);
         // Less is in memory of the larger table. Both are asked until that has settled, then timed with other questions.
-        load::run(&query.target, 16, 3 * time, move |number| {
-            paths.uncached(number)
-        })
-        .await?;
+        load::run(&query.target, 16, 3 * time, move |number| paths.uncached(number)).await?;
         let load = load::run(&query.target, 16, time, move |number| {
             paths.uncached(number + 100_000_000)
         })

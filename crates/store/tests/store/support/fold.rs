@@ -14,10 +14,7 @@ pub fn tables(batch: &Batch) -> Tables {
     let mut tables = Tables::default();
     for entry in &batch.conversations {
         let state = &entry.delta.state;
-        let key = (
-            entry.key.org_id.to_string(),
-            entry.key.conversation_id.to_string(),
-        );
+        let key = (entry.key.org_id.to_string(), entry.key.conversation_id.to_string());
         let text = match state.first_text() {
             FirstText::Set(text) => text.map(str::to_owned),
             FirstText::Unchanged => panic!("nothing was written yet"),
@@ -25,30 +22,19 @@ pub fn tables(batch: &Batch) -> Tables {
         tables
             .conversations
             .insert(key, Conversation::new(&state.columns(), text));
-        for payload in entry
-            .delta
-            .payloads
-            .iter()
-            .filter(|payload| state.is_current(payload))
-        {
+        for payload in entry.delta.payloads.iter().filter(|payload| state.is_current(payload)) {
             add(&mut tables, &entry.key, payload);
         }
     }
-    for user in greatest(&batch.users, |user| {
-        (user.org_id.to_string(), user.user_id.to_string())
-    }) {
-        tables.users.insert(
-            (user.org_id.to_string(), user.user_id.to_string()),
-            User::new(user),
-        );
+    for user in greatest(&batch.users, |user| (user.org_id.to_string(), user.user_id.to_string())) {
+        tables
+            .users
+            .insert((user.org_id.to_string(), user.user_id.to_string()), User::new(user));
     }
-    for agent in greatest(&batch.agents, |agent| {
-        (agent.org_id.to_string(), agent.agent_id)
-    }) {
-        tables.agents.insert(
-            (agent.org_id.to_string(), agent.agent_id),
-            Agent::new(agent),
-        );
+    for agent in greatest(&batch.agents, |agent| (agent.org_id.to_string(), agent.agent_id)) {
+        tables
+            .agents
+            .insert((agent.org_id.to_string(), agent.agent_id), Agent::new(agent));
     }
     tables
 }

@@ -9,8 +9,8 @@ use recap_events::{Body, Change, Decoded, Event, decode};
 use recap_generator::{Config, Log};
 use recap_servers::PostgresServer;
 use recap_store::{
-    AgentWrite, Batch, ConversationKey, Entry, GenerationId, Reader, ReaderOptions, UserWrite,
-    Writer, WriterOptions, migrate,
+    AgentWrite, Batch, ConversationKey, Entry, GenerationId, Reader, ReaderOptions, UserWrite, Writer, WriterOptions,
+    migrate,
 };
 use recap_summary::Delta;
 use secrecy::SecretString;
@@ -90,20 +90,13 @@ pub fn batch<'v>(values: impl IntoIterator<Item = &'v Vec<u8>>) -> Batch {
                 change,
             } => {
                 let key = ConversationKey::new(&*event.org_id, &**conversation_id);
-                deltas
-                    .entry(key)
-                    .or_default()
-                    .apply(&event.id, event.time, change);
+                deltas.entry(key).or_default().apply(&event.id, event.time, change);
             }
             Body::User { user_id, profile } => {
                 let profile = profile.as_ref();
-                batch.users.push(UserWrite::new(
-                    &event.org_id,
-                    user_id,
-                    &event.id,
-                    event.time,
-                    profile,
-                ));
+                batch
+                    .users
+                    .push(UserWrite::new(&event.org_id, user_id, &event.id, event.time, profile));
             }
             Body::Agent { agent_id, profile } => {
                 batch.agents.push(AgentWrite::new(

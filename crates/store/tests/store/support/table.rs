@@ -131,12 +131,8 @@ impl User {
             event_id: write.event_id.clone(),
             deleted: profile.is_none(),
             email: profile.as_ref().and_then(|profile| profile.email.clone()),
-            first_name: profile
-                .as_ref()
-                .and_then(|profile| profile.first_name.clone()),
-            last_name: profile
-                .as_ref()
-                .and_then(|profile| profile.last_name.clone()),
+            first_name: profile.as_ref().and_then(|profile| profile.first_name.clone()),
+            last_name: profile.as_ref().and_then(|profile| profile.last_name.clone()),
             public_metadata: profile.and_then(|profile| profile.public_metadata),
         }
     }
@@ -181,19 +177,12 @@ where
     R: for<'r> FromRow<'r, PgRow>,
 {
     let sql = format!("SELECT * FROM {schema}.{table}");
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .fetch_all(pool)
-        .await
-        .unwrap();
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap();
     let found: BTreeMap<K, R> = rows
         .iter()
         .map(|row| (K::from_row(row).unwrap(), R::from_row(row).unwrap()))
         .collect();
-    assert_eq!(
-        found.len(),
-        rows.len(),
-        "{table}: {keys} columns are the key"
-    );
+    assert_eq!(found.len(), rows.len(), "{table}: {keys} columns are the key");
     found
 }
 
@@ -210,12 +199,8 @@ pub async fn physical(pool: &PgPool, generation: GenerationId) -> Vec<String> {
         "user_metadata_token",
         "agent_profile",
     ] {
-        let sql =
-            format!("SELECT concat_ws(' ', '{table}', ctid, xmin, xmax) FROM {schema}.{table}");
-        let found: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
-            .fetch_all(pool)
-            .await
-            .unwrap();
+        let sql = format!("SELECT concat_ws(' ', '{table}', ctid, xmin, xmax) FROM {schema}.{table}");
+        let found: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap();
         rows.extend(found);
     }
     rows.sort();
