@@ -5,5 +5,5 @@ mod claims;
 mod keys;
 mod verifier;
 
-pub(crate) use caller::Caller;
+pub(crate) use caller::{Authentication, Caller};
 pub(crate) use verifier::Verifier;

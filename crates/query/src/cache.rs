@@ -1,8 +1,10 @@
 //! Rendered answers in memory, never older than they may be.
 //!
-//! An answer is kept under the organization's epoch ([`crate::feed`]) read before its rows were: after a commit that touched the
+//! An answer is kept under the organization's epoch ([`Feed`]) read before its rows were: after a commit that touched the
 //! organization the epoch is another and the answer is never found again, even if it was still being made when the commit was heard of.
 //! It is served while the feed was proven complete, or its own reading began, within the allowed staleness.
+
+mod feed;
 
 use std::{
     future::Future,
@@ -18,13 +20,16 @@ use recap_telemetry::{CacheResult, CacheState, QueryMetrics};
 use tokio::time::Instant;
 use tracing::{Instrument as _, field::Empty};
 
+use self::feed::Epoch;
+pub(crate) use self::feed::Feed;
 use crate::{
-    answer::Answer,
     config::CacheConfig,
-    feed::{Epoch, Feed},
-    negotiation::{Coding, MediaType},
-    parameters::Exclude,
-    problem::Problem,
+    http::{
+        answer::Answer,
+        negotiation::{Coding, MediaType},
+        problem::Problem,
+    },
+    parameters::{CanonicalQuery, Parameters},
     scope::Scope,
 };
 
@@ -33,18 +38,24 @@ const ENTRY_BYTES: usize = 512;
 /// Entries of past epochs are never asked for again; this is when they go at the latest.
 const IDLE: Duration = Duration::from_mins(2);
 
-/// What was asked beside the scope: the endpoint and the canonical rest of the parameters.
+/// What was asked beside the scope.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Question {
-    /// A page of conversations.
-    Page {
-        exclude: Exclude,
-        limit: u32,
-        cursor: Option<String>,
-        media_type: MediaType,
-    },
-    /// Statistics.
-    Stats,
+pub(crate) struct Question {
+    endpoint: &'static str,
+    /// The canonical spelling of what the endpoint takes beside the filter.
+    parameters: String,
+    media_type: MediaType,
+}
+
+impl Question {
+    /// `endpoint` asked with these parameters, beside the filter, for an answer of this type.
+    pub(crate) fn new(endpoint: &'static str, parameters: &impl Parameters, media_type: MediaType) -> Self {
+        Self {
+            endpoint,
+            parameters: CanonicalQuery::of(parameters),
+            media_type,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -163,7 +174,7 @@ impl AnswerCache {
             if current(&made) {
                 return Ok((CacheResult::Coalesced, made));
             }
-            // It was begun too long before this request came: take a newer one.
+            // It was begun too long before this request came: a newer one is made.
             self.answers.invalidate(&key).await;
         }
     }

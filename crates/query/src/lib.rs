@@ -3,36 +3,25 @@
 //! It checks who asks (Clerk session tokens), what is asked (strict parameters), reads through `recap-store`, renders, and keeps rendered
 //! answers for as long as they are provably current. It holds no SQL and writes nothing.
 //!
-//! Start reading at [`serve`], then `router.rs` for the layers a request passes and `get_interactions.rs` for the main endpoint. The rule of
-//! who sees what is in `scope.rs`, the reason why a cached answer is never wrong in `cache.rs` and `feed.rs`.
+//! Start reading at `router.rs` for the layers a request passes and `endpoints/get_interactions.rs` for the main endpoint. What can be asked
+//! is declared in `parameters/`, what is answered in `fields/`. The rule of who sees what is in `scope.rs`, the reason why a cached answer
+//! is never wrong in `cache.rs` and `cache/feed.rs`. [`serve()`] starts and stops it all.
 
-mod answer;
 mod auth;
 mod cache;
-mod compression;
 pub mod config;
-mod cursor;
-mod docs;
-mod feed;
-mod get_interactions;
-mod get_stats;
-mod health;
-mod limits;
-mod list;
-mod negotiation;
+mod endpoints;
+mod fields;
+mod http;
 mod openapi;
 mod parameters;
-mod patience;
-mod problem;
-mod render;
-mod request;
 mod router;
 mod scope;
-mod server;
+mod serve;
 mod service;
-mod stream;
 
 pub use config::{Config, ConfigError, QueryArgs};
+pub use fields::json_conversation;
 pub use parameters::Exclude;
-pub use render::json_conversation;
-pub use server::{RunningServer, ServeError, serve};
+pub use serve::{RunningServer, serve};
+pub use service::ServeError;

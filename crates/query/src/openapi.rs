@@ -1,12 +1,8 @@
 //! `/openapi.json`: the description of exactly this API, put together from the handlers' annotations.
 
-mod schemas;
-
 use std::sync::LazyLock;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-pub(crate) use schemas::{AgentParameters, FilterParameters, Interaction, PageParameters, RequestHeaders, Statistics};
-use schemas::{Excluded, Feedback, ProblemDetails, ToolCall};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -17,7 +13,16 @@ use utoipa::{
     },
 };
 
-use crate::{get_interactions, get_stats, health};
+use crate::{
+    endpoints::{
+        get_interactions,
+        get_stats::{self, Statistics},
+        health,
+    },
+    fields::{Feedback, Interaction, ToolCall},
+    http::problem::ProblemDetails,
+    parameters::Excluded,
+};
 
 /// Where it is.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -105,7 +110,7 @@ const REFUSALS: [Refusal; 12] = [
     ),
     (
         "503",
-        "The service can't answer now; try again.",
+        "The service cannot answer now; try again.",
         Some(("Retry-After", "1")),
     ),
 ];

@@ -1,334 +1,222 @@
-//! Query parameters, read strictly: an unknown, repeated or empty one is a 400 that names it, because a mistyped filter must not
-//! widen the answer.
+//! Query parameters, each declared once and read strictly: an unknown, repeated or empty one is a 400 that names it, because a mistyped
+//! filter must not widen the answer.
+//!
+//! A group of parameters is a struct made by [`query_parameters!`]. Each field has its documentation, its name and its type; the type is a
+//! [`Value`], which knows how a text is read, how it is spelled canonically and how OpenAPI describes it. Parsing, the refusal of
+//! unknown names, the description and the canonical query (cache key, cursor, `Link`) all follow from that one declaration.
+//!
+//! The filter that the dashboards' endpoints share is in `filter.rs`; what one endpoint takes beside it is in that endpoint's file.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+mod cursor;
+mod exclude;
+mod filter;
+mod query_string;
+mod values;
 
-use crate::problem::Problem;
+use std::borrow::Cow;
 
-/// Ids are 1–255 bytes.
-const MAX_ID_BYTES: usize = 255;
-/// `agentId` lies within ±(2^53 − 1).
-const MAX_AGENT_ID: i64 = (1 << 53) - 1;
-/// The most top-level conversations of one page.
-const MAX_LIMIT: u32 = 1000;
+use utoipa::openapi::{
+    Required,
+    path::{ParameterBuilder, ParameterIn},
+};
 
-/// The parameters both endpoints share, as the caller gave them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Filters {
-    pub(crate) from: DateTime<Utc>,
-    pub(crate) to: DateTime<Utc>,
-    pub(crate) all_in_org: bool,
-    pub(crate) user_id: Option<String>,
-    pub(crate) metadata_key: Option<String>,
-    pub(crate) metadata_value: Option<String>,
-    pub(crate) agent_id: Option<i64>,
+pub use self::exclude::Exclude;
+use self::query_string::encode;
+pub(crate) use self::{
+    cursor::{Cursor, Fingerprint},
+    exclude::Excluded,
+    filter::FilterParameters,
+    query_string::QueryString,
+    values::{AgentId, Integer},
+};
+use crate::http::problem::Problem;
+
+/// A value of a parameter.
+pub(crate) trait Value: Sized {
+    /// Whether the empty text is a value.
+    const MAY_BE_EMPTY: bool = false;
+
+    /// Reads a text. The error is the rest of a sentence that begins with the parameter's name, without the full stop.
+    fn read(text: &str) -> Result<Self, String>;
+
+    /// The one canonical spelling: equal values have equal spellings.
+    fn canonical(&self) -> Cow<'_, str>;
+
+    /// Adds schema and style to the parameter's description.
+    fn describe(parameter: ParameterBuilder) -> ParameterBuilder;
 }
 
-/// Keys to leave out of the answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Exclude {
-    /// `toolCalls`
-    pub tool_calls: bool,
-    /// `feedbackData`
-    pub feedback_data: bool,
-    /// `firstMessageText`
-    pub first_message_text: bool,
+/// A field of a group: a [`Value`] where the parameter is required, an `Option` of one where it is not.
+pub(crate) trait Parameter: Sized {
+    /// What is read.
+    type Value: Value;
+    /// Whether the parameter must be given.
+    const REQUIRED: bool;
+
+    /// The field for what was given; `None` where that is a mistake.
+    fn from_given(value: Option<Self::Value>) -> Option<Self>;
+
+    /// What would be given for this field.
+    fn given(&self) -> Option<&Self::Value>;
 }
 
-/// The parameters of `getInteractions`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InteractionsQuery {
-    pub(crate) filters: Filters,
-    pub(crate) exclude: Exclude,
-    pub(crate) limit: Option<u32>,
-    pub(crate) cursor: Option<String>,
+impl<V: Value> Parameter for V {
+    type Value = V;
+    const REQUIRED: bool = true;
+
+    fn from_given(value: Option<V>) -> Option<V> {
+        value
+    }
+
+    fn given(&self) -> Option<&V> {
+        Some(self)
+    }
 }
 
-impl InteractionsQuery {
-    /// Reads the query string of `getInteractions`.
-    pub(crate) fn parse(query: Option<&str>) -> Result<Self, Problem> {
-        const NAMES: [&str; 9] = [
-            "from",
-            "to",
-            "allInOrg",
-            "userId",
-            "metadataKey",
-            "metadataValue",
-            "limit",
-            "cursor",
-            "exclude",
-        ];
-        let mut pairs = Pairs::read(query, &NAMES)?;
-        let filters = pairs.filters()?;
-        let limit = pairs.take("limit").map(|text| limit(&text)).transpose()?;
-        let cursor = pairs.take("cursor");
-        if cursor.is_some() && limit.is_none() {
-            return Err(Problem::parameter(
-                "cursor",
-                "cursor continues a paged answer: it needs limit beside it.",
-            ));
+impl<V: Value> Parameter for Option<V> {
+    type Value = V;
+    const REQUIRED: bool = false;
+
+    fn from_given(value: Option<V>) -> Option<Self> {
+        Some(value)
+    }
+
+    fn given(&self) -> Option<&V> {
+        self.as_ref()
+    }
+}
+
+/// A name that an endpoint takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Name {
+    text: &'static str,
+    may_be_empty: bool,
+}
+
+impl Name {
+    /// The name of a parameter of type `P`.
+    pub(crate) const fn of<P: Parameter>(text: &'static str) -> Self {
+        Self {
+            text,
+            may_be_empty: P::Value::MAY_BE_EMPTY,
         }
-        Ok(Self {
-            filters,
-            exclude: pairs.exclude()?,
-            limit,
-            cursor,
-        })
     }
 }
 
-/// Reads the query string of `getStats`. `exclude` is checked and changes nothing: there is nothing to leave out.
-pub(crate) fn parse_stats(query: Option<&str>) -> Result<Filters, Problem> {
-    const NAMES: [&str; 8] = [
-        "from",
-        "to",
-        "allInOrg",
-        "userId",
-        "metadataKey",
-        "metadataValue",
-        "exclude",
-        "agentId",
-    ];
-    let mut pairs = Pairs::read(query, &NAMES)?;
-    let filters = pairs.filters()?;
-    pairs.exclude()?;
-    Ok(filters)
+/// A group of parameters.
+pub(crate) trait Parameters: Sized {
+    /// The parameter of this name, if the group has it.
+    fn name(text: &str) -> Option<Name>;
+
+    /// Reads the group's parameters.
+    fn read(query: &mut QueryString) -> Result<Self, Problem>;
+
+    /// Writes those that were given.
+    fn write(&self, query: &mut CanonicalQuery);
 }
 
-/// Decoded pairs, each name at most once.
-struct Pairs(Vec<(&'static str, String)>);
+impl<A: Parameters, B: Parameters> Parameters for (A, B) {
+    fn name(text: &str) -> Option<Name> {
+        A::name(text).or_else(|| B::name(text))
+    }
 
-impl Pairs {
-    fn read(query: Option<&str>, names: &[&'static str]) -> Result<Self, Problem> {
-        let mut pairs: Vec<(&'static str, String)> = Vec::with_capacity(names.len());
-        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name =
-                decode(name).ok_or_else(|| Problem::bad_request("The query string is not percent-encoded UTF-8."))?;
-            let Some(known) = names.iter().find(|known| **known == name) else {
-                let shown: String = name
-                    .chars()
-                    .take(64)
-                    .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-                    .collect();
-                return Err(Problem::parameter(
-                    &shown,
-                    format!("{shown} is not a parameter of this endpoint."),
-                ));
-            };
-            let refuse = |what: &str| Problem::parameter(known, format!("{known} {what}."));
-            let value = decode(value).ok_or_else(|| refuse("is not percent-encoded UTF-8"))?;
-            if pairs.iter().any(|(name, _)| name == known) {
-                return Err(refuse("is given more than once"));
+    fn read(query: &mut QueryString) -> Result<Self, Problem> {
+        Ok((A::read(query)?, B::read(query)?))
+    }
+
+    fn write(&self, query: &mut CanonicalQuery) {
+        self.0.write(query);
+        self.1.write(query);
+    }
+}
+
+/// Reads a query string that may hold the parameters of `P` and no others.
+pub(crate) fn read<P: Parameters>(query: Option<&str>) -> Result<P, Problem> {
+    P::read(&mut QueryString::parse(query.unwrap_or_default(), P::name)?)
+}
+
+/// A query string in its one canonical spelling.
+#[derive(Debug, Default)]
+pub(crate) struct CanonicalQuery(String);
+
+impl CanonicalQuery {
+    /// The query string of these parameters.
+    pub(crate) fn of(parameters: &impl Parameters) -> String {
+        let mut query = Self::default();
+        parameters.write(&mut query);
+        query.0
+    }
+
+    /// Adds a parameter if it was given.
+    pub(crate) fn add(&mut self, name: &str, parameter: &impl Parameter) {
+        if let Some(value) = parameter.given() {
+            if !self.0.is_empty() {
+                self.0.push('&');
             }
-            if value.is_empty() && *known != "metadataValue" {
-                return Err(refuse("is empty"));
-            }
-            if value.contains('\0') {
-                return Err(refuse("holds U+0000"));
-            }
-            pairs.push((known, value));
+            self.0.push_str(name);
+            self.0.push('=');
+            encode(&mut self.0, &value.canonical());
         }
-        Ok(Self(pairs))
     }
+}
 
-    fn take(&mut self, name: &str) -> Option<String> {
-        let at = self.0.iter().position(|(known, _)| *known == name)?;
-        Some(self.0.swap_remove(at).1)
-    }
+/// The description of one parameter.
+pub(crate) fn describe<P: Parameter>(
+    name: &str,
+    documentation: &[&str],
+    example: Option<serde_json::Value>,
+) -> utoipa::openapi::path::Parameter {
+    let lines: Vec<&str> = documentation.iter().map(|line| line.trim()).collect();
+    let parameter = ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(if P::REQUIRED { Required::True } else { Required::False })
+        .description(Some(lines.join("\n")))
+        .example(example);
+    P::Value::describe(parameter).build()
+}
 
-    fn filters(&mut self) -> Result<Filters, Problem> {
-        let from = self.time("from")?;
-        let to = self.time("to")?;
-        if from > to {
-            return Err(Problem::parameter("from", "from is after to."));
+/// Declares a group of parameters: `"name" => field: Type,` each, with its documentation before it and an example where that helps.
+/// `checked by` names a function that refuses what is wrong with them together.
+macro_rules! query_parameters {
+    (
+        $(#[doc = $about:literal])+
+        $visibility:vis struct $group:ident $(checked by $check:path)? {
+            $($(#[doc = $doc:literal])+ $name:literal $(example $example:literal)? => $field:ident: $type:ty,)+
         }
-        let all_in_org = match self.take("allInOrg").as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => {
-                return Err(Problem::parameter("allInOrg", "allInOrg must be true or false."));
-            }
-        };
-        let user_id = self.take("userId");
-        if user_id.as_ref().is_some_and(|id| id.len() > MAX_ID_BYTES) {
-            return Err(Problem::parameter("userId", "userId is longer than 255 bytes."));
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        $visibility struct $group {
+            $($(#[doc = $doc])+ $visibility $field: $type,)+
         }
-        let agent_id = self.take("agentId").map(|text| agent_id(&text)).transpose()?;
-        Ok(Filters {
-            from,
-            to,
-            all_in_org,
-            user_id,
-            metadata_key: self.take("metadataKey"),
-            metadata_value: self.take("metadataValue"),
-            agent_id,
-        })
-    }
 
-    fn time(&mut self, name: &'static str) -> Result<DateTime<Utc>, Problem> {
-        let text = self
-            .take(name)
-            .ok_or_else(|| Problem::parameter(name, format!("{name} is required.")))?;
-        time(&text).ok_or_else(|| {
-            Problem::parameter(
-                name,
-                format!("{name} must be an RFC 3339 time, as 2024-01-31T00:00:00Z or 2024-01-31T01:00:00+01:00."),
-            )
-        })
-    }
-
-    fn exclude(&mut self) -> Result<Exclude, Problem> {
-        let mut exclude = Exclude::default();
-        let Some(text) = self.take("exclude") else {
-            return Ok(exclude);
-        };
-        for item in text.split(',') {
-            let key = match item {
-                "toolCalls" => &mut exclude.tool_calls,
-                "feedbackData" => &mut exclude.feedback_data,
-                "firstMessageText" => &mut exclude.first_message_text,
-                _ => {
-                    return Err(Problem::parameter(
-                        "exclude",
-                        "exclude takes a comma list of toolCalls, feedbackData, firstMessageText.",
-                    ));
+        impl $crate::parameters::Parameters for $group {
+            fn name(text: &str) -> Option<$crate::parameters::Name> {
+                match text {
+                    $($name => Some($crate::parameters::Name::of::<$type>($name)),)+
+                    _ => None,
                 }
-            };
-            if std::mem::replace(key, true) {
-                return Err(Problem::parameter("exclude", "exclude names a key more than once."));
+            }
+
+            fn read(query: &mut $crate::parameters::QueryString) -> Result<Self, $crate::http::problem::Problem> {
+                let group = Self { $($field: query.take($name)?,)+ };
+                $($check(&group)?;)?
+                Ok(group)
+            }
+
+            fn write(&self, query: &mut $crate::parameters::CanonicalQuery) {
+                $(query.add($name, &self.$field);)+
             }
         }
-        Ok(exclude)
-    }
-}
 
-/// An RFC 3339 time, cut to the millisecond. An unencoded `+` before the offset arrives as a space and is read as the sign.
-fn time(text: &str) -> Option<DateTime<Utc>> {
-    let offset = text.len().checked_sub(6)?;
-    let bytes = text.as_bytes();
-    // The library also takes a space between date and time, which here would be an encoded `+` that nobody meant.
-    if !matches!(bytes.get(10)?, b'T' | b't') {
-        return None;
-    }
-    let parsed = if bytes[offset] == b' ' {
-        DateTime::parse_from_rfc3339(&format!("{}+{}", &text[..offset], &text[offset + 1..]))
-    } else {
-        DateTime::parse_from_rfc3339(text)
+        impl utoipa::IntoParams for $group {
+            fn into_params(
+                _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+            ) -> Vec<utoipa::openapi::path::Parameter> {
+                vec![$($crate::parameters::describe::<$type>($name, &[$($doc),+], [$($example.into())?].into_iter().next()),)+]
+            }
+        }
     };
-    DateTime::from_timestamp_millis(parsed.ok()?.timestamp_millis())
 }
-
-fn agent_id(text: &str) -> Result<i64, Problem> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let id = text
-        .parse::<i64>()
-        .ok()
-        .filter(|id| id.abs() <= MAX_AGENT_ID && digits.bytes().all(|b| b.is_ascii_digit()));
-    id.ok_or_else(|| Problem::parameter("agentId", "agentId must be an integer within ±9007199254740991."))
-}
-
-fn limit(text: &str) -> Result<u32, Problem> {
-    let limit = text
-        .parse()
-        .ok()
-        .filter(|limit| (1..=MAX_LIMIT).contains(limit) && text.bytes().all(|b| b.is_ascii_digit()));
-    limit.ok_or_else(|| Problem::parameter("limit", "limit must be an integer from 1 to 1000."))
-}
-
-/// `application/x-www-form-urlencoded`, but strict: a broken escape or bytes that are not UTF-8 are refused.
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => hex(rest.next()?)? << 4 | hex(rest.next()?)?,
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
-}
-
-/// Percent-encodes all but the unreserved characters (RFC 3986, 2.3).
-pub(crate) fn encode(out: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            for nibble in [byte >> 4, byte & 15] {
-                out.push(char::from(b"0123456789ABCDEF"[usize::from(nibble)]));
-            }
-        }
-    }
-}
-
-/// The canonical text of a range's end: UTC, milliseconds.
-pub(crate) fn canonical_time(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn shown(text: &str) -> Option<String> {
-        time(text).map(canonical_time)
-    }
-
-    #[test]
-    fn times_take_any_offset_and_are_cut_to_milliseconds() {
-        assert_eq!(shown("2024-03-01T00:00:00Z").unwrap(), "2024-03-01T00:00:00.000Z");
-        assert_eq!(shown("2024-03-01t00:00:00.1239z").unwrap(), "2024-03-01T00:00:00.123Z");
-        assert_eq!(shown("2024-03-01T01:00:00+01:00").unwrap(), "2024-03-01T00:00:00.000Z");
-        assert_eq!(shown("2024-03-01T01:00:00 01:00").unwrap(), "2024-03-01T00:00:00.000Z");
-        assert_eq!(shown("2024-02-29T23:30:00-00:30").unwrap(), "2024-03-01T00:00:00.000Z");
-        for bad in [
-            "",
-            "2024-03-01",
-            "2024-03-01 00:00:00Z",
-            "2024-03-01T00:00:00",
-            "2024-02-30T00:00:00Z",
-            "2024-03-01T00:00:00Z ",
-            "now",
-            "é2024-03-01T00:00:00",
-        ] {
-            assert_eq!(time(bad), None, "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn escapes_are_strict() {
-        assert_eq!(decode("a+b%2Bc%C3%A9").unwrap(), "a b+cé");
-        for bad in ["%", "%4", "%zz", "%ff"] {
-            assert_eq!(decode(bad), None);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn encoding_is_undone_by_decoding(text in ".*") {
-            let mut encoded = String::new();
-            encode(&mut encoded, &text);
-            prop_assert_eq!(decode(&encoded).unwrap(), text);
-        }
-
-        #[test]
-        fn no_query_string_panics(query in ".*") {
-            let _ = InteractionsQuery::parse(Some(&query));
-            let _ = parse_stats(Some(&query));
-            let _ = time(&query);
-        }
-    }
-}
+pub(crate) use query_parameters;

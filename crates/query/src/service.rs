@@ -1,27 +1,50 @@
 //! The parts that requests share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
+use axum::extract::FromRef;
 use recap_store::{ReadError, Reader, ReaderOptions};
 use recap_telemetry::{MetricsRegistry, PoolState, QueryMetrics};
 
 use crate::{
-    auth::Verifier,
-    cache::AnswerCache,
+    auth::{Authentication, Verifier},
+    cache::{AnswerCache, Feed},
     config::{Config, Timeouts},
-    feed::Feed,
-    limits::{RateLimit, StreamLimit},
-    problem::Problem,
-    server::ServeError,
+    http::{
+        limits::{RateLimit, StreamLimit},
+        problem::Problem,
+    },
 };
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// Which.
+        addr: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The client for the issuer's keys could not be made.
+    #[error("the client for Clerk's keys cannot be made")]
+    Clerk(#[source] reqwest::Error),
+    /// `DATABASE_URL` cannot be used.
+    #[error("DATABASE_URL cannot be used")]
+    Database(#[from] ReadError),
+}
 
 /// Everything a handler can reach.
 pub(crate) struct Service {
-    pub(crate) verifier: Verifier,
-    pub(crate) rate: RateLimit,
+    pub(crate) authentication: Authentication,
     pub(crate) cache: AnswerCache,
     pub(crate) feed: Arc<Feed>,
     /// For pages and statistics.
@@ -64,9 +87,9 @@ impl Service {
         };
         // Nobody needs a token to wait here, so these must not be all the requests there can be.
         let waiting_for_keys = (config.limits.requests / 4).max(1) as usize;
+        let verifier = Verifier::new(&config.clerk, waiting_for_keys, metrics.clone()).map_err(ServeError::Clerk)?;
         Ok(Self {
-            verifier: Verifier::new(&config.clerk, waiting_for_keys, metrics.clone()).map_err(ServeError::Clerk)?,
-            rate: RateLimit::new(config.limits),
+            authentication: Authentication::new(verifier, RateLimit::new(config.limits), metrics.clone()),
             cache: AnswerCache::new(config.cache, Arc::clone(&feed), metrics.clone()),
             feed,
             pages: reader("pages", config.limits.connections)?,
@@ -95,8 +118,8 @@ impl Service {
         match error {
             ReadError::Unavailable(_) => {
                 self.metrics.limited("pool");
-                tracing::warn!(error = cause, "the database can't be asked");
-                Problem::unavailable("The database can't be asked now; try again.")
+                tracing::warn!(error = cause, "the database cannot be asked");
+                Problem::unavailable("The database cannot be asked now; try again.")
             }
             ReadError::TimedOut => {
                 self.metrics.limited("time");
@@ -108,5 +131,11 @@ impl Service {
                 Problem::internal()
             }
         }
+    }
+}
+
+impl FromRef<Arc<Service>> for Authentication {
+    fn from_ref(service: &Arc<Service>) -> Self {
+        service.authentication.clone()
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use http::{header::AUTHORIZATION, request::Parts};
+use axum::extract::{FromRef, FromRequestParts};
+use http::{header::AUTHORIZATION, request};
 
-use super::verifier::Refused;
-use crate::{problem::Problem, service::Service};
+use recap_telemetry::QueryMetrics;
+
+use super::verifier::{Refused, Verifier};
+use crate::http::{limits::RateLimit, problem::Problem};
 
 /// A user in an organization, from a verified token and from nothing else.
 #[derive(Debug, Clone)]
@@ -33,41 +35,85 @@ impl Caller {
     }
 }
 
-impl FromRequestParts<Arc<Service>> for Caller {
-    type Rejection = Problem;
+/// What a request is authenticated with. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Authentication(Arc<Parts>);
 
-    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
-        let identity = match bearer(parts) {
-            Ok(token) => service.verifier.verify(token).await,
+struct Parts {
+    verifier: Verifier,
+    rate: RateLimit,
+    metrics: QueryMetrics,
+}
+
+impl Authentication {
+    /// Tokens are checked by `verifier`, requests of one caller counted by `rate`.
+    pub(crate) fn new(verifier: Verifier, rate: RateLimit, metrics: QueryMetrics) -> Self {
+        Self(Arc::new(Parts {
+            verifier,
+            rate,
+            metrics,
+        }))
+    }
+
+    /// Whether there are keys to verify with.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.verifier.is_ready()
+    }
+
+    /// Keeps the keys current and forgets quiet callers, for as long as it is polled.
+    pub(crate) async fn maintain(self) {
+        tokio::join!(self.0.verifier.refresh_keys(), self.0.rate.sweep());
+    }
+
+    async fn caller(&self, request: &request::Parts) -> Result<Caller, Problem> {
+        let Parts {
+            verifier,
+            rate,
+            metrics,
+        } = &*self.0;
+        let identity = match bearer(request) {
+            Ok(token) => verifier.verify(token).await,
             Err(refused) => Err(refused),
         };
         let identity = identity.map_err(|refused| {
-            service.metrics.auth_refused(refused.code());
+            metrics.auth_refused(refused.code());
             match refused {
                 Refused::KeysUnavailable => Problem::unavailable(refused.sentence()),
                 _ => Problem::unauthorized(refused.sentence()),
             }
         })?;
         let Some(membership) = identity.organization else {
-            service.metrics.auth_refused("no-organization");
+            metrics.auth_refused("no-organization");
             return Err(Problem::forbidden("The session has no active organization."));
         };
-        let caller = Self {
+        let caller = Caller {
             org_id: membership.org_id.into(),
             user_id: identity.user_id.into(),
             admin: membership.admin,
         };
-        service.rate.check(&caller).map_err(|wait| {
-            service.metrics.limited("rate");
+        rate.check(&caller.org_id, &caller.user_id).map_err(|wait| {
+            metrics.limited("rate");
             Problem::too_many_requests(wait)
         })?;
         Ok(caller)
     }
 }
 
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    Authentication: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(request: &mut request::Parts, state: &S) -> Result<Self, Problem> {
+        Authentication::from_ref(state).caller(request).await
+    }
+}
+
 /// The token of the one `Authorization: Bearer` header (RFC 6750, 2.1).
-fn bearer(parts: &Parts) -> Result<&str, Refused> {
-    let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
+fn bearer(request: &request::Parts) -> Result<&str, Refused> {
+    let mut headers = request.headers.get_all(AUTHORIZATION).iter();
     let header = headers.next().ok_or(Refused::Missing)?;
     if headers.next().is_some() {
         return Err(Refused::Malformed);

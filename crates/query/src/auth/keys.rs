@@ -43,7 +43,7 @@ struct State {
     attempted: Option<Instant>,
 }
 
-/// A JWKS endpoint and what it said last. It is served stale for as long as the endpoint can't be reached.
+/// A JWKS endpoint and what it said last. It is served stale for as long as the endpoint cannot be reached.
 pub(super) struct KeySet {
     url: String,
     client: reqwest::Client,
@@ -137,8 +137,8 @@ impl KeySet {
         self.known(kid).ok_or_else(|| self.missing())
     }
 
-    /// Keeps the keys fresh for as long as it is polled.
-    pub(super) async fn keep_fresh(self: Arc<Self>) {
+    /// Keeps the keys current for as long as it is polled.
+    pub(super) async fn refresh(self: Arc<Self>) {
         loop {
             {
                 let _flight = self.flight.lock().await;
@@ -148,7 +148,7 @@ impl KeySet {
         }
     }
 
-    /// Must be called with the flight held. The fetch is a task of its own: a client that hangs up can't cut it short.
+    /// Must be called with the flight held. The fetch is a task of its own: a client that hangs up cannot cut it short.
     async fn fetch_after_cool_down(self: &Arc<Self>) {
         if let Some(attempted) = self.read(|state| state.attempted) {
             tokio::time::sleep_until(attempted + self.cool_down).await;
@@ -162,7 +162,7 @@ impl KeySet {
                 Ok(keys) => this.write(|state| state.keys = Some(Arc::new(keys))),
                 Err(error) => tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "the issuer's keys can't be fetched"
+                    "the issuer's keys cannot be fetched"
                 ),
             }
         });
@@ -203,8 +203,8 @@ impl KeySet {
         }
     }
 
-    fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn write(&self, change: impl FnOnce(&mut State)) {

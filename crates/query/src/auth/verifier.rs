@@ -54,7 +54,7 @@ impl Refused {
         }
     }
 
-    /// What the client is told.
+    /// What the client may read.
     pub(crate) const fn sentence(self) -> &'static str {
         match self {
             Self::Missing => "A Clerk session token is required: Authorization: Bearer <token>.",
@@ -69,7 +69,7 @@ impl Refused {
             Self::AuthorizedParty => "The session token was made for a party that is not accepted here.",
             Self::Pending => "The session is pending: it has tasks to finish first.",
             Self::Claims => "The session token's claims are not those of a Clerk session.",
-            Self::KeysUnavailable => "The issuer's keys can't be read; try again.",
+            Self::KeysUnavailable => "The issuer's keys cannot be read; try again.",
         }
     }
 }
@@ -126,17 +126,17 @@ impl Verifier {
     }
 
     /// Whether there are keys to verify with.
-    pub(crate) fn ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         match &self.keys {
             Keys::Fixed(_) => true,
             Keys::Fetched(keys) => keys.loaded(),
         }
     }
 
-    /// Keeps fetched keys fresh; ends at once for a configured key.
-    pub(crate) async fn keep_keys_fresh(&self) {
+    /// Keeps fetched keys current; ends at once for a configured key.
+    pub(crate) async fn refresh_keys(&self) {
         if let Keys::Fetched(keys) = &self.keys {
-            Arc::clone(keys).keep_fresh().await;
+            Arc::clone(keys).refresh().await;
         }
     }
 

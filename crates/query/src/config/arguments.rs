@@ -9,7 +9,7 @@ use super::{
     values::{bytes, database_url, duration, is_http_url, list, origins, public_key},
 };
 
-/// Everything `recap-query` can be told, as text.
+/// Everything that can be set for `recap-query`, as text.
 #[derive(Debug, Clone, Args)]
 pub struct QueryArgs {
     /// PostgreSQL to read from (postgres://…). A read replica is fine; the cache then keeps answers by age alone.

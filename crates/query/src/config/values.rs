@@ -1,4 +1,4 @@
-//! Single values from their text; what is wrong with one is told as the rest of a sentence that begins with its name.
+//! Single values from their text; what is wrong with one is said in the rest of a sentence that begins with its name.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(super) fn public_key(pem: &str) -> Result<DecodingKey, String> {
         .map_err(|_| "must be an RSA public key as PEM".to_owned())
 }
 
-/// The value may hold a password: a mistake in it is told without it.
+/// The value may hold a password: a message about it does not quote it.
 pub(super) fn database_url(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {
@@ -60,7 +60,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         "h" => number.checked_mul(3_600_000),
         _ => None,
     };
-    // A day is longer than any of these bounds can mean, and adding it to a clock can't overflow.
+    // A day is longer than any of these bounds can mean, and adding it to a clock cannot overflow.
     milliseconds
         .filter(|ms| *ms <= 86_400_000)
         .map(Duration::from_millis)

@@ -1,96 +1,38 @@
 //! CSV (RFC 4180) of flat rows, safe to open in a spreadsheet.
 
-use recap_store::Row;
-
 use super::{
-    json::{json_feedback, json_tool_calls},
+    Field, Getter,
     scalars::{integer, seconds, time},
 };
 use crate::parameters::Exclude;
 
-/// The header line: the contract's columns without those that are left out.
-pub(crate) fn csv_header(out: &mut Vec<u8>, exclude: Exclude) {
-    let columns = [
-        Some("id"),
-        Some("agentId"),
-        Some("upstreamConversationId"),
-        Some("createdAt"),
-        Some("updatedAt"),
-        Some("agentName"),
-        Some("agentModel"),
-        Some("agentLogoUrl"),
-        Some("userId"),
-        Some("userEmail"),
-        Some("userFirstName"),
-        Some("userLastName"),
-        Some("userPublicMetadata"),
-        (!exclude.first_message_text).then_some("firstMessageText"),
-        Some("userMessageCount"),
-        Some("assistantMessageCount"),
-        Some("totalMessageCount"),
-        Some("duration"),
-        Some("totalTokens"),
-        Some("inputTokens"),
-        Some("outputTokens"),
-        Some("attachmentCount"),
-        (!exclude.tool_calls).then_some("toolCalls"),
-        Some("lastFinishReason"),
-        Some("totalFeedback"),
-        Some("totalHelpful"),
-        Some("totalNotHelpful"),
-        (!exclude.feedback_data).then_some("feedbackData"),
-    ];
+/// The header line: the fields' names without those that are left out.
+pub(super) fn csv_names<T>(out: &mut Vec<u8>, fields: &[Field<T>], exclude: Exclude) {
     let mut line = Line::new(out);
-    for column in columns.into_iter().flatten() {
-        line.text(Some(column));
+    for field in fields.iter().filter(|field| field.is_shown(exclude)) {
+        line.text(Some(field.name));
     }
     line.end();
 }
 
-/// One conversation as a line.
-pub(crate) fn csv_row(out: &mut Vec<u8>, row: &Row, exclude: Exclude) {
+/// The fields of `item` as a line.
+pub(super) fn csv_line<T>(out: &mut Vec<u8>, fields: &[Field<T>], item: &T, exclude: Exclude) {
     let mut line = Line::new(out);
-    line.text(Some(&row.id));
-    line.number(row.agent_id);
-    line.text(row.upstream_conversation_id.as_deref());
-    line.written(|cell| time(cell, row.created_at));
-    line.written(|cell| time(cell, row.updated_at));
-    for text in [
-        &row.agent_name,
-        &row.agent_model,
-        &row.agent_logo_url,
-        &row.user_id,
-        &row.user_email,
-        &row.user_first_name,
-        &row.user_last_name,
-    ] {
-        line.text(text.as_deref());
-    }
-    line.text(Some(&row.user_public_metadata));
-    if !exclude.first_message_text {
-        line.text(row.first_message_text.as_deref());
-    }
-    line.number(Some(row.user_message_count));
-    line.number(Some(row.assistant_message_count));
-    line.number(Some(row.total_message_count));
-    line.written(|cell| seconds(cell, row.duration_ms));
-    for count in [
-        row.total_tokens,
-        row.input_tokens,
-        row.output_tokens,
-        row.attachment_count,
-    ] {
-        line.number(Some(count));
-    }
-    if !exclude.tool_calls {
-        line.json(|cell| json_tool_calls(cell, &row.tool_calls));
-    }
-    line.text(row.last_finish_reason.as_deref());
-    for count in [row.total_feedback, row.total_helpful, row.total_not_helpful] {
-        line.number(Some(count));
-    }
-    if !exclude.feedback_data {
-        line.json(|cell| json_feedback(cell, &row.feedback));
+    for field in fields.iter().filter(|field| field.is_shown(exclude)) {
+        match &field.value {
+            Getter::Text(get) | Getter::Object(get) => line.text(Some(get(item))),
+            Getter::MaybeText(get) | Getter::Json(get) => line.text(get(item)),
+            Getter::MaybeAgent(get) => line.number(get(item)),
+            Getter::Count(get) => line.number(Some(get(item))),
+            Getter::Seconds(get) => line.written(|cell| seconds(cell, get(item))),
+            Getter::Flag(get) => line.text(Some(if get(item) { "true" } else { "false" })),
+            Getter::Time(get) | Getter::MaybeTime(get) => line.written(|cell| {
+                if let Some(moment) = get(item) {
+                    time(cell, moment);
+                }
+            }),
+            Getter::Array(_, write) => line.json(|cell| write(cell, item)),
+        }
     }
     line.end();
 }

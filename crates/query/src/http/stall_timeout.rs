@@ -1,6 +1,6 @@
-//! A connection whose client may be slow, but not for ever: what hyper's own timeouts leave open.
+//! A connection whose client may be slow, but not for ever: the time limits that hyper does not have.
 //!
-//! hyper waits without end for the bytes that tell HTTP/1 from HTTP/2, and for a client that takes nothing of its answer.
+//! hyper waits without end for the bytes that tell HTTP/1 from HTTP/2, and for a client that reads nothing of its answer.
 
 use std::{
     io::{self, IoSlice},
@@ -17,13 +17,13 @@ use tokio::{
 /// How an HTTP/2 connection begins (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A stream that fails when its client says too little at first, or takes nothing for too long.
-pub(crate) struct Patience<S> {
+/// A stream that fails when its client says too little at first, or reads nothing for too long.
+pub(super) struct StallTimeout<S> {
     stream: S,
     /// Until the protocol is known.
     opening: Option<Opening>,
     write: Duration,
-    /// Runs while the client takes nothing.
+    /// Runs while the client reads nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -34,17 +34,17 @@ struct Opening {
 }
 
 impl Opening {
-    /// Whether these bytes, after those seen before, tell the protocol.
-    fn told_by(&mut self, bytes: &[u8]) -> bool {
+    /// Whether the protocol is known with these bytes, after those seen before.
+    fn tells_protocol(&mut self, bytes: &[u8]) -> bool {
         let rest = &PREFACE[self.seen..];
         self.seen += bytes.len();
         bytes.is_empty() || bytes.len() >= rest.len() || !rest.starts_with(bytes)
     }
 }
 
-impl<S> Patience<S> {
-    /// `open` is how long the protocol may stay unknown, `write` how long nothing of an answer may be taken.
-    pub(crate) fn new(stream: S, open: Duration, write: Duration) -> Self {
+impl<S> StallTimeout<S> {
+    /// `open` is how long the protocol may stay unknown, `write` how long a client may read nothing of its answer.
+    pub(super) fn new(stream: S, open: Duration, write: Duration) -> Self {
         Self {
             stream,
             opening: Some(Opening {
@@ -70,7 +70,7 @@ impl<S> Patience<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for StallTimeout<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buf);
@@ -84,14 +84,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
                 .poll(context)
                 .map(|()| Err(io::ErrorKind::TimedOut.into()));
         }
-        if opening.told_by(&buf.filled()[before..]) {
+        if opening.tells_protocol(&buf.filled()[before..]) {
             self.opening = None;
         }
         read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for StallTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.written(context, written)
@@ -124,13 +124,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_protocol_is_told_by_the_first_byte_that_differs_or_by_the_whole_preface() {
-        let told = |pieces: &[&[u8]]| {
+    async fn the_protocol_is_known_by_the_first_byte_that_differs_or_by_the_whole_preface() {
+        let known = |pieces: &[&[u8]]| {
             let mut opening = Opening {
                 deadline: Box::pin(sleep(Duration::ZERO)),
                 seen: 0,
             };
-            pieces.iter().map(|piece| opening.told_by(piece)).collect()
+            pieces.iter().map(|piece| opening.tells_protocol(piece)).collect()
         };
         let cases: [(&[&[u8]], Vec<bool>); 5] = [
             (&[b"GET / HTTP/1.1\r\n"], vec![true]),
@@ -140,8 +140,8 @@ mod tests {
             (&[b""], vec![true]),
         ];
         for (pieces, expected) in cases {
-            let told: Vec<bool> = told(pieces);
-            assert_eq!(told, expected, "{pieces:?}");
+            let known: Vec<bool> = known(pieces);
+            assert_eq!(known, expected, "{pieces:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use http::{
     header::{ACCEPT, ACCEPT_ENCODING, HeaderName},
 };
 
-use crate::problem::Problem;
+use super::problem::Problem;
 
 /// A representation of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,7 +118,7 @@ fn best<T: Copy>(offered: &[T], quality: impl Fn(T) -> u16) -> Option<T> {
     best.map(|(item, _)| item)
 }
 
-/// The header's items with their quality in thousandths; `None` without a header. An item that can't be read is nobody's wish.
+/// The header's items with their quality in thousandths; `None` without a header. An item that cannot be read is ignored.
 fn items(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<(String, u16)>> {
     let mut items = None;
     for value in headers.get_all(name) {

@@ -88,7 +88,7 @@ impl Feed {
     }
 
     async fn listen(&self, mut listener: ChangeListener, ping_every: Duration, metrics: &QueryMetrics) -> ListenError {
-        // What was committed before this connection listened was told to nobody.
+        // What was committed before this connection listened nobody received.
         self.distrust_everything();
         let mut ticks = tokio::time::interval(ping_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

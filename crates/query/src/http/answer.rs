@@ -8,7 +8,7 @@ use http::{
 };
 use tokio::time::Instant;
 
-use crate::{
+use super::{
     compression,
     negotiation::{Coding, MediaType},
     problem::Problem,
@@ -74,7 +74,7 @@ impl Answer {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     coding = coding.name(),
-                    "an answer can't be encoded"
+                    "an answer cannot be encoded"
                 );
                 Err(Problem::internal())
             }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 
 /// A whole number.
 pub(super) fn integer(out: &mut Vec<u8>, value: i64) {
-    // Writing to a vector can't fail.
+    // Writing to a vector cannot fail.
     let _ = write!(out, "{value}");
 }
 
@@ -48,7 +48,7 @@ fn digits(out: &mut Vec<u8>, number: u32, width: u32) {
 
 /// A JSON string.
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
-    // A string always serializes, and writing to a vector can't fail.
+    // A string always serializes, and writing to a vector cannot fail.
     let _ = serde_json::to_writer(out, text);
 }
 

@@ -14,7 +14,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method, StatusCode,
+    HeaderValue, Method, StatusCode,
     header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS},
 };
 use http_body::{Frame, SizeHint};
@@ -23,29 +23,18 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::ROUTES;
 use crate::{
-    get_interactions, get_stats, health,
-    health::OwnBody,
-    problem::{self, Problem},
+    http::{
+        headers::REQUEST_ID,
+        problem::{self, OwnBody, Problem},
+    },
     service::Service,
 };
-
-/// Carries the request's id in both directions.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A status that is never sent: the client was gone before there was one (nginx's convention).
 const CLIENT_GONE: u16 = 499;
 const MAX_REQUEST_ID_BYTES: usize = 128;
-const ROUTES: [&str; 8] = [
-    get_interactions::PATH,
-    get_stats::PATH,
-    health::LIVEZ,
-    health::READYZ,
-    health::METRICS,
-    crate::openapi::PATH,
-    crate::docs::PATH,
-    crate::docs::SCRIPT,
-];
 
 /// Wraps everything else.
 pub(crate) async fn handle(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {

@@ -13,7 +13,7 @@ use governor::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{auth::Caller, config::Limits};
+use crate::config::Limits;
 
 /// How often callers that have been quiet are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -31,12 +31,12 @@ impl RateLimit {
         Self(quota.map(RateLimiter::keyed))
     }
 
-    /// Counts a request; the error is how long to wait.
-    pub(crate) fn check(&self, caller: &Caller) -> Result<(), Duration> {
+    /// Counts a request of a user of an organization; the error is how long to wait.
+    pub(crate) fn check(&self, org_id: &Arc<str>, user_id: &Arc<str>) -> Result<(), Duration> {
         let Some(limiter) = &self.0 else {
             return Ok(());
         };
-        let key = (Arc::clone(caller.org_id()), Arc::clone(caller.user_id()));
+        let key = (Arc::clone(org_id), Arc::clone(user_id));
         limiter
             .check_key(&key)
             .map_err(|until| until.wait_time_from(DefaultClock::default().now()))
@@ -64,13 +64,13 @@ pub(crate) struct StreamLimit {
 }
 
 /// The right to one unpaged answer; dropping it gives it back.
-pub(crate) struct StreamTurn {
+pub(crate) struct StreamPermit {
     _organization: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
 
 impl StreamLimit {
-    /// As configured; a request waits for its turn no longer than `queue`.
+    /// As configured; a request waits for a permit no longer than `queue`.
     pub(crate) fn new(limits: Limits, queue: Duration) -> Self {
         Self {
             all: Arc::new(Semaphore::new(limits.streams as usize)),
@@ -80,23 +80,23 @@ impl StreamLimit {
         }
     }
 
-    /// Waits for a turn. The organization's comes first, so that one organization's queue does not hold turns of all.
-    pub(crate) async fn turn(&self, org_id: &Arc<str>) -> Option<StreamTurn> {
+    /// Waits for a permit. The organization's comes first, so that one organization's queue does not hold permits of all.
+    pub(crate) async fn acquire(&self, org_id: &Arc<str>) -> Option<StreamPermit> {
         let organization = self.organization(org_id);
-        let turns = async {
+        let both = async {
             let organization = organization.acquire_owned().await.ok()?;
             let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
-            Some(StreamTurn {
+            Some(StreamPermit {
                 _organization: organization,
                 _all: all,
             })
         };
-        tokio::time::timeout(self.queue, turns).await.ok().flatten()
+        tokio::time::timeout(self.queue, both).await.ok().flatten()
     }
 
     fn organization(&self, org_id: &Arc<str>) -> Arc<Semaphore> {
         let mut organizations = self.organizations.lock().unwrap_or_else(PoisonError::into_inner);
-        // Turns and waiting requests hold a clone: an organization without either is forgotten.
+        // Permits and waiting requests hold a clone: an organization without either is forgotten.
         organizations.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
         let semaphore = organizations
             .entry(Arc::clone(org_id))
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_organization_at_its_bound_leaves_turns_for_others() {
+    async fn an_organization_at_its_bound_leaves_permits_for_others() {
         let limits = Limits {
             streams: 3,
             streams_per_organization: 2,
@@ -118,14 +118,14 @@ mod tests {
         };
         let limit = StreamLimit::new(limits, Duration::from_millis(20));
         let (a, b): (Arc<str>, Arc<str>) = ("org_a".into(), "org_b".into());
-        let first = limit.turn(&a).await;
-        let second = limit.turn(&a).await;
+        let first = limit.acquire(&a).await;
+        let second = limit.acquire(&a).await;
         assert!(first.is_some() && second.is_some());
-        assert!(limit.turn(&a).await.is_none());
-        let third = limit.turn(&b).await;
+        assert!(limit.acquire(&a).await.is_none());
+        let third = limit.acquire(&b).await;
         assert!(third.is_some());
-        assert!(limit.turn(&b).await.is_none());
+        assert!(limit.acquire(&b).await.is_none());
         drop(first);
-        assert!(limit.turn(&a).await.is_some());
+        assert!(limit.acquire(&a).await.is_some());
     }
 }

@@ -1,4 +1,7 @@
-//! `GET /api/dashboard/getInteractions`
+//! `GET /api/dashboard/getInteractions`: conversations, sub-conversations nested under their parent.
+
+mod list;
+mod unpaged;
 
 use std::sync::Arc;
 
@@ -7,26 +10,49 @@ use axum::{
     response::Response,
 };
 use http::HeaderMap;
-use recap_store::{Include, Position};
+use recap_store::Position;
 use tokio::time::Instant;
 
+use self::list::List;
 use crate::{
-    answer::Answer,
     auth::Caller,
     cache::Question,
-    cursor::{self, Fingerprint},
-    list::List,
-    negotiation::{self, MediaType},
-    openapi::{FilterParameters, Interaction, PageParameters, RequestHeaders},
-    parameters::{Exclude, InteractionsQuery},
-    problem::Problem,
+    fields::Interaction,
+    http::{
+        answer::Answer,
+        headers::RequestHeaders,
+        negotiation::{self, MediaType},
+        problem::Problem,
+    },
+    parameters::{self, CanonicalQuery, Cursor, Exclude, FilterParameters, Fingerprint, Integer, query_parameters},
     scope::Scope,
     service::Service,
-    stream,
 };
 
 /// The route.
 pub(crate) const PATH: &str = "/api/dashboard/getInteractions";
+
+query_parameters! {
+    /// What the list takes beside the filter.
+    pub(crate) struct ListParameters checked by Self::check_together {
+        /// Keys to leave out of every conversation.
+        "exclude" => exclude: Option<Exclude>,
+        /// Top-level conversations of one page. Without it everything is returned, streamed.
+        "limit" example 50 => limit: Option<Integer<1, 1000>>,
+        /// Where the page begins: from the `Link` of the page before, with the same filters. Needs `limit`.
+        "cursor" => cursor: Option<Cursor>,
+    }
+}
+
+impl ListParameters {
+    fn check_together(&self) -> Result<(), Problem> {
+        if self.cursor.is_some() && self.limit.is_none() {
+            let sentence = "cursor continues a paged answer: it needs limit beside it.";
+            return Err(Problem::parameter("cursor", sentence));
+        }
+        Ok(())
+    }
+}
 
 /// Conversations of the caller's organization
 ///
@@ -35,10 +61,10 @@ pub(crate) const PATH: &str = "/api/dashboard/getInteractions";
 /// listed here is refused.
 #[utoipa::path(
     get,
-    path = "/api/dashboard/getInteractions",
+    path = PATH,
     operation_id = "getInteractions",
     tag = "dashboard",
-    params(FilterParameters, PageParameters, RequestHeaders),
+    params(FilterParameters, ListParameters, RequestHeaders),
     security(("session" = [])),
     responses(
         (status = 200, description = "The conversations.",
@@ -64,32 +90,26 @@ pub(crate) async fn get_interactions(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let query = InteractionsQuery::parse(query.as_deref())?;
-    let scope_of_caller = Scope::new(&caller, query.filters);
+    let (filter, list) = parameters::read::<(FilterParameters, ListParameters)>(query.as_deref())?;
+    let scope = Scope::new(&caller, filter)?;
     let media_type = negotiation::media_type(&headers, &MediaType::OF_LISTS).ok_or_else(|| {
         Problem::not_acceptable("Conversations come as application/json, application/x-ndjson or text/csv.")
-    });
-    // A bad cursor is a bad request whoever asks: it is told before the refusal by scope.
-    let cursor = query.cursor.as_deref().map(cursor::decode).transpose()?;
-    let scope = scope_of_caller?;
-    let (media_type, coding) = (media_type?, negotiation::acceptable_coding(&headers)?);
-    let Some(limit) = query.limit else {
-        return stream::respond(service, scope, query.exclude, media_type, coding, &headers).await;
+    })?;
+    let coding = negotiation::acceptable_coding(&headers)?;
+    let exclude = list.exclude.unwrap_or_default();
+    let Some(limit) = list.limit else {
+        return unpaged::respond(service, scope, exclude, media_type, coding, &headers).await;
     };
 
-    let page = PageOf {
+    let question = Question::new(PATH, &list, media_type);
+    let page = Page {
         scope,
-        exclude: query.exclude,
+        exclude,
         limit,
         media_type,
     };
-    let after = cursor.map(|cursor| cursor.of(&page.fingerprint())).transpose()?;
-    let question = Question::Page {
-        exclude: page.exclude,
-        limit,
-        cursor: query.cursor,
-        media_type,
-    };
+    let fingerprint = page.fingerprint();
+    let after = list.cursor.map(|cursor| cursor.position_in(fingerprint)).transpose()?;
     let answer = service
         .cache
         .answer(&page.scope, &question, coding, || {
@@ -100,14 +120,14 @@ pub(crate) async fn get_interactions(
 }
 
 /// A page of the list: nested conversations as JSON, flat rows otherwise.
-struct PageOf {
+struct Page {
     scope: Scope,
     exclude: Exclude,
-    limit: u32,
+    limit: Integer<1, 1000>,
     media_type: MediaType,
 }
 
-impl PageOf {
+impl Page {
     fn fingerprint(&self) -> Fingerprint {
         let shape = if self.media_type == MediaType::Json {
             "nested"
@@ -124,7 +144,7 @@ impl PageOf {
         let read = async {
             let mut snapshot = service.pages.snapshot(self.scope.org_id()).await?;
             let next = list
-                .read(&mut snapshot, &self.scope.filter(), after, self.limit, &mut body)
+                .read(&mut snapshot, &self.scope.filter(), after, self.limit.into(), &mut body)
                 .await?;
             snapshot.finish().await?;
             Ok(next)
@@ -132,37 +152,32 @@ impl PageOf {
         let next = read.await.map_err(|error| service.read_failed(&error))?;
         list.end(&mut body);
         service.metrics.answered(PATH, list.rows());
-        let next = next.map(|position| self.link(&position));
+        let next = next.map(|position| self.link(position));
         Ok(Answer::new(body, self.media_type, next.as_deref(), began))
     }
 
-    fn link(&self, position: &Position) -> String {
-        let mut link = format!("{PATH}?{}&limit={}", self.scope.canonical_query(), self.limit);
-        let excluded = [
-            (self.exclude.tool_calls, "toolCalls"),
-            (self.exclude.feedback_data, "feedbackData"),
-            (self.exclude.first_message_text, "firstMessageText"),
-        ];
-        let excluded: Vec<&str> = excluded
-            .into_iter()
-            .filter_map(|(excluded, key)| excluded.then_some(key))
-            .collect();
-        if !excluded.is_empty() {
-            link.push_str("&exclude=");
-            link.push_str(&excluded.join(","));
-        }
-        link.push_str("&cursor=");
-        link.push_str(&cursor::write(&self.fingerprint(), position));
-        link
+    /// The page after `position`.
+    fn link(&self, position: Position) -> String {
+        let next = ListParameters {
+            exclude: Some(self.exclude).filter(|exclude| *exclude != Exclude::default()),
+            limit: Some(self.limit),
+            cursor: Some(Cursor::new(self.fingerprint(), position)),
+        };
+        let filter = self.scope.canonical_query();
+        format!("{PATH}?{filter}&{}", CanonicalQuery::of(&next))
     }
 }
 
-impl From<Exclude> for Include {
-    fn from(exclude: Exclude) -> Self {
-        Self {
-            tool_calls: !exclude.tool_calls,
-            feedback: !exclude.feedback_data,
-            first_message_text: !exclude.first_message_text,
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_query_string_panics(query in ".*") {
+            let _ = parameters::read::<(FilterParameters, ListParameters)>(Some(&query));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Refusals and failures as `application/problem+json` (RFC 9457).
 //!
-//! A [`Problem`] travels in the response's extensions; the outermost layer ([`crate::request`]) writes its body, because only that
+//! A [`Problem`] travels in the response's extensions; the outermost layer (`router/measurement.rs`) writes its body, because only that
 //! layer knows the request id and sees the bare statuses that routing and the HTTP layers produce.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
@@ -11,6 +11,7 @@ use http::{
     header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The media type of every error body.
 pub(crate) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -27,19 +28,32 @@ struct Refusal {
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-/// The members of the body, in this order.
-#[derive(Serialize)]
+/// Why a request was refused (RFC 9457).
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
-    r#type: &'static str,
-    title: &'static str,
+pub(crate) struct ProblemDetails<'a> {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    r#type: &'a str,
+    /// The status in words.
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// One sentence on what is wrong.
     detail: &'a str,
+    /// The same sentence.
     error: &'a str,
+    /// The request's id, as in `X-Request-Id`.
     request_id: &'a str,
+    /// The parameter that is wrong, of a 400.
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<&'a str>,
 }
+
+/// Marks a refusal that keeps the body it has: a probe's reader wants its parts.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnBody;
 
 impl Refusal {
     fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
@@ -76,7 +90,7 @@ impl Problem {
         Refusal { parameter, ..refusal }.into()
     }
 
-    /// 400 for a query that can't be read at all.
+    /// 400 for a query that cannot be read at all.
     pub(crate) fn bad_request(sentence: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, sentence)
     }
@@ -145,7 +159,7 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE => Self::body_too_large(),
             StatusCode::URI_TOO_LONG => Self::new(status, "The request's path and query are too long."),
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::new(status, "The request's headers are too large."),
-            StatusCode::SERVICE_UNAVAILABLE => Self::unavailable("The service can't answer now; try again."),
+            StatusCode::SERVICE_UNAVAILABLE => Self::unavailable("The service cannot answer now; try again."),
             StatusCode::INTERNAL_SERVER_ERROR => Self::new(
                 status,
                 "The service failed to answer; the cause is in its log under the request id.",
@@ -156,7 +170,7 @@ impl Problem {
 
     /// The body, with the request's id in it.
     pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
-        let body = Body {
+        let body = ProblemDetails {
             r#type: "about:blank",
             title: self.0.status.canonical_reason().unwrap_or("Error"),
             status: self.0.status.as_u16(),

@@ -1,15 +1,15 @@
 //! A list on its way into bytes, piece by piece: the same code writes a page and an unpaged answer.
 
-use recap_store::{Filter, Position, ReadError, Snapshot};
+use recap_store::{Filter, Include, Position, ReadError, Row, Snapshot};
 
 use crate::{
-    negotiation::MediaType,
-    parameters::Exclude,
-    render::{csv_header, csv_row, json_conversation, json_row},
+    fields::{csv_header, csv_row, json_conversation, json_row},
+    http::negotiation::MediaType,
+    parameters::{Exclude, Excluded},
 };
 
 /// What of the list has been written.
-pub(crate) struct List {
+pub(super) struct List {
     media_type: MediaType,
     exclude: Exclude,
     begun: bool,
@@ -18,7 +18,7 @@ pub(crate) struct List {
 
 impl List {
     /// Nothing yet.
-    pub(crate) fn new(media_type: MediaType, exclude: Exclude) -> Self {
+    pub(super) fn new(media_type: MediaType, exclude: Exclude) -> Self {
         Self {
             media_type,
             exclude,
@@ -28,12 +28,12 @@ impl List {
     }
 
     /// Conversations written at the top level.
-    pub(crate) fn rows(&self) -> u64 {
+    pub(super) fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Reads up to `limit` conversations after a place, writes them and tells where to go on.
-    pub(crate) async fn read(
+    /// Reads up to `limit` conversations after a position and writes them. Gives the position of the last one if there are more.
+    pub(super) async fn read(
         &mut self,
         snapshot: &mut Snapshot,
         filter: &Filter,
@@ -43,7 +43,7 @@ impl List {
     ) -> Result<Option<Position>, ReadError> {
         self.begin(out);
         if self.media_type == MediaType::Json {
-            let page = snapshot.page(filter, self.exclude.into(), after, limit).await?;
+            let page = snapshot.page(filter, include(self.exclude), after, limit).await?;
             for node in &page.top {
                 self.separate(out);
                 json_conversation(out, node, self.exclude);
@@ -51,7 +51,7 @@ impl List {
             return Ok(page.next);
         }
         // One more than asked tells whether there is more.
-        let mut rows = snapshot.rows(filter, self.exclude.into(), after, limit + 1).await?;
+        let mut rows = snapshot.rows(filter, include(self.exclude), after, limit + 1).await?;
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         for row in &rows {
@@ -63,15 +63,11 @@ impl List {
                 out.push(b'\n');
             }
         }
-        Ok(if more {
-            rows.last().map(recap_store::Row::position)
-        } else {
-            None
-        })
+        Ok(rows.last().filter(|_| more).map(Row::position))
     }
 
     /// Writes what comes after the last conversation.
-    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
         self.begin(out);
         if self.media_type == MediaType::Json {
             out.push(b']');
@@ -93,5 +89,13 @@ impl List {
             out.push(b',');
         }
         self.rows += 1;
+    }
+}
+
+fn include(exclude: Exclude) -> Include {
+    Include {
+        tool_calls: !exclude.contains(Excluded::ToolCalls),
+        feedback: !exclude.contains(Excluded::FeedbackData),
+        first_message_text: !exclude.contains(Excluded::FirstMessageText),
     }
 }

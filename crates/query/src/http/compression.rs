@@ -8,7 +8,7 @@ use async_compression::{
 };
 use tokio::io::AsyncWriteExt;
 
-use crate::negotiation::Coding;
+use super::negotiation::Coding;
 
 /// An encoder that hands out what it has encoded so far.
 pub(crate) enum Encoder {

@@ -14,7 +14,10 @@ use http::{
 use recap_telemetry::PROMETHEUS_CONTENT_TYPE;
 use serde::Serialize;
 
-use crate::{problem::Problem, service::Service};
+use crate::{
+    http::problem::{OwnBody, Problem},
+    service::Service,
+};
 
 /// Alive: the process answers.
 pub(crate) const LIVEZ: &str = "/livez";
@@ -23,11 +26,11 @@ pub(crate) const READYZ: &str = "/readyz";
 /// Prometheus text.
 pub(crate) const METRICS: &str = "/metrics";
 
-/// A probe must be told in time.
+/// A probe waits no longer.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What readiness is made of.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, told one by one")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Readiness {
@@ -44,7 +47,7 @@ pub(crate) struct Readiness {
 /// Whether the process answers
 #[utoipa::path(
     get,
-    path = "/livez",
+    path = LIVEZ,
     operation_id = "livez",
     tag = "operations",
     responses((status = 200, description = "It does.", body = String)),
@@ -56,12 +59,12 @@ pub(crate) async fn livez() -> &'static str {
 /// Whether requests can be answered
 #[utoipa::path(
     get,
-    path = "/readyz",
+    path = READYZ,
     operation_id = "readyz",
     tag = "operations",
     responses(
         (status = 200, description = "They can.", body = Readiness),
-        (status = 503, description = "They can't, and why.", body = Readiness),
+        (status = 503, description = "They cannot, and why.", body = Readiness),
     ),
 )]
 pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
@@ -79,7 +82,7 @@ pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
             false
         }
     };
-    let (keys, accepting) = (service.verifier.ready(), !service.is_draining());
+    let (keys, accepting) = (service.authentication.is_ready(), !service.is_draining());
     let ready = database && keys && accepting;
     let body = Json(Readiness {
         ready,
@@ -91,21 +94,16 @@ pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
     if ready {
         (headers, body).into_response()
     } else {
-        // Its body is its own: the probe's reader wants the parts.
         let mut response = (StatusCode::SERVICE_UNAVAILABLE, headers, [(RETRY_AFTER, "1")], body).into_response();
         response.extensions_mut().insert(OwnBody);
         response
     }
 }
 
-/// Marks a refusal that keeps the body it has.
-#[derive(Clone, Copy)]
-pub(crate) struct OwnBody;
-
 /// Measurements as Prometheus text
 #[utoipa::path(
     get,
-    path = "/metrics",
+    path = METRICS,
     operation_id = "metrics",
     tag = "operations",
     responses((status = 200, description = "The measurements.", body = String)),
@@ -114,7 +112,7 @@ pub(crate) async fn metrics(State(service): State<Arc<Service>>) -> Result<Respo
     let text = service.registry.render().map_err(|error| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
-            "the metrics can't be rendered"
+            "the metrics cannot be rendered"
         );
         Problem::internal()
     })?;

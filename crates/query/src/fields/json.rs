@@ -1,0 +1,64 @@
+//! JSON objects, written straight into a buffer in the order of their fields.
+
+use super::{
+    Field, Getter,
+    scalars::{integer, seconds, string, time},
+};
+use crate::parameters::Exclude;
+
+/// An object with these fields of `item`.
+pub(crate) fn json_object<T>(out: &mut Vec<u8>, fields: &[Field<T>], item: &T) {
+    json_members(out, fields, item, Exclude::default());
+    out.push(b'}');
+}
+
+/// An array, each item written by `write`.
+pub(super) fn json_array<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    out.push(b'[');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
+
+/// An object's opening brace and its members, without those that `exclude` leaves out.
+pub(super) fn json_members<T>(out: &mut Vec<u8>, fields: &[Field<T>], item: &T, exclude: Exclude) {
+    let mut mark = b'{';
+    for field in fields.iter().filter(|field| field.is_shown(exclude)) {
+        out.extend_from_slice(&[mark, b'"']);
+        out.extend_from_slice(field.name.as_bytes());
+        out.extend_from_slice(b"\":");
+        value(out, &field.value, item);
+        mark = b',';
+    }
+}
+
+fn value<T>(out: &mut Vec<u8>, value: &Getter<T>, item: &T) {
+    match value {
+        Getter::Text(get) => string(out, get(item)),
+        Getter::MaybeText(get) => or_null(out, get(item), string),
+        Getter::MaybeAgent(get) => or_null(out, get(item), integer),
+        Getter::Count(get) => integer(out, get(item)),
+        Getter::Seconds(get) => seconds(out, get(item)),
+        Getter::Flag(get) => out.extend_from_slice(if get(item) { b"true" } else { b"false" }),
+        Getter::Time(get) | Getter::MaybeTime(get) => or_null(out, get(item), |out, moment| {
+            out.push(b'"');
+            time(out, moment);
+            out.push(b'"');
+        }),
+        // The store keeps JSON as the producer sent it; it is checked on arrival and copied on the way out.
+        Getter::Object(get) => out.extend_from_slice(get(item).as_bytes()),
+        Getter::Json(get) => out.extend_from_slice(get(item).unwrap_or("null").as_bytes()),
+        Getter::Array(_, write) => write(out, item),
+    }
+}
+
+fn or_null<V>(out: &mut Vec<u8>, value: Option<V>, write: impl FnOnce(&mut Vec<u8>, V)) {
+    match value {
+        Some(value) => write(out, value),
+        None => out.extend_from_slice(b"null"),
+    }
+}

@@ -1,0 +1,52 @@
+//! The filter: which conversations an endpoint of the dashboards is asked about.
+//!
+//! A new filter is one declaration here and one line in [`FilterParameters::filter`].
+
+use recap_store::{Filter, MetadataFilter};
+
+use super::{
+    query_parameters,
+    values::{Text, Time, UNBOUNDED},
+};
+use crate::http::problem::Problem;
+
+query_parameters! {
+    /// Which conversations: what every endpoint of the dashboards takes.
+    pub(crate) struct FilterParameters checked by Self::check_together {
+        /// Conversations created at this moment or later: RFC 3339 with any offset, cut to milliseconds.
+        "from" example "2024-03-01T00:00:00Z" => from: Time,
+        /// Conversations created at this moment or earlier. Not before `from`.
+        "to" example "2024-03-31T23:59:59.999Z" => to: Time,
+        /// Every user of the organization instead of the caller. Needs the role `org:admin`.
+        "allInOrg" => all_in_org: Option<bool>,
+        /// One user. Another's id needs `org:admin` and `allInOrg=true`.
+        "userId" example "user_2aLin" => user_id: Option<Text<1, 255>>,
+        /// Users whose public metadata has this key: a literal top-level key, else a dotted path through objects.
+        "metadataKey" example "office.city" => metadata_key: Option<Text<1, UNBOUNDED>>,
+        /// Users with this value, at that key or, without one, at any key and depth. Numbers match numerically, `true`, `false` and
+        /// `null` as JSON, arrays by any element. May be empty.
+        "metadataValue" example "London" => metadata_value: Option<Text<0, UNBOUNDED>>,
+    }
+}
+
+impl FilterParameters {
+    /// The store's filter. Who may see whose rows is decided by [`crate::scope::Scope`], which gives `user_id`.
+    pub(crate) fn filter(&self, user_id: Option<String>) -> Filter {
+        let key = self.metadata_key.clone().map(String::from);
+        let value = self.metadata_value.clone().map(String::from);
+        Filter {
+            from: self.from.into(),
+            to: self.to.into(),
+            user_id,
+            agent_id: None,
+            metadata: (key.is_some() || value.is_some()).then_some(MetadataFilter { key, value }),
+        }
+    }
+
+    fn check_together(&self) -> Result<(), Problem> {
+        if self.from > self.to {
+            return Err(Problem::parameter("from", "from is after to."));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! Life and death of the service: listening, serving connections, draining.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use recap_telemetry::MetricsRegistry;
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Config, Timeouts},
+    http::listener,
+    router::router,
+    service::{ServeError, Service},
+};
+
+/// The change feed proves itself this often within the allowed staleness.
+const PINGS_PER_STALENESS: u32 = 4;
+const MIN_PING_INTERVAL: Duration = Duration::from_millis(50);
+const MAX_PING_INTERVAL: Duration = Duration::from_secs(1);
+/// A service that is serving. Dropping it stops it at once; [`RunningServer::stop`] is the polite way.
+#[must_use = "dropping it stops the service"]
+pub struct RunningServer {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    service: Arc<Service>,
+    timeouts: Timeouts,
+    stop: CancellationToken,
+    connections: JoinHandle<()>,
+    _background: JoinSet<()>,
+}
+
+/// Starts the service. It listens when this returns; the database and Clerk may still be away (`/readyz` says so).
+pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningServer, ServeError> {
+    let listener = TcpListener::bind(config.http_addr)
+        .await
+        .map_err(|source| ServeError::Listen {
+            addr: config.http_addr,
+            source,
+        })?;
+    let addr = listener.local_addr().map_err(|source| ServeError::Listen {
+        addr: config.http_addr,
+        source,
+    })?;
+    let service = Arc::new(Service::new(&config, registry)?);
+
+    let mut background = JoinSet::new();
+    background.spawn(service.authentication.clone().maintain());
+    let ping_every = (config.cache.max_staleness / PINGS_PER_STALENESS).clamp(MIN_PING_INTERVAL, MAX_PING_INTERVAL);
+    background.spawn(Arc::clone(&service.feed).follow(
+        config.database_url.clone(),
+        ping_every,
+        service.metrics.clone(),
+    ));
+
+    let stop = CancellationToken::new();
+    let router = router(Arc::clone(&service), &config);
+    let connections = tokio::spawn(listener::serve(listener, router, config.timeouts, stop.clone()));
+    tracing::info!(%addr, "serving");
+    Ok(RunningServer {
+        addr,
+        service,
+        timeouts: config.timeouts,
+        stop,
+        connections,
+        _background: background,
+    })
+}
+
+impl RunningServer {
+    /// Says "not ready", goes on for the drain delay, then takes no more connections and lets open requests finish until the
+    /// deadline. Whether all did.
+    pub async fn stop(mut self) -> bool {
+        self.service.drain();
+        tokio::time::sleep(self.timeouts.drain_delay).await;
+        self.stop.cancel();
+        let finished = tokio::time::timeout(self.timeouts.shutdown, &mut self.connections)
+            .await
+            .is_ok();
+        if !finished {
+            tracing::warn!("open requests were cut off at the shutdown's deadline");
+        }
+        finished
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        self.connections.abort();
+    }
+}
