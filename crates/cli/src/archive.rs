@@ -5,9 +5,8 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context as _;
 use clap::Args;
 use object_store::{ObjectStore, local::LocalFileSystem, prefix::PrefixStore};
+use recap_log::LogArgs;
 use recap_replay::archive::{ArchiveOptions, write_archive};
-
-use crate::log_source::LogSource;
 
 /// Write the topics to files, for rebuilds after Kafka has dropped them
 ///
@@ -25,7 +24,7 @@ pub struct Options {
     segment: u32,
 
     #[command(flatten)]
-    log: LogSource,
+    log: LogArgs,
 }
 
 /// Archives.
@@ -35,7 +34,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         segment_bytes: (options.segment as usize) << 20,
         ..ArchiveOptions::default()
     };
-    let report = write_archive(&options.log.config()?, store, &how, |report, left| {
+    let report = write_archive(&options.log.log()?, store, &how, |report, left| {
         eprintln!(
             "{} segments, {} records, {} bytes; {left} offsets left",
             report.segments, report.records, report.bytes

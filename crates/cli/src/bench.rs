@@ -21,8 +21,9 @@ mod write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use recap_log::KafkaArgs;
 
-use crate::{kafka::Kafka, migrate::Database};
+use crate::migrate::Database;
 
 /// Measure recap on this machine
 ///
@@ -95,5 +96,5 @@ struct Log {
     partitions: i32,
 
     #[command(flatten)]
-    kafka: Kafka,
+    kafka: KafkaArgs,
 }

@@ -12,8 +12,7 @@ use clap::{Args, Subcommand};
 use filter::Filter;
 use letter::{DeadLetter, Place};
 use reader::read;
-
-use crate::kafka::Kafka;
+use recap_log::{Cluster, DeadLetterArgs, InvalidKafkaArgs, KafkaArgs};
 
 /// Look into the dead letters and send them back
 ///
@@ -42,16 +41,24 @@ enum Command {
 #[derive(Debug, Args)]
 struct Topic {
     #[command(flatten)]
-    kafka: Kafka,
+    kafka: KafkaArgs,
 
-    /// Topic of the dead letters
-    #[arg(
-        long,
-        env = "RECAP_DEAD_LETTER_TOPIC",
-        value_name = "NAME",
-        default_value = "recap.dead-letters"
-    )]
-    dead_letter_topic: String,
+    #[command(flatten)]
+    dead_letters: DeadLetterArgs,
+}
+
+impl Topic {
+    /// The cluster, and the topic's name.
+    fn open(&self) -> Result<(Cluster, String), InvalidKafkaArgs> {
+        let mut mistakes = Vec::new();
+        let cluster = self.kafka.read(&mut mistakes);
+        let topic = self.dead_letters.read(&[], &mut mistakes);
+        if mistakes.is_empty() {
+            Ok((cluster, topic))
+        } else {
+            Err(InvalidKafkaArgs(mistakes))
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -118,17 +125,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn run_list(list: &List) -> anyhow::Result<()> {
     let mut letters = Vec::new();
     let mut found = 0_usize;
-    read(
-        &list.topic.kafka.client_config()?,
-        &list.topic.dead_letter_topic,
-        |letter| {
-            if list.filter.wants(&letter) {
-                found += 1;
-                letters.push(letter.without_content());
-            }
-            Ok(())
-        },
-    )?;
+    let (cluster, topic) = list.topic.open()?;
+    read(&cluster, &topic, |letter| {
+        if list.filter.wants(&letter) {
+            found += 1;
+            letters.push(letter.without_content());
+        }
+        Ok(())
+    })?;
     letters.sort_by_key(|letter| (letter.time, letter.place));
     let newest = letters.split_off(letters.len().saturating_sub(list.limit));
     let mut out = std::io::stdout().lock();
@@ -158,15 +162,16 @@ fn run_show(show: &Show) -> anyhow::Result<()> {
 }
 
 fn find(topic: &Topic, place: Place) -> anyhow::Result<DeadLetter> {
-    let letter = reader::read_one(&topic.kafka.client_config()?, &topic.dead_letter_topic, place)?;
-    letter.with_context(|| format!("{} holds no dead letter at {place}", topic.dead_letter_topic))
+    let (cluster, topic) = topic.open()?;
+    let letter = reader::read_one(&cluster, &topic, place)?;
+    letter.with_context(|| format!("{topic} holds no dead letter at {place}"))
 }
 
 fn run_replay(replay: &Replay) -> anyhow::Result<()> {
-    let kafka = replay.topic.kafka.client_config()?;
-    let mut sender = replay::Sender::connect(&kafka, replay.dry_run)?;
+    let (cluster, topic) = replay.topic.open()?;
+    let mut sender = replay::Sender::connect(&cluster, replay.dry_run)?;
     let mut missing = replay.places.clone();
-    read(&kafka, &replay.topic.dead_letter_topic, |letter| {
+    read(&cluster, &topic, |letter| {
         let wanted = replay.places.is_empty() || replay.places.contains(&letter.place);
         if wanted && replay.filter.wants(&letter) {
             missing.retain(|place| *place != letter.place);
@@ -184,10 +189,7 @@ fn run_replay(replay: &Replay) -> anyhow::Result<()> {
         }
     );
     if let Some(place) = missing.first() {
-        bail!(
-            "{} holds no such dead letter at {place}",
-            replay.topic.dead_letter_topic
-        );
+        bail!("{topic} holds no such dead letter at {place}");
     }
     Ok(())
 }

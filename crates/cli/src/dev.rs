@@ -17,6 +17,7 @@ use banner::Banner;
 use clap::Args;
 use embedded_kafka::EmbeddedKafka;
 use indicatif::{ProgressBar, ProgressStyle};
+use recap_log::{Cluster, KafkaArgs};
 use recap_servers::{PostgresServer, clerk::LocalClerk};
 use recap_telemetry::TelemetryConfig;
 use sample::{Feeder, Sample};
@@ -26,7 +27,7 @@ use session::{Note, Running};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{kafka::Kafka, migrate::Database};
+use crate::migrate::Database;
 
 /// Run everything on this machine: Kafka, PostgreSQL, projector, query service, sample traffic
 ///
@@ -64,7 +65,7 @@ pub struct Options {
     no_sample: bool,
 
     #[command(flatten)]
-    kafka: Kafka,
+    kafka: KafkaArgs,
 
     #[command(flatten)]
     database: Database,
@@ -114,7 +115,7 @@ async fn serve(options: Options, stop: CancellationToken) -> anyhow::Result<()> 
         telemetry: telemetry.registry().clone(),
     };
     services.migrate().await?;
-    let (kafka, _embedded) = kafka(&options.kafka, &services)?;
+    let (cluster, _embedded) = kafka(&options.kafka, &services)?;
     let clerk = LocalClerk::start().await?;
     let _note = Note::leave(&Running {
         issuer: clerk.issuer(),
@@ -124,7 +125,7 @@ async fn serve(options: Options, stop: CancellationToken) -> anyhow::Result<()> 
         return Ok(());
     }
 
-    let mut projector = services.projector(&kafka, options.admin_addr).await?;
+    let mut projector = services.projector(&cluster, options.admin_addr).await?;
     let query = services.query(&clerk, options.http_addr).await?;
     say(&format!(
         "projector and query service are up after {:.1} s",
@@ -135,10 +136,10 @@ async fn serve(options: Options, stop: CancellationToken) -> anyhow::Result<()> 
         conversations: options.conversations,
         rate: options.rate,
         seed: options.seed,
-        group: services.group()?,
+        log: services.settings(&cluster)?.log(),
     };
     let feeder = (!options.no_sample)
-        .then(|| Feeder::start(sample.clone(), kafka.client_config()?, stop.clone()))
+        .then(|| Feeder::start(sample.clone(), stop.clone()))
         .transpose()?;
     if let Some(feeder) = &feeder {
         tokio::select! {
@@ -151,12 +152,12 @@ async fn serve(options: Options, stop: CancellationToken) -> anyhow::Result<()> 
         let banner = Banner {
             http_addr: query.addr,
             admin_addr: projector.admin_addr(),
-            kafka: kafka.bootstrap_servers.clone().unwrap_or_default(),
+            kafka: cluster.bootstrap_servers().to_owned(),
             database_url: services.database_url.clone(),
             begun,
             rate: feeder.is_some().then_some(options.rate),
         };
-        banner.print(&sample.log(), &clerk)?;
+        banner.print(&sample.events(), &clerk)?;
         tokio::select! {
             () = stop.cancelled() => {}
             ended = projector.wait() => return ended.context("the projector ended"),
@@ -191,18 +192,14 @@ async fn postgres(given: &Database) -> anyhow::Result<(secrecy::SecretString, Op
     Ok((url.into(), Some(server)))
 }
 
-fn kafka(given: &Kafka, services: &Services) -> anyhow::Result<(Kafka, Option<EmbeddedKafka>)> {
+fn kafka(given: &KafkaArgs, services: &Services) -> anyhow::Result<(Cluster, Option<EmbeddedKafka>)> {
     if given.bootstrap_servers.is_some() {
         say("Kafka: the one given");
-        return Ok((given.clone(), None));
+        return Ok((given.cluster()?, None));
     }
     let embedded = EmbeddedKafka::start(&services.dead_letter_topic()?)?;
     say("Kafka: inside this process");
-    let kafka = Kafka {
-        bootstrap_servers: Some(embedded.bootstrap_servers().to_owned()),
-        kafka_options: None,
-    };
-    Ok((kafka, Some(embedded)))
+    Ok((Cluster::at(embedded.bootstrap_servers()), Some(embedded)))
 }
 
 /// Shows how the history fills in; returns when the projector has written it.

@@ -11,8 +11,9 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use recap_generator::{Config, Log, Record};
+use recap_log::{KafkaArgs, Publisher};
 
-use crate::{kafka::Kafka, pace::Pace, publisher::Publisher};
+use crate::pace::Pace;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Target {
@@ -48,7 +49,7 @@ pub struct Options {
     shape: Shape,
 
     #[command(flatten)]
-    kafka: Kafka,
+    kafka: KafkaArgs,
 }
 
 /// What the log is made of.
@@ -126,7 +127,7 @@ impl Sink {
                 out.write_all(b"\n")?;
                 Ok(())
             }
-            Self::Kafka(publisher) => publisher.send(record),
+            Self::Kafka(publisher) => Ok(publisher.send(record.topic.name(), &record.key, &record.value)?),
         }
     }
 
@@ -162,7 +163,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             Sink::Lines(Box::new(BufWriter::with_capacity(1 << 20, file)))
         }
         (None, Target::Stdout) => Sink::Lines(Box::new(BufWriter::with_capacity(1 << 18, io::stdout().lock()))),
-        (None, Target::Kafka) => Sink::Kafka(Box::new(Publisher::connect(options.kafka.client_config()?)?)),
+        (None, Target::Kafka) => Sink::Kafka(Box::new(Publisher::connect(&options.kafka.cluster()?)?)),
     };
     write(options, &mut sink)?;
     sink.finish()

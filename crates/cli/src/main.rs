@@ -6,13 +6,10 @@ mod dead_letters;
 mod dev;
 mod events;
 mod healthy;
-mod kafka;
 mod lag;
-mod log_source;
 mod migrate;
 mod pace;
 mod private_file;
-mod publisher;
 mod rebuild;
 mod token;
 
@@ -57,7 +54,7 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
-    recap_projector::headers::hush();
+    recap_log::silence_header_panics();
     match run(Cli::parse().command) {
         // `recap events | head` has done what it should.
         Err(error) if is_closed_pipe(&error) => Ok(()),

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use progress::Progress;
+use recap_log::LogArgs;
 use recap_replay::{
     rebuild::{self, Outcome, RebuildOptions},
     scoped::{self, Scope},
@@ -15,7 +16,7 @@ use recap_replay::{
 use recap_store::{Writer, WriterOptions};
 use recap_telemetry::{LogOutput, RebuildMetrics, RebuildPhase, Service, Telemetry, TelemetryConfig};
 
-use crate::{archive, log_source::LogSource, migrate::Database};
+use crate::{archive, migrate::Database};
 
 const SERVICE: Service = Service {
     name: "recap-rebuild",
@@ -76,7 +77,7 @@ pub struct Options {
     flushes: usize,
 
     #[command(flatten)]
-    log: LogSource,
+    log: LogArgs,
 
     #[command(flatten)]
     database: Database,
@@ -99,7 +100,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let log = options.log.config()?;
+    let log = options.log.log()?;
     let telemetry = Telemetry::start(&options.telemetry, SERVICE)?;
     let metrics = RebuildMetrics::new(&telemetry.meter());
     let progress = Arc::new(Progress::new(metrics.clone()));

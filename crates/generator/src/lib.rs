@@ -18,51 +18,9 @@ use std::sync::Arc;
 
 pub use config::Config;
 use population::Population;
+use recap_log::Topic;
 pub use records::Records;
 use words::Words;
-
-/// The topics of the contract, in the order of EVENTS.md.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Topic {
-    /// Creation, deletion and restoration of conversations.
-    #[default]
-    Conversations,
-    /// Messages and their revisions.
-    Messages,
-    /// Feedback submitted and withdrawn.
-    Feedback,
-    /// Both halves of tool calls.
-    ToolCalls,
-    /// User profiles.
-    Users,
-    /// Agent profiles.
-    Agents,
-}
-
-impl Topic {
-    /// Every topic.
-    pub const ALL: [Self; 6] = [
-        Self::Conversations,
-        Self::Messages,
-        Self::Feedback,
-        Self::ToolCalls,
-        Self::Users,
-        Self::Agents,
-    ];
-
-    /// The default name of EVENTS.md.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Conversations => "recap.conversations",
-            Self::Messages => "recap.messages",
-            Self::Feedback => "recap.feedback",
-            Self::ToolCalls => "recap.tool-calls",
-            Self::Users => "recap.users",
-            Self::Agents => "recap.agents",
-        }
-    }
-}
 
 /// One Kafka record to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

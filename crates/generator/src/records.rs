@@ -5,8 +5,10 @@ use std::{
     sync::Arc,
 };
 
+use recap_log::Topic;
+
 use crate::{
-    Config, Record, Topic, World, invalid,
+    Config, Record, World, invalid,
     random::{LongTail, Random, derive},
     render::{Calendar, Uuid, Writer},
 };

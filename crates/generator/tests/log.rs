@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use recap_events::{Body, Decoded, decode};
-use recap_generator::{Config, Log, Record, Topic};
+use recap_generator::{Config, Log, Record};
+use recap_log::Topic;
 use serde_json::Value;
 
 fn parse(record: &Record) -> Value {

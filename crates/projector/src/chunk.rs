@@ -1,15 +1,12 @@
 //! Records on their way from the consumer to a worker: many in one buffer, with no allocation a record.
 
-use std::{
-    ops::Range,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{ops::Range, sync::Arc};
 
 use rdkafka::{
     Message,
-    message::{BorrowedHeaders, BorrowedMessage, Headers, OwnedHeaders},
+    message::{BorrowedHeaders, BorrowedMessage, OwnedHeaders},
 };
+use recap_log::{UnreadableHeader, headers};
 
 use crate::{offsets::ChunkId, source::Place};
 
@@ -100,9 +97,7 @@ impl Chunk {
         let (before, first_header) = (self.buffer.len(), self.headers.len());
         let key = self.copy(message.key());
         let value = self.copy(message.payload());
-        // rdkafka panics on a header name that is not UTF-8, and any producer may send one.
-        let read = catch_unwind(AssertUnwindSafe(|| self.copy_headers(message)));
-        let unreadable_headers = if read.is_ok() {
+        let unreadable_headers = if self.copy_headers(message).is_ok() {
             None
         } else {
             self.headers.truncate(first_header);
@@ -124,14 +119,16 @@ impl Chunk {
         self.buffer.len() - before + size_of::<Record>() + headers * size_of::<(Span, Option<Span>)>() + unreadable
     }
 
-    fn copy_headers(&mut self, message: &BorrowedMessage<'_>) {
-        for header in message.headers().iter().flat_map(|headers| headers.iter()) {
+    fn copy_headers(&mut self, message: &BorrowedMessage<'_>) -> Result<(), UnreadableHeader> {
+        for header in headers(message.headers()) {
+            let (name, value) = header?;
             let start = self.buffer.len();
-            self.buffer.extend_from_slice(header.key.as_bytes());
+            self.buffer.extend_from_slice(name.as_bytes());
             let name = start..self.buffer.len();
-            let value = self.copy(header.value);
+            let value = self.copy(value);
             self.headers.push((name, value));
         }
+        Ok(())
     }
 
     fn copy(&mut self, bytes: Option<&[u8]>) -> Option<Span> {

@@ -1,9 +1,10 @@
 //! librdkafka's options for the consumer and the producer of dead letters.
 
-use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
-use secrecy::ExposeSecret;
+use rdkafka::ClientConfig;
 
 use crate::{Settings, settings::GroupProtocol};
+
+const CLIENT_ID: &str = "recap-projector";
 
 /// Larger than any record a broker takes by default, so that a dead letter with its headers fits as far as the broker lets it.
 const PRODUCER_MESSAGE_MAX: &str = "104857600";
@@ -12,27 +13,13 @@ const PRODUCER_MESSAGE_MAX: &str = "104857600";
 const FETCH_BYTES: &str = "4194304";
 
 impl Settings {
-    fn client_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &self.bootstrap_servers)
-            .set("client.id", "recap-projector")
-            .set("reconnect.backoff.max.ms", "2000")
-            .set("socket.keepalive.enable", "true")
-            .set_log_level(RDKafkaLogLevel::Info);
-        config
-    }
-
-    fn with_options(&self, mut config: ClientConfig) -> ClientConfig {
-        for (key, value) in &self.kafka_options {
-            config.set(key, value.expose_secret());
-        }
-        config
-    }
-
     pub(crate) fn consumer_config(&self) -> ClientConfig {
-        let mut config = self.client_config();
+        self.cluster.client_with(|config| self.configure_consumer(config))
+    }
+
+    fn configure_consumer(&self, config: &mut ClientConfig) {
         config
+            .set("client.id", CLIENT_ID)
             .set("group.id", &*self.group)
             // Commits only what the projector stores, which it does after the rows are committed.
             .set("enable.auto.commit", "true")
@@ -69,24 +56,26 @@ impl Settings {
         if let Some(id) = &self.instance_id {
             config.set("group.instance.id", id);
         }
-        self.with_options(config)
     }
 
     pub(crate) fn producer_config(&self) -> ClientConfig {
-        let mut config = self.client_config();
-        config
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            .set("compression.type", "zstd")
-            .set("linger.ms", "5")
-            .set("message.max.bytes", PRODUCER_MESSAGE_MAX)
-            .set("queue.buffering.max.kbytes", "32768");
-        self.with_options(config)
+        self.cluster.client_with(|config| {
+            config
+                .set("client.id", CLIENT_ID)
+                .set("enable.idempotence", "true")
+                .set("acks", "all")
+                .set("compression.type", "zstd")
+                .set("linger.ms", "5")
+                .set("message.max.bytes", PRODUCER_MESSAGE_MAX)
+                .set("queue.buffering.max.kbytes", "32768");
+        })
     }
 
     /// Options of clients that only ask and administer.
     pub(crate) fn admin_config(&self) -> ClientConfig {
-        self.with_options(self.client_config())
+        self.cluster.client_with(|config| {
+            config.set("client.id", CLIENT_ID);
+        })
     }
 }
 

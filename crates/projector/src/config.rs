@@ -1,6 +1,7 @@
 //! What an operator may set, as written: every value is read and judged in [`crate::Settings`], so that all mistakes are named at once.
 
 use clap::Args;
+use recap_log::{DeadLetterArgs, LogArgs};
 use secrecy::SecretString;
 
 /// Everything the projector can be told.
@@ -39,25 +40,9 @@ pub struct DatabaseConfig {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Kafka")]
 pub struct KafkaConfig {
-    /// Brokers to begin with, `host:port,…`.
-    #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS", value_name = "HOSTS")]
-    pub kafka_bootstrap_servers: Option<String>,
-    /// Topics to read. One that does not exist yet is waited for.
-    #[arg(
-        long = "topics",
-        env = "RECAP_TOPICS",
-        value_name = "NAMES",
-        default_value = "recap.conversations,recap.messages,recap.feedback,recap.tool-calls,recap.users,recap.agents"
-    )]
-    pub topics: String,
-    /// Consumer group; projectors in one group share the partitions.
-    #[arg(
-        long,
-        env = "RECAP_CONSUMER_GROUP",
-        value_name = "NAME",
-        default_value = "recap-projector"
-    )]
-    pub consumer_group: String,
+    /// The log that is projected.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// `classic` (cooperative-sticky) or `consumer` (KIP-848, Kafka 4).
     #[arg(
         long,
@@ -85,14 +70,6 @@ pub struct KafkaConfig {
         default_value = "500ms"
     )]
     pub offset_commit_interval: String,
-    /// More librdkafka options for every client, `key=value,…`.
-    #[arg(
-        long = "kafka-options",
-        env = "RECAP_KAFKA_OPTIONS",
-        hide_env_values = true,
-        value_name = "OPTIONS"
-    )]
-    pub kafka_options: Option<SecretString>,
 }
 
 /// When a batch is written.
@@ -133,14 +110,9 @@ pub struct MemoryConfig {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Dead letters")]
 pub struct DeadLetterConfig {
-    /// Topic of the dead letters; created with the broker's defaults when missing.
-    #[arg(
-        long,
-        env = "RECAP_DEAD_LETTER_TOPIC",
-        value_name = "NAME",
-        default_value = "recap.dead-letters"
-    )]
-    pub dead_letter_topic: String,
+    /// Their topic, created with the broker's defaults when missing.
+    #[command(flatten)]
+    pub topic: DeadLetterArgs,
     /// The projector stops when more than this part of the window's records would be dead-lettered; 1 never stops it.
     #[arg(
         long,

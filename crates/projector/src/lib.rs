@@ -23,7 +23,6 @@ mod consumer;
 mod coverage;
 pub mod dead_letters;
 mod flush;
-pub mod headers;
 mod health;
 mod offsets;
 mod pending;

@@ -2,22 +2,19 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    ops::ControlFlow,
     sync::Arc,
     time::Duration,
 };
 
 use rdkafka::{Message as _, error::RDKafkaErrorCode};
-use recap_replay::{
-    Offsets, Partition,
-    log::{Flow, KafkaLog, LogConfig, LogError},
-};
+use recap_log::{LogError, LogReader, Offsets, Partition, worker_of};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::{
     Settings,
     chunk::{Buffers, Chunk},
     offsets::ChunkId,
-    router::worker_of,
     source::{Sources, Span},
 };
 
@@ -107,12 +104,7 @@ impl Reread {
 }
 
 fn read(settings: &Settings, worker: usize, spans: &Spans, pieces: &Pieces) -> Result<(), Ended> {
-    let config = LogConfig {
-        client: settings.admin_config(),
-        topics: settings.topics.iter().map(ToString::to_string).collect(),
-        group: settings.group.to_string(),
-    };
-    let mut log = KafkaLog::open(&config).map_err(Ended::Log)?;
+    let mut log = LogReader::open(&settings.log()).map_err(Ended::Log)?;
     let (mut from, mut to) = (Offsets::default(), Offsets::default());
     for (partition, (_, span)) in spans {
         from.set(partition.clone(), span.first);
@@ -126,20 +118,22 @@ fn read(settings: &Settings, worker: usize, spans: &Spans, pieces: &Pieces) -> R
         let (mut bytes, mut gone) = (0, None);
         let read = log.read_to(&to, |partition, message| {
             let Some((partition, (topic, span))) = spans.get_key_value(partition) else {
-                return Flow::Continue;
+                return ControlFlow::Continue(());
             };
             // The first record was there before.
             if begun.insert(partition) && message.offset() != span.first {
                 gone = Some(Gone::new(partition, *span));
-                return Flow::Pause;
+                return ControlFlow::Break(());
             }
-            if message.offset() <= span.last && worker_of(&message, settings.workers) == worker {
+            if message.offset() <= span.last
+                && worker_of(message.key(), message.partition(), settings.workers) == worker
+            {
                 bytes += chunk.push(*topic, &message);
             }
             if bytes < PIECE_BYTES {
-                Flow::Continue
+                ControlFlow::Continue(())
             } else {
-                Flow::Pause
+                ControlFlow::Break(())
             }
         });
         let read = match (read, gone) {
@@ -159,7 +153,7 @@ fn read(settings: &Settings, worker: usize, spans: &Spans, pieces: &Pieces) -> R
 }
 
 /// An offset before the log's beginning is no reason to try again.
-fn out_of_range(error: LogError, log: &KafkaLog, spans: &Spans) -> Ended {
+fn out_of_range(error: LogError, log: &LogReader, spans: &Spans) -> Ended {
     let LogError::Kafka { source, .. } = &error else {
         return Ended::Log(error);
     };

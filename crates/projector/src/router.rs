@@ -11,9 +11,9 @@ use rdkafka::{
     message::BorrowedMessage,
     topic_partition_list::{Offset, TopicPartitionList},
 };
+use recap_log::worker_of;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     chunk::{Buffers, Chunk},
@@ -65,15 +65,6 @@ pub(crate) struct Router {
     pub hard: CancellationToken,
 }
 
-/// Events of one conversation meet in one worker, which saves writes. What a worker reads again is chosen by it, too.
-pub(crate) fn worker_of(message: &BorrowedMessage<'_>, workers: usize) -> usize {
-    let hash = match message.key() {
-        Some(key) => xxh3_64(key),
-        None => u64::from(message.partition().unsigned_abs()),
-    };
-    usize::try_from(hash % workers as u64).unwrap_or(0)
-}
-
 impl Router {
     pub fn new(
         topics: Arc<[Arc<str>]>,
@@ -107,7 +98,7 @@ impl Router {
         let Some((topic, partition)) = self.locate(message) else {
             return false;
         };
-        let worker = worker_of(message, self.workers.len());
+        let worker = worker_of(message.key(), message.partition(), self.workers.len());
         let (next_chunk, topics) = (&mut self.next_chunk, &self.topics);
         let (spare, spare_bytes) = (&mut self.spare, &mut self.spare_bytes);
         let chunk = self.building[worker].get_or_insert_with(|| {

@@ -1,24 +1,14 @@
 //! The configuration, read and judged: what the rest of the projector works with.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+use recap_log::{Cluster, Log};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     ProjectorConfig,
     quantity::{parse_bytes, parse_duration},
 };
-
-/// Options that decide about correctness; the projector sets them.
-const RESERVED: [&str; 7] = [
-    "bootstrap.servers",
-    "group.id",
-    "group.protocol",
-    "group.instance.id",
-    "enable.auto.commit",
-    "auto.commit.interval.ms",
-    "enable.auto.offset.store",
-];
 
 /// Folding is faster than fetching: more would only be memory that new pages are cleared for.
 const UNFOLDED_MAX: usize = 16 << 20;
@@ -37,8 +27,8 @@ pub enum GroupProtocol {
 pub struct Settings {
     /// PostgreSQL.
     pub database_url: SecretString,
-    /// Brokers to begin with.
-    pub bootstrap_servers: String,
+    /// Kafka.
+    pub cluster: Cluster,
     /// Topics to read, without repetition.
     pub topics: Arc<[Arc<str>]>,
     /// Consumer group.
@@ -53,8 +43,6 @@ pub struct Settings {
     pub topic_refresh: Duration,
     /// Between two offset commits.
     pub commit_interval: Duration,
-    /// More librdkafka options; values may be secret.
-    pub kafka_options: BTreeMap<String, SecretString>,
     /// Number of workers.
     pub workers: usize,
     /// Wait for company without a backlog.
@@ -169,52 +157,6 @@ impl Reading {
             }
         }
     }
-
-    fn topics(&mut self, text: &str) -> Arc<[Arc<str>]> {
-        let mut topics: Vec<Arc<str>> = Vec::new();
-        for topic in text.split(',').map(str::trim).filter(|topic| !topic.is_empty()) {
-            if !is_topic(topic) {
-                self.wrong("RECAP_TOPICS", format_args!("`{topic}` is not a topic name"));
-            } else if !topics.iter().any(|known| &**known == topic) {
-                topics.push(topic.into());
-            }
-        }
-        if topics.is_empty() {
-            self.wrong("RECAP_TOPICS", "names no topic");
-        }
-        topics.into()
-    }
-
-    fn options(&mut self, text: Option<&SecretString>) -> BTreeMap<String, SecretString> {
-        let name = "RECAP_KAFKA_OPTIONS";
-        let text = text.map(ExposeSecret::expose_secret).unwrap_or_default();
-        let mut options = BTreeMap::new();
-        for (place, option) in text.split(',').enumerate() {
-            if option.trim().is_empty() {
-                continue;
-            }
-            match option.split_once('=') {
-                Some((key, _)) if RESERVED.contains(&key.trim()) => {
-                    self.wrong(name, format_args!("`{}` is set by the projector", key.trim()));
-                }
-                Some((key, value)) => {
-                    options.insert(key.trim().to_owned(), value.trim().to_owned().into());
-                }
-                // The text may be a piece of a password.
-                None => self.wrong(name, format_args!("entry {} is not `key=value`", place + 1)),
-            }
-        }
-        options
-    }
-}
-
-fn is_topic(name: &str) -> bool {
-    (1..=249).contains(&name.len())
-        && name != "."
-        && name != ".."
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 impl ProjectorConfig {
@@ -255,13 +197,13 @@ impl ProjectorConfig {
             read.wrong("DATABASE_URL", "does not begin with `postgres://`");
         }
         let cpus = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        let log = self.kafka.log.read(&mut read.mistakes);
         let settings = Settings {
             database_url: database_url.into(),
-            bootstrap_servers: read.required("KAFKA_BOOTSTRAP_SERVERS", self.kafka.kafka_bootstrap_servers.as_deref()),
-            topics: read.topics(&self.kafka.topics),
-            group: read
-                .required("RECAP_CONSUMER_GROUP", Some(&self.kafka.consumer_group))
-                .into(),
+            cluster: log.cluster,
+            dead_letter_topic: self.dead_letters.topic.read(&log.topics, &mut read.mistakes),
+            topics: log.topics,
+            group: log.group,
             protocol,
             instance_id: self.instance_id(protocol, admin_addr.port()),
             session_timeout: read.duration("RECAP_SESSION_TIMEOUT", &self.kafka.session_timeout, second, hour),
@@ -277,7 +219,6 @@ impl ProjectorConfig {
                 Duration::from_millis(10),
                 hour,
             ),
-            kafka_options: read.options(self.kafka.kafka_options.as_ref()),
             workers: self
                 .batching
                 .workers
@@ -299,7 +240,6 @@ impl ProjectorConfig {
             intake_bytes: read.bytes("RECAP_INTAKE_BYTES", &self.memory.intake_bytes, 1 << 20),
             cache_bytes: read.bytes("RECAP_STATE_CACHE_BYTES", &self.memory.state_cache_bytes, 0),
             kafka_queue_bytes: read.bytes("RECAP_KAFKA_QUEUE_BYTES", &self.memory.kafka_queue_bytes, 1 << 20),
-            dead_letter_topic: self.dead_letters.dead_letter_topic.trim().to_owned(),
             dead_letter_max_ratio: read.number(
                 "RECAP_DEAD_LETTER_MAX_RATIO",
                 &self.dead_letters.dead_letter_max_ratio,
@@ -347,6 +287,16 @@ impl ProjectorConfig {
 }
 
 impl Settings {
+    /// The log that is projected.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        Log {
+            cluster: self.cluster.clone(),
+            topics: Arc::clone(&self.topics),
+            group: Arc::clone(&self.group),
+        }
+    }
+
     /// How long the consumer may go without a poll: giving partitions up takes a drain, and it may have to join again.
     pub(crate) fn patience(&self) -> Duration {
         self.drain_timeout + self.session_timeout + Duration::from_secs(30)
@@ -363,12 +313,6 @@ impl Settings {
     }
 
     fn judge_together(&self, read: &mut Reading) {
-        if !is_topic(&self.dead_letter_topic) {
-            read.wrong("RECAP_DEAD_LETTER_TOPIC", "is not a topic name");
-        }
-        if self.topics.iter().any(|topic| **topic == *self.dead_letter_topic) {
-            read.wrong("RECAP_DEAD_LETTER_TOPIC", "is one of RECAP_TOPICS");
-        }
         if self.drain_timeout >= self.session_timeout {
             read.wrong(
                 "RECAP_DRAIN_TIMEOUT",

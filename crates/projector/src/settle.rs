@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use recap_replay::{
-    log::LogConfig,
-    rebuild::{self, Observer, Phase, RebuildError, RebuildOptions},
-};
+use recap_replay::rebuild::{self, Observer, Phase, RebuildError, RebuildOptions};
 use recap_store::{Writer, WriterOptions};
 use secrecy::ExposeSecret as _;
 use sqlx::postgres::PgPoolOptions;
@@ -46,11 +43,7 @@ async fn settle(settings: &Settings) -> Result<bool, RebuildError> {
         },
         rand::random(),
     )?;
-    let log = LogConfig {
-        client: settings.admin_config(),
-        topics: settings.topics.iter().map(ToString::to_string).collect(),
-        group: settings.group.to_string(),
-    };
+    let log = settings.log();
     let mut options = RebuildOptions::new(Arc::new(writer));
     options.memory_bytes = MEMORY_BYTES;
     options.flushes = 1;

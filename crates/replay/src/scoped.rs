@@ -8,13 +8,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use recap_events::{Body, Event};
+use recap_log::Log;
 use recap_store::Writer;
 use sqlx::PgPool;
 
-use crate::{
-    log::LogConfig,
-    rebuild::{Observer, RebuildError, replay_into_live},
-};
+use crate::rebuild::{Observer, RebuildError, replay_into_live};
 
 /// Which rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,7 +43,7 @@ impl Scope {
 /// Recomputes the rows in scope.
 pub async fn recompute(
     pool: &PgPool,
-    log: &LogConfig,
+    log: &Log,
     writer: Arc<Writer>,
     scope: Scope,
     observer: Arc<dyn Observer>,

@@ -55,6 +55,14 @@ pub enum ServerError {
         /// The cause.
         source: rdkafka::error::KafkaError,
     },
+    /// Kafka's records or offsets could not be read.
+    #[error("{doing}: {source}")]
+    Log {
+        /// What was asked.
+        doing: String,
+        /// The cause.
+        source: recap_log::LogError,
+    },
     /// A statement failed in PostgreSQL.
     #[error("{doing}: {source}")]
     Postgres {
@@ -74,6 +82,11 @@ impl ServerError {
     pub(crate) fn kafka(doing: impl Into<String>) -> impl FnOnce(rdkafka::error::KafkaError) -> Self {
         let doing = doing.into();
         move |source| Self::Kafka { doing, source }
+    }
+
+    pub(crate) fn log(doing: impl Into<String>) -> impl FnOnce(recap_log::LogError) -> Self {
+        let doing = doing.into();
+        move |source| Self::Log { doing, source }
     }
 
     pub(crate) fn postgres(doing: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Self {

@@ -15,6 +15,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     producer::{DeliveryFuture, FutureProducer, Producer},
 };
+use recap_log::Cluster;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -101,15 +102,19 @@ impl KafkaServer {
         &self.bootstrap
     }
 
+    /// The cluster that is this broker.
+    #[must_use]
+    pub fn cluster(&self) -> Cluster {
+        Cluster::at(self.bootstrap.as_str())
+    }
+
     /// A client configuration that names this broker.
     #[must_use]
     pub fn client(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &self.bootstrap)
+        self.cluster().client_with(|config| {
             // One broker that is away for a while is what fault tests do: look again soon.
-            .set("reconnect.backoff.max.ms", "1000");
-        config
+            config.set("reconnect.backoff.max.ms", "1000");
+        })
     }
 
     /// The process id of the broker.

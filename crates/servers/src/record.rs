@@ -1,11 +1,10 @@
 //! Records as tests write and read them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use rdkafka::{
-    message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders},
+    message::{BorrowedMessage, Header, Message, OwnedHeaders},
     producer::FutureRecord,
 };
+use recap_log::{UnreadableHeader, headers};
 
 /// A record to publish.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,18 +106,9 @@ impl Received {
 
 impl From<&BorrowedMessage<'_>> for Received {
     fn from(message: &BorrowedMessage<'_>) -> Self {
-        let headers = message.headers().map_or_else(Vec::new, |headers| {
-            let read = |place| {
-                let header = headers.get(place);
-                (header.key.to_owned(), header.value.map(<[u8]>::to_vec))
-            };
-            // rdkafka panics on a name that is not UTF-8.
-            (0..headers.count())
-                .map(|place| {
-                    let read = catch_unwind(AssertUnwindSafe(|| read(place)));
-                    read.unwrap_or_else(|_| ("\u{fffd}".to_owned(), None))
-                })
-                .collect()
+        let headers = headers(message.headers()).map(|header| match header {
+            Ok((name, value)) => (name.to_owned(), value.map(<[u8]>::to_vec)),
+            Err(UnreadableHeader) => ("\u{fffd}".to_owned(), None),
         });
         Self {
             topic: message.topic().to_owned(),
@@ -127,7 +117,7 @@ impl From<&BorrowedMessage<'_>> for Received {
             timestamp: message.timestamp().to_millis(),
             key: message.key().map(<[u8]>::to_vec),
             value: message.payload().map(<[u8]>::to_vec),
-            headers,
+            headers: headers.collect(),
         }
     }
 }

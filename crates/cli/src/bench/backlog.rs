@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use recap_generator::Topic;
+use recap_log::Lag;
 use recap_store::migrate;
 use sqlx::postgres::PgPoolOptions;
 
@@ -13,7 +13,6 @@ use super::{
     stack::{Broker, Database, Databases},
     stored::{self, Stored},
 };
-use crate::lag::Lag;
 
 /// A run that takes longer has failed.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -60,7 +59,7 @@ pub fn projector_variables<'a>(
 
 /// One run over the whole log; the clock runs from the start of the process to the commit of the last offset.
 pub async fn run(broker: &Broker, database: &Database, group: &str, events: u64) -> anyhow::Result<Backlog> {
-    let lag = Lag::of(&broker.client(), group, &Topic::ALL.map(Topic::name))?.of_a_finished_log()?;
+    let lag = Lag::of_finished(&broker.log(group))?;
     let (wal, size) = (database.wal_position().await?, database.size().await?);
     let begun = Instant::now();
     let mut projector = Service::start("recap-projector", &projector_variables(broker, database, group))?;

@@ -11,7 +11,8 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
-use recap_generator::{Config, Log, Record, Topic};
+use recap_generator::{Config, Log, Record};
+use recap_log::{Cluster, Publisher, Topic};
 use recap_servers::clerk::{LocalClerk, Session};
 
 use super::{
@@ -22,7 +23,7 @@ use super::{
     service::Service,
     stack::{Broker, Database, Databases},
 };
-use crate::{lag::start_at_the_end, pace::Pace, publisher::Publisher};
+use crate::{lag::start_at_the_end, pace::Pace};
 
 const ORGANIZATION: &str = "org_fresh";
 const GROUP: &str = "bench-freshness";
@@ -94,12 +95,12 @@ pub async fn run(
 ) -> anyhow::Result<Samples> {
     let database = prepare(databases, None).await?;
     // A group without offsets would begin with the log of the other measurements.
-    start_at_the_end(&broker.client(), GROUP, &Topic::ALL.map(Topic::name))?;
+    start_at_the_end(&broker.log(GROUP))?;
     let mut projector = Service::start("recap-projector", &projector_variables(broker, &database, GROUP))?;
     let query = start_query(&database, ORGANIZATION, &[]).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let traffic = {
-        let (kafka, stop) = (broker.client(), Arc::clone(&stop));
+        let (kafka, stop) = (broker.cluster(), Arc::clone(&stop));
         std::thread::spawn(move || publish(&kafka, &log, rate, &stop))
     };
     let samples = probe(broker, &query.target, time, &mut projector).await;
@@ -112,8 +113,8 @@ pub async fn run(
     samples
 }
 
-fn publish(kafka: &rdkafka::ClientConfig, log: &Config, rate: f64, stop: &AtomicBool) -> anyhow::Result<()> {
-    let mut publisher = Publisher::connect(kafka.clone())?;
+fn publish(cluster: &Cluster, log: &Config, rate: f64, stop: &AtomicBool) -> anyhow::Result<()> {
+    let mut publisher = Publisher::connect(cluster)?;
     let mut records = Log::new(Config {
         events: u64::MAX,
         ..log.clone()
@@ -122,17 +123,17 @@ fn publish(kafka: &rdkafka::ClientConfig, log: &Config, rate: f64, stop: &Atomic
     let (mut pace, mut record) = (Pace::new(Some(rate)), Record::default());
     while !stop.load(Ordering::Relaxed) {
         records.next_into(&mut record);
-        publisher.send(&record)?;
+        publisher.send(record.topic.name(), &record.key, &record.value)?;
         if let Some(pause) = pace.step() {
             publisher.wait(pause);
         }
     }
-    publisher.flush()
+    Ok(publisher.flush()?)
 }
 
 async fn probe(broker: &Broker, target: &Target, time: Duration, projector: &mut Service) -> anyhow::Result<Samples> {
     let mut client = Client::connect(&target.host, &target.token).await?;
-    let mut publisher = Publisher::connect(broker.client())?;
+    let mut publisher = Publisher::connect(&broker.cluster())?;
     let mut samples = Samples::default();
     // The first ones see the group being joined, and warm everything up.
     let warm = Instant::now() + time / 5;
@@ -143,7 +144,8 @@ async fn probe(broker: &Broker, target: &Target, time: Duration, projector: &mut
         }
         projector.check()?;
         let created_at = Utc::now();
-        publisher.send(&marker(number, created_at))?;
+        let marker = marker(number, created_at);
+        publisher.send(marker.topic.name(), &marker.key, &marker.value)?;
         tokio::task::block_in_place(|| publisher.flush())?;
         let acknowledged = Instant::now();
         see(&mut client, number, created_at, acknowledged).await?;

@@ -3,18 +3,16 @@
 use std::{hint::black_box, ops::ControlFlow};
 
 use anyhow::bail;
-use rdkafka::{
-    ClientConfig, Message as _,
-    message::{BorrowedMessage, Headers as _},
-};
+use rdkafka::{Message as _, message::BorrowedMessage};
 use recap_events::{Decoded, decode};
+use recap_log::{Cluster, RecordHeader, headers};
 
 use super::source::{Source, rate_of_shares};
 
 /// Events a second over that many consumers, each with its own thread.
-pub fn rate(kafka: &ClientConfig, consumers: i32) -> anyhow::Result<f64> {
+pub fn rate(cluster: &Cluster, consumers: i32) -> anyhow::Result<f64> {
     rate_of_shares(consumers, |share| {
-        Source::open(kafka, share, consumers)?.read(|message| {
+        Source::open(cluster, share, consumers)?.read(|message| {
             match decoded(message) {
                 Decoded::Event(event) => black_box(&event),
                 other => bail!("the log holds a record that is no event: {other:?}"),
@@ -27,10 +25,6 @@ pub fn rate(kafka: &ClientConfig, consumers: i32) -> anyhow::Result<f64> {
 /// Decodes a record with its headers, as the projector does.
 pub fn decoded<'a>(message: &'a BorrowedMessage<'_>) -> Decoded<'a> {
     // Empty for structured events, and an empty Vec costs nothing.
-    let headers: Vec<(&str, Option<&[u8]>)> = message
-        .headers()
-        .into_iter()
-        .flat_map(|headers| headers.iter().map(|header| (header.key, header.value)))
-        .collect();
+    let headers: Vec<RecordHeader<'_>> = headers(message.headers()).flatten().collect();
     decode(message.payload(), headers.iter().copied())
 }

@@ -6,11 +6,7 @@ use std::{
 };
 
 use anyhow::ensure;
-use recap_generator::Topic;
-use recap_replay::{
-    log::LogConfig,
-    rebuild::{Observer, Outcome, Phase, RebuildOptions, rebuild},
-};
+use recap_replay::rebuild::{Observer, Outcome, Phase, RebuildOptions, rebuild};
 use recap_store::{Writer, WriterOptions};
 use sqlx::postgres::PgPoolOptions;
 
@@ -31,11 +27,7 @@ pub async fn rate(broker: &Broker, database: &Database, group: &str, events: u64
         },
         rand::random(),
     )?;
-    let log = LogConfig {
-        client: broker.client(),
-        topics: Topic::ALL.map(|topic| topic.name().to_owned()).to_vec(),
-        group: group.to_owned(),
-    };
+    let log = broker.log(group);
     let options = RebuildOptions::new(Arc::new(writer));
     let begun = Instant::now();
     let phases = Arc::new(Phases(begun));

@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
+    Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     message::BorrowedMessage,
 };
-use recap_generator::Topic;
+use recap_log::{Cluster, Topic};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -25,16 +25,17 @@ pub struct Source {
 
 impl Source {
     /// The partitions whose number leaves the remainder `share` when divided by `shares`.
-    pub fn open(kafka: &ClientConfig, share: i32, shares: i32) -> anyhow::Result<Self> {
-        let mut config = kafka.clone();
-        config
-            .set("group.id", "recap-bench")
-            .set("enable.auto.commit", "false")
-            .set("queued.max.messages.kbytes", "65536")
-            .set("queued.min.messages", "1000000")
-            .set("fetch.message.max.bytes", "4194304")
-            .set("fetch.queue.backoff.ms", "10")
-            .set("check.crcs", "false");
+    pub fn open(cluster: &Cluster, share: i32, shares: i32) -> anyhow::Result<Self> {
+        let config = cluster.client_with(|config| {
+            config
+                .set("group.id", "recap-bench")
+                .set("enable.auto.commit", "false")
+                .set("queued.max.messages.kbytes", "65536")
+                .set("queued.min.messages", "1000000")
+                .set("fetch.message.max.bytes", "4194304")
+                .set("fetch.queue.backoff.ms", "10")
+                .set("check.crcs", "false");
+        });
         let consumer: BaseConsumer = config.create().context("the Kafka consumer can't start")?;
         let mut partitions = TopicPartitionList::new();
         let mut records = 0;

@@ -1,7 +1,7 @@
 //! The servers of a benchmark: started for it with the same settings for everyone, or given.
 
 use anyhow::Context as _;
-use rdkafka::ClientConfig;
+use recap_log::{Cluster, Log, Topic};
 use recap_servers::{KafkaOptions, KafkaServer, PostgresOptions, PostgresServer};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -139,10 +139,13 @@ impl Broker {
         })
     }
 
-    pub fn client(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.bootstrap_servers);
-        config
+    pub fn cluster(&self) -> Cluster {
+        Cluster::at(self.bootstrap_servers.as_str())
+    }
+
+    /// The sample's topics, and the group of the projector under test.
+    pub fn log(&self, group: &str) -> Log {
+        Log::new(self.cluster(), Topic::ALL.map(Topic::name), group)
     }
 
     /// Creates a topic on the broker started here; a given one has its own ways.

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use recap_generator::{Config, Log, Record, Topic};
+use recap_generator::{Config, Log, Record};
+use recap_log::{Publisher, Topic};
 use tokio::runtime::Handle;
 
 use super::{
@@ -18,7 +19,6 @@ use super::{
     stack::{Broker, Databases, POSTGRES_SETTINGS},
     stored::{Contents, Stored},
 };
-use crate::publisher::Publisher;
 
 #[derive(Debug, Args)]
 #[command(
@@ -123,12 +123,12 @@ impl Bench<'_> {
         }
         self.broker.create_topic("recap.dead-letters", 1).await?;
         let begun = Instant::now();
-        let (kafka, log) = (self.broker.client(), Log::new(self.log()));
+        let (kafka, log) = (self.broker.cluster(), Log::new(self.log()));
         let acknowledged = tokio::task::spawn_blocking(move || {
-            let mut publisher = Publisher::connect(kafka)?;
+            let mut publisher = Publisher::connect(&kafka)?;
             let (mut records, mut record) = (log.iter(), Record::default());
             while records.next_into(&mut record) {
-                publisher.send(&record)?;
+                publisher.send(record.topic.name(), &record.key, &record.value)?;
             }
             publisher.flush()?;
             anyhow::Ok(publisher.acknowledged())
@@ -169,7 +169,7 @@ impl Bench<'_> {
     }
 
     async fn limit(&mut self) -> anyhow::Result<f64> {
-        let kafka = self.broker.client();
+        let kafka = self.broker.cluster();
         let rounds = self.plan.rounds;
         let best = tokio::task::spawn_blocking(move || {
             // One to warm up the page cache; then the better of one thread and two.
@@ -253,7 +253,7 @@ impl Bench<'_> {
         let mut best = (0.0, 0);
         for workers in [1, 4] {
             let database = self.databases.create().await?;
-            let (kafka, url, budget) = (self.broker.client(), database.url.clone(), self.plan.baseline_budget);
+            let (kafka, url, budget) = (self.broker.cluster(), database.url.clone(), self.plan.baseline_budget);
             let runtime = Handle::current();
             let rate =
                 tokio::task::spawn_blocking(move || single::rate(&kafka, &url, workers, budget, &runtime)).await??;
@@ -318,7 +318,7 @@ impl Bench<'_> {
 
     async fn baseline_b_run(&self, tuning: batched::Tuning, budget: Duration) -> anyhow::Result<f64> {
         let database = self.databases.create().await?;
-        let (kafka, url, runtime) = (self.broker.client(), database.url.clone(), Handle::current());
+        let (kafka, url, runtime) = (self.broker.cluster(), database.url.clone(), Handle::current());
         let rate = tokio::task::spawn_blocking(move || batched::rate(&kafka, &url, tuning, budget, &runtime)).await??;
         self.databases.drop(database).await?;
         Ok(rate)

@@ -4,7 +4,8 @@ use std::{fmt, fmt::Write as _, str::FromStr};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _, OwnedHeaders};
-use recap_projector::{dead_letters::format, headers::readable};
+use recap_log::headers;
+use recap_projector::dead_letters::format;
 use serde::{Serialize, Serializer};
 
 /// Where in the dead-letter topic it lies.
@@ -75,9 +76,8 @@ fn as_text<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::O
 impl DeadLetter {
     pub fn from_message(message: &BorrowedMessage<'_>) -> Self {
         let header = |name: &str| -> Option<String> {
-            let mut headers = readable(message.headers()?);
-            let found = headers.find(|header| header.key == name)?;
-            Some(String::from_utf8_lossy(found.value?).into_owned())
+            let (_, value) = headers(message.headers()).flatten().find(|(found, _)| *found == name)?;
+            Some(String::from_utf8_lossy(value?).into_owned())
         };
         let refused = header(format::LAST_FAILURE).and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
         let time = refused.map_or_else(
@@ -153,9 +153,9 @@ impl DeadLetter {
         line("first refused", self.first_failure.as_deref().unwrap_or("unknown"));
         line("last refused", &self.time.to_rfc3339_opts(SecondsFormat::Millis, true));
         line("key", &text(self.key.as_deref()));
-        let readable: Vec<_> = readable(&self.headers).collect();
-        for header in readable.iter().filter(|header| !header.key.starts_with(format::PREFIX)) {
-            line("header", &format!("{}: {}", header.key, text(header.value)));
+        let readable: Vec<_> = headers(Some(&self.headers)).flatten().collect();
+        for (name, value) in readable.iter().filter(|(name, _)| !name.starts_with(format::PREFIX)) {
+            line("header", &format!("{name}: {}", text(*value)));
         }
         let unreadable = self.headers.count() - readable.len();
         if unreadable > 0 {

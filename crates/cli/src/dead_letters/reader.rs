@@ -1,84 +1,56 @@
 //! Reads the dead-letter topic from its beginning to the end it has now.
 
-use std::time::Duration;
+use std::ops::ControlFlow;
 
-use anyhow::Context as _;
-use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
-    message::Message as _,
-};
+use anyhow::{Context as _, ensure};
+use rdkafka::Message as _;
+use recap_log::{Cluster, Log, LogReader, Offsets, Partition};
 
 use super::letter::{DeadLetter, Place};
 
-const PATIENCE: Duration = Duration::from_secs(15);
-
-fn consumer(kafka: &ClientConfig) -> anyhow::Result<BaseConsumer> {
-    kafka
-        .clone()
-        .set("group.id", "recap-dead-letters")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "false")
-        .create()
-        .context("the Kafka consumer can't start")
+fn open(cluster: &Cluster, topic: &str) -> anyhow::Result<LogReader> {
+    let log = Log::new(cluster.clone(), [topic], "recap-dead-letters");
+    Ok(LogReader::open(&log)?)
 }
 
 /// Gives every dead letter to `each`, in order within a partition.
 pub fn read(
-    kafka: &ClientConfig,
+    cluster: &Cluster,
     topic: &str,
     mut each: impl FnMut(DeadLetter) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let consumer = consumer(kafka)?;
-    let metadata = consumer
-        .fetch_metadata(Some(topic), PATIENCE)
-        .context("Kafka can't be reached")?;
-    let partitions: Vec<i32> = metadata
-        .topics()
-        .iter()
-        .flat_map(|topic| topic.partitions().iter().map(rdkafka::metadata::MetadataPartition::id))
-        .collect();
-    for partition in partitions {
-        let (low, high) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
-        if low == high {
-            continue;
+    let mut reader = open(cluster, topic)?;
+    let end = reader.lookup().ends().context("Kafka cannot be read")?;
+    let mut failure = None;
+    reader.read_to(&end, |partition, message| {
+        if message.offset() >= end.get(partition) {
+            return ControlFlow::Continue(());
         }
-        assign(&consumer, topic, partition, low)?;
-        let mut next = low;
-        while next < high {
-            // A gap up to the end (deleted records, markers of transactions) would wait for ever.
-            let Some(message) = consumer.poll(PATIENCE) else {
-                break;
-            };
-            let message = message?;
-            next = message.offset() + 1;
-            if message.offset() < high {
-                each(DeadLetter::from_message(&message))?;
+        match each(DeadLetter::from_message(&message)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
             }
         }
-    }
-    Ok(())
+    })?;
+    failure.map_or(Ok(()), Err)
 }
 
 /// The dead letter at this place, if there is one.
-pub fn read_one(kafka: &ClientConfig, topic: &str, place: Place) -> anyhow::Result<Option<DeadLetter>> {
-    let consumer = consumer(kafka)?;
-    let (low, high) = consumer
-        .fetch_watermarks(topic, place.partition, PATIENCE)
-        .with_context(|| format!("{topic} has no partition {}", place.partition))?;
-    if !(low..high).contains(&place.offset) {
+pub fn read_one(cluster: &Cluster, topic: &str, place: Place) -> anyhow::Result<Option<DeadLetter>> {
+    let mut reader = open(cluster, topic)?;
+    let partition = Partition::new(topic, place.partition);
+    let (oldest, end) = (reader.lookup().oldest()?, reader.lookup().ends()?);
+    ensure!(end.contains(&partition), "{topic} has no partition {}", place.partition);
+    if !(oldest.get(&partition)..end.get(&partition)).contains(&place.offset) {
         return Ok(None);
     }
-    assign(&consumer, topic, place.partition, place.offset)?;
-    let Some(message) = consumer.poll(PATIENCE) else {
-        return Ok(None);
-    };
-    let letter = DeadLetter::from_message(&message?);
-    Ok(Some(letter).filter(|letter| letter.place == place))
-}
-
-fn assign(consumer: &BaseConsumer, topic: &str, partition: i32, offset: i64) -> anyhow::Result<()> {
-    let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset(topic, partition, Offset::Offset(offset))?;
-    Ok(consumer.assign(&assignment)?)
+    reader.seek(Offsets::from_iter([(partition.clone(), place.offset)]))?;
+    let mut letter = None;
+    reader.read_to(&Offsets::from_iter([(partition, place.offset + 1)]), |_, message| {
+        letter = Some(DeadLetter::from_message(&message));
+        ControlFlow::Break(())
+    })?;
+    Ok(letter.filter(|letter| letter.place == place))
 }

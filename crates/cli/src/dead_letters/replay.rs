@@ -3,31 +3,31 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
-use rdkafka::{ClientConfig, producer::BaseRecord};
+use rdkafka::producer::BaseRecord;
+use recap_log::{Cluster, Publisher};
 use recap_projector::dead_letters::format::replay_headers;
 
 use super::{
     letter::{DeadLetter, Place},
     reader,
 };
-use crate::publisher::Publisher;
 
 /// Sends records back, or only says which.
 pub struct Sender {
-    kafka: ClientConfig,
+    cluster: Cluster,
     publisher: Option<Publisher>,
     sent: u64,
 }
 
 impl Sender {
-    pub fn connect(kafka: &ClientConfig, dry_run: bool) -> anyhow::Result<Self> {
+    pub fn connect(cluster: &Cluster, dry_run: bool) -> anyhow::Result<Self> {
         let publisher = if dry_run {
             None
         } else {
-            Some(Publisher::connect(kafka.clone())?)
+            Some(Publisher::connect(cluster)?)
         };
         Ok(Self {
-            kafka: kafka.clone(),
+            cluster: cluster.clone(),
             publisher,
             sent: 0,
         })
@@ -44,7 +44,7 @@ impl Sender {
             return Ok(writeln!(std::io::stdout(), "{}", letter.line())?);
         };
         let value = if letter.value_omitted {
-            Some(original_value(&self.kafka, topic, letter)?)
+            Some(original_value(&self.cluster, topic, letter)?)
         } else {
             letter.value.clone()
         };
@@ -52,7 +52,7 @@ impl Sender {
         record.key = letter.key.as_deref();
         record.payload = value.as_deref();
         record.timestamp = letter.timestamp;
-        publisher.send_record(record)
+        Ok(publisher.send_record(record)?)
     }
 
     /// Waits until everything is acknowledged; returns how many records that is.
@@ -65,14 +65,14 @@ impl Sender {
 }
 
 /// The value of a record that the dead-letter topic could not take.
-fn original_value(kafka: &ClientConfig, topic: &str, letter: &DeadLetter) -> anyhow::Result<Vec<u8>> {
+fn original_value(cluster: &Cluster, topic: &str, letter: &DeadLetter) -> anyhow::Result<Vec<u8>> {
     let (Some(partition), Some(offset)) = (letter.origin_partition, letter.origin_offset) else {
         bail!(
             "the dead letter at {} holds no value and does not say where it is",
             letter.place
         );
     };
-    reader::read_one(kafka, topic, Place { partition, offset })?
+    reader::read_one(cluster, topic, Place { partition, offset })?
         .and_then(|record| record.value)
         .with_context(|| format!("the value of the dead letter at {} is gone from {topic}", letter.place))
 }

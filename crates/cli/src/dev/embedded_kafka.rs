@@ -5,7 +5,7 @@ use rdkafka::{
     ClientConfig,
     producer::{DefaultProducerContext, Producer as _, ThreadedProducer},
 };
-use recap_generator::Topic;
+use recap_log::Topic;
 
 /// The built-in cluster keeps 5 MB of each partition, so a backlog spreads over several.
 const PARTITIONS: i32 = 8;

@@ -11,14 +11,14 @@ use std::{
 
 use anyhow::{anyhow, ensure};
 use chrono::Utc;
-use rdkafka::ClientConfig;
-use recap_generator::{Config, Log, Record, Records, Topic};
+use recap_generator::{Config, Log, Record, Records};
+use recap_log::{Lag, PublishError, Publisher};
 use tokio_util::sync::CancellationToken;
 
-use crate::{lag::Lag, pace::Pace, publisher::Publisher};
+use crate::pace::Pace;
 
 /// How far the projector may be behind the history: the Kafka in the process keeps 5 MB of each partition.
-const MOST_LAG: i64 = 8_000;
+const MOST_LAG: u64 = 8_000;
 
 /// Days of history.
 const DAYS: i64 = 5;
@@ -32,8 +32,8 @@ pub struct Sample {
     pub conversations: u64,
     pub rate: f64,
     pub seed: u64,
-    /// The projector's consumer group.
-    pub group: String,
+    /// Where it is published, and the consumer group that projects it.
+    pub log: recap_log::Log,
 }
 
 impl Sample {
@@ -42,7 +42,7 @@ impl Sample {
     }
 
     /// The log that the sample is the beginning of.
-    pub fn log(&self) -> Log {
+    pub fn events(&self) -> Log {
         let length = DAYS * 86_400_000_000;
         let events = i64::try_from(self.history().max(1)).unwrap_or(i64::MAX);
         Log::new(Config {
@@ -70,12 +70,11 @@ pub struct Feeder {
 
 impl Feeder {
     /// Publishes until it is stopped.
-    pub fn start(sample: Sample, kafka: ClientConfig, stop: CancellationToken) -> anyhow::Result<Self> {
+    pub fn start(sample: Sample, stop: CancellationToken) -> anyhow::Result<Self> {
         let published = Arc::new(AtomicU64::new(0));
         let filled = Arc::new(AtomicBool::new(false));
         let feed = Feed {
             sample,
-            kafka,
             stop,
             published: Arc::clone(&published),
             filled: Arc::clone(&filled),
@@ -113,7 +112,6 @@ impl Feeder {
 
 struct Feed {
     sample: Sample,
-    kafka: ClientConfig,
     stop: CancellationToken,
     published: Arc<AtomicU64>,
     filled: Arc<AtomicBool>,
@@ -129,8 +127,8 @@ impl Feed {
     }
 
     fn feed(&self) -> anyhow::Result<()> {
-        let mut publisher = Publisher::connect(self.kafka.clone())?;
-        let mut records = self.sample.log().iter();
+        let mut publisher = Publisher::connect(&self.sample.log.cluster)?;
+        let mut records = self.sample.events().iter();
         self.feed_history(&mut publisher, &mut records)?;
         self.filled.store(true, Ordering::Release);
         let mut record = Record::default();
@@ -139,22 +137,22 @@ impl Feed {
         while !self.stop.is_cancelled() {
             records.set_time(Utc::now().timestamp_micros());
             records.next_into(&mut record);
-            publisher.send(&record)?;
+            publish(&mut publisher, &record)?;
             if let Some(pause) = pace.step() {
                 self.pause(&publisher, pause);
             }
         }
-        publisher.flush()
+        Ok(publisher.flush()?)
     }
 
     fn feed_history(&self, publisher: &mut Publisher, records: &mut Records) -> anyhow::Result<()> {
-        let lag = Lag::of(&self.kafka, &self.sample.group, &Topic::ALL.map(Topic::name))?;
+        let lag = Lag::of(&self.sample.log)?;
         let mut record = Record::default();
         for sent in 1..=self.sample.history() {
             if self.stop.is_cancelled() || !records.next_into(&mut record) {
                 return Ok(());
             }
-            publisher.send(&record)?;
+            publish(publisher, &record)?;
             self.published.store(sent, Ordering::Relaxed);
             if sent.is_multiple_of(2_000) {
                 self.wait_for_lag(publisher, &lag, MOST_LAG)?;
@@ -163,7 +161,7 @@ impl Feed {
         self.wait_for_lag(publisher, &lag, 0)
     }
 
-    fn wait_for_lag(&self, publisher: &Publisher, lag: &Lag, most: i64) -> anyhow::Result<()> {
+    fn wait_for_lag(&self, publisher: &Publisher, lag: &Lag, most: u64) -> anyhow::Result<()> {
         publisher.flush()?;
         while !self.stop.is_cancelled() && lag.now()? > most {
             publisher.wait(Duration::from_millis(20));
@@ -181,4 +179,8 @@ impl Feed {
             publisher.wait(left.min(Duration::from_millis(100)));
         }
     }
+}
+
+fn publish(publisher: &mut Publisher, record: &Record) -> Result<(), PublishError> {
+    publisher.send(record.topic.name(), &record.key, &record.value)
 }

@@ -7,13 +7,14 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Parser;
+use recap_log::Cluster;
 use recap_projector::{Projector, ProjectorConfig, ProjectorError, RunningProjector, Settings};
 use recap_query::{QueryArgs, RunningServer, ServeError, config::ClerkConfig};
 use recap_servers::clerk::LocalClerk;
 use recap_telemetry::{LogOutput, MetricsRegistry, Service, Telemetry, TelemetryConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{kafka::Kafka, migrate::Database};
+use crate::migrate::Database;
 
 /// Often enough that the embedded Kafka never holds much that is done with.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
@@ -63,32 +64,28 @@ impl Services {
     }
 
     /// The projector's settings; everything but what runs here comes from the environment.
-    fn settings(&self, kafka: &str) -> anyhow::Result<Settings> {
+    pub fn settings(&self, cluster: &Cluster) -> anyhow::Result<Settings> {
         let arguments = [
             "recap dev",
             "--database-url",
             self.database_url.expose_secret(),
             "--kafka-bootstrap-servers",
-            kafka,
+            cluster.bootstrap_servers(),
         ];
         let command = ProjectorCommand::try_parse_from(arguments)?;
         let mut settings = command.config.settings()?;
+        settings.cluster = cluster.clone();
         settings.commit_interval = COMMIT_INTERVAL;
         Ok(settings)
     }
 
     pub fn dead_letter_topic(&self) -> anyhow::Result<String> {
-        Ok(self.settings("localhost:9092")?.dead_letter_topic)
-    }
-
-    /// The projector's consumer group.
-    pub fn group(&self) -> anyhow::Result<String> {
-        Ok(self.settings("localhost:9092")?.group.to_string())
+        Ok(self.settings(&Cluster::at("localhost:9092"))?.dead_letter_topic)
     }
 
     /// Starts the projector; where nobody chose an address, any free one will do.
-    pub async fn projector(&self, kafka: &Kafka, addr: Option<SocketAddr>) -> anyhow::Result<RunningProjector> {
-        let mut settings = self.settings(kafka.bootstrap_servers.as_deref().unwrap_or_default())?;
+    pub async fn projector(&self, cluster: &Cluster, addr: Option<SocketAddr>) -> anyhow::Result<RunningProjector> {
+        let mut settings = self.settings(cluster)?;
         settings.admin_addr = addr.unwrap_or(local(9_091));
         match Projector::start(settings.clone(), &self.telemetry).await {
             Err(ProjectorError::Admin { .. }) if addr.is_none() => {

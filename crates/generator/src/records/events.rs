@@ -1,8 +1,10 @@
 //! The eleven event types.
 
+use recap_log::Topic;
+
 use super::{Conversation, Records};
 use crate::{
-    Record, Topic,
+    Record,
     random::{Random, derive},
     render::Uuid,
 };

@@ -38,7 +38,7 @@ struct Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    recap_projector::headers::hush();
+    recap_log::silence_header_panics();
     let command = Command::parse();
     let settings = match command.projector.settings() {
         Ok(settings) => settings,

@@ -14,11 +14,9 @@
 //! begin with `recap-` are ours.
 
 use rdkafka::message::{Header, Headers, OwnedHeaders};
+use recap_log::headers;
 
-use crate::{
-    chunk::{Chunk, Record},
-    headers::readable,
-};
+use crate::chunk::{Chunk, Record};
 
 /// Prefix of the headers below.
 pub const PREFIX: &str = "recap-";
@@ -119,9 +117,12 @@ impl DeadLetter {
 
 /// The headers to replay a dead letter with. One whose name is not UTF-8 stays behind: the record would only come back.
 pub fn replay_headers(dead_letter: &impl Headers) -> OwnedHeaders {
-    readable(dead_letter)
-        .filter(|header| !header.key.starts_with(PREFIX) || header.key == FIRST_FAILURE)
-        .fold(OwnedHeaders::new(), |headers, header| headers.insert(header))
+    headers(Some(dead_letter))
+        .flatten()
+        .filter(|(name, _)| !name.starts_with(PREFIX) || *name == FIRST_FAILURE)
+        .fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header { key, value })
+        })
 }
 
 fn shorten(error: &str) -> &str {

@@ -1,6 +1,7 @@
 //! Events that a well-meaning producer would not send, and some do.
 
-use recap_generator::{Record, Topic};
+use recap_generator::Record;
+use recap_log::Topic;
 
 /// One event of the contract.
 fn event(topic: Topic, kind: &str, id: &str, time: &str, conversation: &str, data: &str) -> Record {

@@ -120,7 +120,7 @@ impl<'k> Place<'k> {
         Process::start(command, admin)
     }
 
-    pub async fn lag(&self) -> i64 {
+    pub async fn lag(&self) -> u64 {
         let topics: Vec<String> = TOPICS.iter().map(|topic| self.topic(topic)).collect();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.kafka.consumer_lag(&self.prefix, &topics).await.unwrap()
@@ -128,7 +128,7 @@ impl<'k> Place<'k> {
 
     /// Waits until every record is committed.
     pub async fn caught_up(&self, limit: Duration) {
-        let last = std::sync::atomic::AtomicI64::new(-1);
+        let last = std::sync::atomic::AtomicU64::new(u64::MAX);
         let done = eventually(limit, || async {
             let lag = self.lag().await;
             last.store(lag, std::sync::atomic::Ordering::Relaxed);

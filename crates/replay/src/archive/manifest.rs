@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
+use recap_log::Partition;
 use serde::{Deserialize, Serialize};
 
 use super::ArchiveError;
-use crate::Partition;
 
 const NAME: &str = "manifest.json";
 const VERSION: u32 = 1;

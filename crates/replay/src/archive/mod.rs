@@ -39,7 +39,7 @@ pub enum ArchiveError {
     },
     /// The log could not be read.
     #[error(transparent)]
-    Log(#[from] crate::log::LogError),
+    Log(#[from] recap_log::LogError),
     /// A background task died.
     #[error("an archive task ended early: {0}")]
     Task(#[from] tokio::task::JoinError),

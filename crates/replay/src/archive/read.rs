@@ -6,9 +6,9 @@ use std::{
 };
 
 use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
+use recap_log::Partition;
 
 use super::{ArchiveError, ArchivedRecord, Manifest, Segment};
-use crate::Partition;
 
 /// Reads an archive.
 pub struct ArchiveReader {

@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rdkafka::message::{BorrowedMessage, Message as _};
+use recap_log::headers;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::log::readable_headers;
 
 /// A Kafka record outside Kafka; topic and partition are the segment's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,16 +30,15 @@ impl<'a> ArchivedRecord<'a> {
     /// Copies nothing.
     #[must_use]
     pub fn of(message: &'a BorrowedMessage<'_>) -> Self {
-        let headers = readable_headers(message)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(name, value)| (Cow::Borrowed(name), value.map(Blob::of)))
+        let headers: Result<_, _> = headers(message.headers())
+            .map(|header| header.map(|(name, value)| (Cow::Borrowed(name), value.map(Blob::of))))
             .collect();
         Self {
             offset: message.offset(),
             timestamp: message.timestamp().to_millis(),
             key: message.key().map(Blob::of),
-            headers,
+            // The live projector dead-letters a record with an unreadable header.
+            headers: headers.unwrap_or_default(),
             value: message.payload().map(Blob::of),
         }
     }

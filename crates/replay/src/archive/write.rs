@@ -1,15 +1,12 @@
 //! Kafka to archive: reads each partition from behind its last segment and cuts new ones.
 
-use std::{collections::BTreeMap, io::Write as _, sync::Arc};
+use std::{collections::BTreeMap, io::Write as _, ops::ControlFlow, sync::Arc};
 
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
+use recap_log::{Log, LogReader, Offsets, Partition};
 use tokio::sync::mpsc;
 
 use super::{ArchiveError, ArchivedRecord, Manifest, Segment};
-use crate::{
-    Offsets, Partition,
-    log::{Flow, KafkaLog, LogConfig},
-};
 
 /// Finished segments that may wait for the object store.
 const SEGMENTS_IN_FLIGHT: usize = 2;
@@ -47,7 +44,7 @@ pub struct ArchiveReport {
 /// Appends to the archive all that the log holds now and the archive does not; `progress` is told the
 /// records read and the offsets left at every segment.
 pub async fn write_archive(
-    config: &LogConfig,
+    log: &Log,
     store: Arc<dyn ObjectStore>,
     options: &ArchiveOptions,
     mut progress: impl FnMut(&ArchiveReport, u64),
@@ -55,8 +52,8 @@ pub async fn write_archive(
     let mut manifest = Manifest::load(&*store).await?;
     let (sender, mut finished) = mpsc::channel(SEGMENTS_IN_FLIGHT);
     let reader = {
-        let (config, options, manifest) = (config.clone(), options.clone(), manifest.clone());
-        tokio::task::spawn_blocking(move || cut(&config, &options, &manifest, &sender))
+        let (log, options, manifest) = (log.clone(), options.clone(), manifest.clone());
+        tokio::task::spawn_blocking(move || cut(&log, &options, &manifest, &sender))
     };
     let mut report = ArchiveReport::default();
     while let Some(Finished {
@@ -91,13 +88,13 @@ struct Finished {
 
 /// Reads the log and cuts it into segments; ends early when nobody takes them any more.
 fn cut(
-    config: &LogConfig,
+    log: &Log,
     options: &ArchiveOptions,
     manifest: &Manifest,
     sender: &mpsc::Sender<Finished>,
 ) -> Result<(), ArchiveError> {
-    let mut log = KafkaLog::open(config)?;
-    let (oldest, target) = (log.oldest_offsets()?, log.end_offsets()?);
+    let mut log = LogReader::open(log)?;
+    let (oldest, target) = (log.lookup().oldest()?, log.lookup().ends()?);
     let mut start = Offsets::default();
     for (partition, _) in target.iter() {
         let archived = manifest.coverage(partition).map_or(0, |(_, next)| next);
@@ -111,7 +108,7 @@ fn cut(
         let mut full = None;
         let done = log.read_to(&target, |partition, message| {
             if message_is_past(&target, partition, &message) {
-                return Flow::Continue;
+                return ControlFlow::Continue(());
             }
             let added = open
                 .entry(partition.clone())
@@ -121,13 +118,13 @@ fn cut(
                 Ok((added, size)) => {
                     pending += added;
                     if size < options.segment_bytes && pending < 16 * options.segment_bytes {
-                        return Flow::Continue;
+                        return ControlFlow::Continue(());
                     }
                     full = Some(());
                 }
                 Err(error) => failure = Some(error),
             }
-            Flow::Pause
+            ControlFlow::Break(())
         })?;
         if let Some(error) = failure {
             return Err(ArchiveError::damaged("a record", &error));

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use recap_log::{Log, LogError, LogReader, Offsets};
 use recap_store::{Batch, FlushError, GenerationId, Writer};
 use sqlx::PgPool;
 use tokio::{sync::mpsc, task::JoinSet};
@@ -13,10 +14,8 @@ use super::{
     stored,
 };
 use crate::{
-    Offsets,
     archive::ArchiveReader,
     fold::{Fold, Work},
-    log::{KafkaLog, LogConfig, LogError},
     scoped::Scope,
 };
 
@@ -45,7 +44,7 @@ pub(super) struct Builder {
 impl Builder {
     pub(super) fn new(
         pool: &PgPool,
-        log: &LogConfig,
+        log: &Log,
         generation: GenerationId,
         fresh: bool,
         scope: Option<Scope>,
@@ -61,7 +60,7 @@ impl Builder {
                 rewrite_live: scope.is_some(),
             },
             reading: Some(Reading {
-                log: KafkaLog::open(log)?,
+                log: LogReader::open(log)?,
                 folds: Fold::several(options.folds.max(1), options.memory_bytes, fresh),
                 scope,
                 observer: observer.clone(),
@@ -81,7 +80,8 @@ impl Builder {
         let position = self
             .with_log(move |log| {
                 let position: Offsets = log
-                    .oldest_offsets()?
+                    .lookup()
+                    .oldest()?
                     .iter()
                     .map(|(partition, oldest)| (partition.clone(), oldest.max(from.get(partition))))
                     .collect();
@@ -95,7 +95,7 @@ impl Builder {
 
     /// Goes on from the first record produced at `since` or later.
     pub(super) async fn seek_to_time(&mut self, since: DateTime<Utc>) -> Result<(), RebuildError> {
-        let from = self.with_log(move |log| log.offsets_at(since)).await?;
+        let from = self.with_log(move |log| log.lookup().at(since)).await?;
         self.seek(from).await
     }
 
@@ -126,7 +126,7 @@ impl Builder {
 
     /// Reads to the end offsets of this moment with checkpoints on the way.
     pub(super) async fn fill(&mut self) -> Result<(), RebuildError> {
-        let target = self.with_log(|log| log.end_offsets()).await?;
+        let target = self.with_log(|log| log.lookup().ends()).await?;
         let left = self.position.missing(&target);
         self.observer.phase(Phase::Filling, Some(left));
         self.read_to(target).await?;
@@ -135,7 +135,7 @@ impl Builder {
 
     /// Reads to the end offsets of this moment and returns them.
     pub(super) async fn level(&mut self) -> Result<Offsets, RebuildError> {
-        let target = self.with_log(|log| log.end_offsets()).await?;
+        let target = self.with_log(|log| log.lookup().ends()).await?;
         self.read_to(target.clone()).await?;
         Ok(target)
     }
@@ -185,7 +185,7 @@ impl Builder {
     async fn with_log<T, W>(&mut self, work: W) -> Result<T, RebuildError>
     where
         T: Send + 'static,
-        W: FnOnce(&mut KafkaLog) -> Result<T, LogError> + Send + 'static,
+        W: FnOnce(&mut LogReader) -> Result<T, LogError> + Send + 'static,
     {
         let mut reading = self.take()?;
         let (reading, result) = tokio::task::spawn_blocking(move || {

@@ -7,15 +7,15 @@ use rdkafka::{
     client::DefaultClientContext,
     error::RDKafkaErrorCode,
 };
+use recap_log::Log;
 
 use super::{RebuildError, RebuildOptions};
-use crate::log::LogConfig;
 
 const CLEANUP_POLICY: &str = "cleanup.policy";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Refuses if a topic is compacted, unless an archive or the live rows stand in for what is gone.
-pub(super) async fn check(log: &LogConfig, options: &RebuildOptions) -> Result<(), RebuildError> {
+pub(super) async fn check(log: &Log, options: &RebuildOptions) -> Result<(), RebuildError> {
     if options.onto_current || options.archive.is_some() {
         return Ok(());
     }
@@ -37,8 +37,8 @@ pub(super) async fn check(log: &LogConfig, options: &RebuildOptions) -> Result<(
     }
 }
 
-async fn compacted(log: &LogConfig) -> Result<Vec<String>, String> {
-    let admin: AdminClient<DefaultClientContext> = log.client.create().map_err(|error| error.to_string())?;
+async fn compacted(log: &Log) -> Result<Vec<String>, String> {
+    let admin: AdminClient<DefaultClientContext> = log.cluster.client().create().map_err(|error| error.to_string())?;
     let topics = log.topics.iter();
     let topics: Vec<ResourceSpecifier<'_>> = topics.map(|topic| ResourceSpecifier::Topic(topic)).collect();
     let options = AdminOptions::new()

@@ -1,11 +1,9 @@
 //! Whether archive and log together still hold every record.
 
+use recap_log::{Log, OffsetLookup, Partition};
+
 use super::{RebuildError, RebuildOptions};
-use crate::{
-    Partition,
-    archive::ArchiveReader,
-    log::{KafkaLog, LogConfig},
-};
+use crate::archive::ArchiveReader;
 
 /// Offsets of a partition that nothing holds any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +17,12 @@ pub struct Uncovered {
 }
 
 /// Refuses unless every partition is whole from offset 0 on.
-pub(super) async fn check(log: &LogConfig, options: &RebuildOptions) -> Result<(), RebuildError> {
+pub(super) async fn check(log: &Log, options: &RebuildOptions) -> Result<(), RebuildError> {
     if options.onto_current {
         return Ok(());
     }
-    let config = log.clone();
-    let oldest = tokio::task::spawn_blocking(move || KafkaLog::open(&config)?.oldest_offsets()).await??;
+    let log = log.clone();
+    let oldest = tokio::task::spawn_blocking(move || OffsetLookup::open(&log)?.oldest()).await??;
     let archive = match &options.archive {
         Some(store) => Some(ArchiveReader::open(store.clone()).await?),
         None => None,

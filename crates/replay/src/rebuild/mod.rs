@@ -22,13 +22,12 @@ use builder::Builder;
 pub use builder::Flushing;
 pub use coverage::Uncovered;
 use object_store::ObjectStore;
+use recap_log::{Log, LogError, OffsetLookup, Offsets, Partition};
 use recap_store::{Comparison, Generation, GenerationError, GenerationId, GenerationStatus, Writer};
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
 
 use crate::{
-    Offsets,
     archive::{ArchiveError, ArchiveReader},
-    log::{KafkaLog, LogConfig, LogError},
     scoped::Scope,
     verify::{Report, verify},
 };
@@ -183,7 +182,7 @@ pub enum RebuildError {
 /// Builds, verifies, switches.
 pub async fn rebuild(
     pool: &PgPool,
-    log: &LogConfig,
+    log: &Log,
     options: &RebuildOptions,
     observer: Arc<dyn Observer>,
 ) -> Result<Outcome, RebuildError> {
@@ -245,7 +244,7 @@ pub async fn rebuild(
 /// Replays into the generation that was live before what it has missed, and makes it live again.
 pub async fn rollback(
     pool: &PgPool,
-    log: &LogConfig,
+    log: &Log,
     options: &RebuildOptions,
     observer: Arc<dyn Observer>,
 ) -> Result<Outcome, RebuildError> {
@@ -274,7 +273,7 @@ pub async fn rollback(
 /// runs, and when nothing is left to do, it returns `false` at once.
 pub async fn settle(
     pool: &PgPool,
-    log: &LogConfig,
+    log: &Log,
     options: &RebuildOptions,
     observer: Arc<dyn Observer>,
 ) -> Result<bool, RebuildError> {
@@ -302,7 +301,7 @@ pub async fn settle(
 /// Folds what a scope holds into the live rows and writes each of them anew.
 pub(crate) async fn replay_into_live(
     pool: &PgPool,
-    log: &LogConfig,
+    log: &Log,
     writer: Arc<Writer>,
     scope: Scope,
     observer: Arc<dyn Observer>,
@@ -334,7 +333,7 @@ pub async fn discard(pool: &PgPool) -> Result<Vec<GenerationId>, RebuildError> {
 
 async fn compare(
     pool: &PgPool,
-    log: &LogConfig,
+    log: &Log,
     from: GenerationId,
     to: GenerationId,
     options: &RebuildOptions,
@@ -349,19 +348,19 @@ async fn compare(
 }
 
 /// Waits until the live group has committed past `end`.
-async fn wait_for_live(log: &LogConfig, end: Offsets, patience: Duration) -> Result<(), RebuildError> {
+async fn wait_for_live(log: &Log, end: Offsets, patience: Duration) -> Result<(), RebuildError> {
     let log = log.clone();
     tokio::task::spawn_blocking(move || {
-        let reader = KafkaLog::open(&log)?;
-        let mut last = (reader.committed()?.missing(&end), std::time::Instant::now());
+        let lookup = OffsetLookup::open(&log)?;
+        let mut last = (lookup.committed()?.missing(&end), std::time::Instant::now());
         while last.0 > 0 {
             std::thread::sleep(Duration::from_millis(50));
-            let missing = reader.committed()?.missing(&end);
+            let missing = lookup.committed()?.missing(&end);
             if missing != last.0 {
                 last = (missing, std::time::Instant::now());
             } else if last.1.elapsed() > patience {
                 return Err(RebuildError::LiveStalled {
-                    group: log.group.clone(),
+                    group: log.group.to_string(),
                     seconds: patience.as_secs(),
                     missing,
                 });
@@ -374,7 +373,7 @@ async fn wait_for_live(log: &LogConfig, end: Offsets, patience: Duration) -> Res
 
 async fn switch(
     pool: &PgPool,
-    log: &LogConfig,
+    log: &Log,
     from: GenerationId,
     to: GenerationId,
     builder: &mut Builder,
@@ -383,7 +382,7 @@ async fn switch(
     observer.phase(Phase::Switching, None);
     let committed = {
         let log = log.clone();
-        tokio::task::spawn_blocking(move || KafkaLog::open(&log)?.committed()).await??
+        tokio::task::spawn_blocking(move || OffsetLookup::open(&log)?.committed()).await??
     };
     recap_store::switch_generation(pool, from, to, &stored(&committed), &stored(builder.position())).await?;
     observer.phase(Phase::Settling, None);
@@ -407,12 +406,7 @@ async fn offsets(pool: &PgPool, id: GenerationId) -> Result<Offsets, RebuildErro
     Ok(recap_store::generation_offsets(pool, id)
         .await?
         .into_iter()
-        .map(|offset| {
-            (
-                crate::Partition::new(offset.topic, offset.partition),
-                offset.next_offset,
-            )
-        })
+        .map(|offset| (Partition::new(offset.topic, offset.partition), offset.next_offset))
         .collect())
 }
 

@@ -4,7 +4,7 @@
 //! it: what several folds hold of one conversation is merged when it is written.
 
 use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    ops::ControlFlow,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
@@ -14,14 +14,13 @@ use std::{
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 use recap_events::{Decoded, decode};
+use recap_log::{LogReader, Offsets, RecordHeader, headers, worker_of};
 use tokio::sync::mpsc;
 
 use super::{Observer, RebuildError};
 use crate::{
-    Offsets,
     archive::{ArchivedRecord, Blob},
     fold::{Fold, Work},
-    log::{Flow, KafkaLog, readable_headers},
     scoped::Scope,
 };
 
@@ -35,7 +34,7 @@ const CHUNK: usize = 64;
 const WAITING: usize = 16;
 
 pub(super) struct Reading {
-    pub(super) log: KafkaLog,
+    pub(super) log: LogReader,
     pub(super) folds: Vec<Fold>,
     /// Only these events; all without.
     pub(super) scope: Option<Scope>,
@@ -71,11 +70,15 @@ impl Reading {
                 .collect();
             let mut read = 0;
             let done = log.read_to(target, |partition, message| {
-                let at = place(message.key(), partition.number, queues.len());
+                let at = worker_of(message.key(), partition.number, queues.len());
                 let open = queues[at].push(message);
                 read += 1;
                 let pause = read % REPORT_EVERY == 0 && started.elapsed() > CHECKPOINT_EVERY;
-                if pause || !open { Flow::Pause } else { Flow::Continue }
+                if pause || !open {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             })?;
             for mut queue in queues {
                 queue.send();
@@ -97,7 +100,7 @@ impl Reading {
             .map(|(name, value)| (&**name, value.as_ref().map(Blob::as_bytes)));
         let value = record.value.as_ref().map(Blob::as_bytes);
         let key = record.key.as_ref().map(Blob::as_bytes);
-        let at = place(key, 0, self.folds.len());
+        let at = worker_of(key, 0, self.folds.len());
         let fold = &mut self.folds[at];
         let folded = fold_decoded(fold, self.scope.as_ref(), &decode(value, headers));
         progress.count(folded, &*self.observer);
@@ -133,16 +136,6 @@ impl<'l> Queue<'l> {
     }
 }
 
-/// Which of the folds a record goes to.
-fn place(key: Option<&[u8]>, partition: i32, folds: usize) -> usize {
-    let mut hasher = DefaultHasher::new();
-    match key {
-        Some(key) => key.hash(&mut hasher),
-        None => partition.hash(&mut hasher),
-    }
-    usize::try_from(hasher.finish() % folds as u64).unwrap_or(0)
-}
-
 /// Folds what comes until no more does, or nobody takes what has to be written.
 fn fold_chunks(
     fold: &mut Fold,
@@ -172,7 +165,8 @@ fn send(work: Vec<Work>, batches: &mpsc::Sender<Vec<Work>>) -> bool {
 }
 
 fn fold_message(fold: &mut Fold, scope: Option<&Scope>, message: &BorrowedMessage<'_>) -> bool {
-    readable_headers(message).is_some_and(|headers| {
+    let headers: Result<Vec<RecordHeader<'_>>, _> = headers(message.headers()).collect();
+    headers.is_ok_and(|headers| {
         let decoded = decode(message.payload(), headers.iter().copied());
         fold_decoded(fold, scope, &decoded)
     })

@@ -7,8 +7,8 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use rdkafka::ClientConfig;
 use recap_events::{Decoded, Event};
+use recap_log::Cluster;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _, SqlStr};
 use tokio::runtime::Handle;
 
@@ -29,7 +29,7 @@ pub struct Tuning {
 
 /// Events a second, over the whole log or at most `budget`.
 pub fn rate(
-    kafka: &ClientConfig,
+    cluster: &Cluster,
     database: &str,
     tuning: Tuning,
     budget: Duration,
@@ -37,7 +37,7 @@ pub fn rate(
 ) -> anyhow::Result<f64> {
     runtime.block_on(create(database))?;
     rate_of_shares(tuning.workers, |share| {
-        let source = Source::open(kafka, share, tuning.workers)?;
+        let source = Source::open(cluster, share, tuning.workers)?;
         let mut worker = runtime.block_on(Worker::connect(database))?;
         let mut batch = Batch::default();
         let mut first = None;

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::ClientConfig;
 use recap_events::{Decoded, Event};
+use recap_log::Cluster;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _, SqlStr};
 use tokio::runtime::Handle;
 
@@ -18,7 +18,7 @@ use crate::bench::{
 
 /// Events a second of that many workers, over at most `budget`: a rate that low needs no whole log.
 pub fn rate(
-    kafka: &ClientConfig,
+    cluster: &Cluster,
     database: &str,
     workers: i32,
     budget: Duration,
@@ -26,7 +26,7 @@ pub fn rate(
 ) -> anyhow::Result<f64> {
     runtime.block_on(create(database))?;
     rate_of_shares(workers, |share| {
-        let source = Source::open(kafka, share, workers)?;
+        let source = Source::open(cluster, share, workers)?;
         let mut worker = runtime.block_on(Worker::connect(database))?;
         let mut first = None;
         source.read(|message| {

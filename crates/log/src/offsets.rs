@@ -1,33 +1,12 @@
-//! Places in the log: the next offset to read of each partition.
+//! A position in the log: the next offset to read of each partition.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-/// One partition of one topic.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Partition {
-    /// The topic's name.
-    pub topic: Arc<str>,
-    /// From 0.
-    pub number: i32,
-}
+use rdkafka::{Offset, TopicPartitionList};
 
-impl Partition {
-    /// Names a partition.
-    pub fn new(topic: impl Into<Arc<str>>, number: i32) -> Self {
-        Self {
-            topic: topic.into(),
-            number,
-        }
-    }
-}
+use crate::{LogError, Partition};
 
-impl std::fmt::Display for Partition {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.topic, self.number)
-    }
-}
-
-/// The next offset of each partition; a partition that is not named stands at 0.
+/// The next offset of each partition. A partition that is not named stands at 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Offsets(BTreeMap<Partition, i64>);
 
@@ -35,7 +14,13 @@ impl Offsets {
     /// The next offset of a partition.
     #[must_use]
     pub fn get(&self, partition: &Partition) -> i64 {
-        self.0.get(partition).copied().unwrap_or(0)
+        self.find(partition).unwrap_or(0)
+    }
+
+    /// The next offset of a partition, if it is named.
+    #[must_use]
+    pub fn find(&self, partition: &Partition) -> Option<i64> {
+        self.0.get(partition).copied()
     }
 
     /// Whether no partition is named.
@@ -64,13 +49,7 @@ impl Offsets {
         }
     }
 
-    /// Whether every partition of `target` is passed.
-    #[must_use]
-    pub fn reached(&self, target: &Self) -> bool {
-        self.missing(target) == 0
-    }
-
-    /// How many offsets are left to `target`.
+    /// How many offsets are left to `target`; 0 when every partition of it is passed.
     #[must_use]
     pub fn missing(&self, target: &Self) -> u64 {
         target
@@ -83,6 +62,27 @@ impl Offsets {
     pub fn iter(&self) -> impl Iterator<Item = (&Partition, i64)> {
         self.0.iter().map(|(partition, next)| (partition, *next))
     }
+
+    /// The list that librdkafka's calls take.
+    pub fn to_list(&self) -> Result<TopicPartitionList, LogError> {
+        let mut list = TopicPartitionList::with_capacity(self.0.len());
+        for (partition, next) in self.iter() {
+            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(next))
+                .map_err(LogError::kafka("choose partitions"))?;
+        }
+        Ok(list)
+    }
+
+    /// The partitions of an answer of librdkafka that carry an offset.
+    #[must_use]
+    pub fn from_list(list: &TopicPartitionList) -> Self {
+        let elements = list.elements();
+        let known = elements.iter().filter_map(|element| match element.offset() {
+            Offset::Offset(next) => Some((Partition::new(element.topic(), element.partition()), next)),
+            _ => None,
+        });
+        known.collect()
+    }
 }
 
 impl FromIterator<(Partition, i64)> for Offsets {
@@ -93,6 +93,7 @@ impl FromIterator<(Partition, i64)> for Offsets {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
     use super::*;
 
     fn offsets(pairs: &[(&str, i32, i64)]) -> Offsets {
@@ -103,11 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_reached_when_every_partition_is_passed() {
+    fn nothing_is_missing_when_every_partition_of_the_target_is_passed() {
         let target = offsets(&[("a", 0, 5), ("a", 1, 0), ("b", 0, 2)]);
-        assert!(!offsets(&[("a", 0, 5)]).reached(&target));
+        assert_eq!(offsets(&[("a", 0, 5)]).missing(&target), 2);
         assert_eq!(offsets(&[("a", 0, 3), ("b", 0, 9)]).missing(&target), 2);
-        assert!(offsets(&[("a", 0, 6), ("b", 0, 2)]).reached(&target));
+        assert_eq!(offsets(&[("a", 0, 6), ("b", 0, 2)]).missing(&target), 0);
     }
 
     #[test]
@@ -116,5 +117,13 @@ mod tests {
         position.advance(&Partition::new("a", 0), 3);
         position.advance(&Partition::new("a", 1), 3);
         assert_eq!(position, offsets(&[("a", 0, 5), ("a", 1, 3)]));
+    }
+
+    #[test]
+    fn librdkafkas_lists_are_read_as_they_are_written_and_partitions_without_an_offset_are_left_out() {
+        let position = offsets(&[("a", 0, 5), ("a", 1, 0), ("b", 0, 2)]);
+        let mut list = position.to_list().unwrap();
+        list.add_partition("c", 0);
+        assert_eq!(Offsets::from_list(&list), position);
     }
 }

@@ -1,0 +1,208 @@
+//! The flags and variables by which every program is told where Kafka is and what the log is.
+
+use std::{fmt, sync::Arc};
+
+use clap::Args;
+use secrecy::SecretString;
+
+use crate::{
+    Cluster, Log,
+    options::{self, Options},
+    topic::{Topic, is_topic_name},
+};
+
+/// Where Kafka is, and what else its clients need.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Kafka")]
+pub struct KafkaArgs {
+    /// Brokers to begin with, `host:port` separated by commas
+    #[arg(
+        long = "kafka-bootstrap-servers",
+        alias = "bootstrap-servers",
+        env = "KAFKA_BOOTSTRAP_SERVERS",
+        value_name = "HOSTS"
+    )]
+    pub bootstrap_servers: Option<String>,
+
+    /// More librdkafka options for every client, such as TLS and SASL
+    #[arg(
+        long,
+        env = "RECAP_KAFKA_OPTIONS",
+        value_name = "KEY=VALUE,…",
+        hide_env_values = true
+    )]
+    pub kafka_options: Option<SecretString>,
+}
+
+/// The log that recap projects.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Kafka")]
+pub struct LogArgs {
+    /// The cluster.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+
+    /// Topics of the log; one that does not exist yet is waited for
+    #[arg(long, env = "RECAP_TOPICS", value_name = "NAMES", default_value_t = Topic::default_names())]
+    pub topics: String,
+
+    /// Consumer group of the projectors, which share the partitions
+    #[arg(
+        long,
+        env = "RECAP_CONSUMER_GROUP",
+        value_name = "NAME",
+        default_value = "recap-projector"
+    )]
+    pub consumer_group: String,
+}
+
+/// Where events go that break the contract.
+#[derive(Clone, Debug, Args)]
+pub struct DeadLetterArgs {
+    /// Topic of the dead letters
+    #[arg(
+        long,
+        env = "RECAP_DEAD_LETTER_TOPIC",
+        value_name = "NAME",
+        default_value = "recap.dead-letters"
+    )]
+    pub dead_letter_topic: String,
+}
+
+/// Every mistake in the flags and variables about Kafka, each with the name of its variable. No message quotes a value that
+/// may be secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidKafkaArgs(pub Vec<String>);
+
+impl fmt::Display for InvalidKafkaArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration of Kafka is not valid:")?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+impl KafkaArgs {
+    /// The cluster.
+    pub fn cluster(&self) -> Result<Cluster, InvalidKafkaArgs> {
+        let mut mistakes = Vec::new();
+        let cluster = self.read(&mut mistakes);
+        valid(cluster, mistakes)
+    }
+
+    /// The cluster; every mistake is added to `mistakes`, and the value is of use only when there is none.
+    pub fn read(&self, mistakes: &mut Vec<String>) -> Cluster {
+        let servers = self.bootstrap_servers.as_deref().unwrap_or_default().trim();
+        if servers.is_empty() {
+            mistakes.push("KAFKA_BOOTSTRAP_SERVERS: is required, as `host:port,…`".to_owned());
+        }
+        let options = self.kafka_options.as_ref();
+        let options = options.map_or_else(Options::new, |text| options::parse(text, mistakes));
+        Cluster::with_options(servers, options)
+    }
+}
+
+impl LogArgs {
+    /// The log.
+    pub fn log(&self) -> Result<Log, InvalidKafkaArgs> {
+        let mut mistakes = Vec::new();
+        let log = self.read(&mut mistakes);
+        valid(log, mistakes)
+    }
+
+    /// The log; every mistake is added to `mistakes`, and the value is of use only when there is none.
+    pub fn read(&self, mistakes: &mut Vec<String>) -> Log {
+        let cluster = self.kafka.read(mistakes);
+        let topics = read_topics(&self.topics, mistakes);
+        let group = self.consumer_group.trim();
+        if group.is_empty() {
+            mistakes.push("RECAP_CONSUMER_GROUP: is required".to_owned());
+        }
+        Log::new(cluster, topics, group)
+    }
+}
+
+impl DeadLetterArgs {
+    /// The topic of the dead letters, which is none of the log's; every mistake is added to `mistakes`.
+    pub fn read(&self, log: &[Arc<str>], mistakes: &mut Vec<String>) -> String {
+        let topic = self.dead_letter_topic.trim();
+        if !is_topic_name(topic) {
+            mistakes.push(format!("RECAP_DEAD_LETTER_TOPIC: `{topic}` is not a topic name"));
+        }
+        if log.iter().any(|known| **known == *topic) {
+            mistakes.push(format!("RECAP_DEAD_LETTER_TOPIC: `{topic}` is one of RECAP_TOPICS"));
+        }
+        topic.to_owned()
+    }
+}
+
+fn read_topics(text: &str, mistakes: &mut Vec<String>) -> Vec<Arc<str>> {
+    let mut topics: Vec<Arc<str>> = Vec::new();
+    for topic in text.split(',').map(str::trim).filter(|topic| !topic.is_empty()) {
+        if !is_topic_name(topic) {
+            mistakes.push(format!("RECAP_TOPICS: `{topic}` is not a topic name"));
+        } else if !topics.iter().any(|known| **known == *topic) {
+            topics.push(topic.into());
+        }
+    }
+    if topics.is_empty() {
+        mistakes.push("RECAP_TOPICS: names no topic".to_owned());
+    }
+    topics
+}
+
+fn valid<T>(value: T, mistakes: Vec<String>) -> Result<T, InvalidKafkaArgs> {
+    if mistakes.is_empty() {
+        Ok(value)
+    } else {
+        Err(InvalidKafkaArgs(mistakes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        log: LogArgs,
+    }
+
+    fn read(arguments: &[&str]) -> Result<Log, InvalidKafkaArgs> {
+        let all = ["recap"].iter().chain(arguments);
+        Command::try_parse_from(all).unwrap().log.log()
+    }
+
+    #[test]
+    fn the_defaults_are_the_contracts_topics_and_the_projectors_group() {
+        let log = read(&["--kafka-bootstrap-servers=kafka:9092"]).unwrap();
+        assert_eq!(log.topics.len(), Topic::ALL.len());
+        assert_eq!(&*log.group, "recap-projector");
+        assert_eq!(log.cluster.bootstrap_servers(), "kafka:9092");
+    }
+
+    #[test]
+    fn topics_are_trimmed_and_named_once() {
+        let log = read(&["--bootstrap-servers=k:1", "--topics= a ,b,,a"]).unwrap();
+        let topics: Vec<&str> = log.topics.iter().map(AsRef::as_ref).collect();
+        assert_eq!(topics, ["a", "b"]);
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let error = read(&["--topics=a b", "--consumer-group= ", "--kafka-options=group.id=x"]).unwrap_err();
+        let text = error.to_string();
+        for variable in [
+            "KAFKA_BOOTSTRAP_SERVERS",
+            "RECAP_TOPICS: `a b`",
+            "RECAP_TOPICS: names no topic",
+            "RECAP_CONSUMER_GROUP",
+            "RECAP_KAFKA_OPTIONS",
+        ] {
+            assert!(text.contains(variable), "{variable} is not in: {text}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A Kafka cluster and the log it holds: how every client of it is configured.
+
+use std::{fmt, sync::Arc};
+
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
+use secrecy::ExposeSecret as _;
+
+use crate::options::Options;
+
+/// A Kafka cluster as its clients reach it. Read from flags and variables by [`crate::KafkaArgs::cluster`].
+#[derive(Clone)]
+pub struct Cluster {
+    bootstrap_servers: Arc<str>,
+    options: Arc<Options>,
+}
+
+impl Cluster {
+    /// A cluster without further options. `bootstrap_servers`: `host:port` separated by commas.
+    pub fn at(bootstrap_servers: impl Into<Arc<str>>) -> Self {
+        Self::with_options(bootstrap_servers, Options::new())
+    }
+
+    pub(crate) fn with_options(bootstrap_servers: impl Into<Arc<str>>, options: Options) -> Self {
+        Self {
+            bootstrap_servers: bootstrap_servers.into(),
+            options: Arc::new(options),
+        }
+    }
+
+    /// The brokers to begin with, `host:port` separated by commas.
+    #[must_use]
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.bootstrap_servers
+    }
+
+    /// The configuration of a client that only asks and administers.
+    #[must_use]
+    pub fn client(&self) -> ClientConfig {
+        self.client_with(|_| {})
+    }
+
+    /// The configuration of a client: what all clients share, then `settings`, then the operator's options, which are none
+    /// of those that recap depends on.
+    pub fn client_with(&self, settings: impl FnOnce(&mut ClientConfig)) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &*self.bootstrap_servers)
+            .set("client.id", "recap")
+            .set("reconnect.backoff.max.ms", "2000")
+            .set("socket.keepalive.enable", "true")
+            .set_log_level(RDKafkaLogLevel::Info);
+        settings(&mut config);
+        for (key, value) in &*self.options {
+            config.set(key, value.expose_secret());
+        }
+        config
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The log that recap projects: some topics of a cluster, and the consumer group that projects them. Read from flags and
+/// variables by [`crate::LogArgs::log`].
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Where it is.
+    pub cluster: Cluster,
+    /// The topics that make it up, without repetition.
+    pub topics: Arc<[Arc<str>]>,
+    /// The live projector's consumer group.
+    pub group: Arc<str>,
+}
+
+impl Log {
+    /// These topics of a cluster and the group that projects them.
+    pub fn new<T: Into<Arc<str>>>(
+        cluster: Cluster,
+        topics: impl IntoIterator<Item = T>,
+        group: impl Into<Arc<str>>,
+    ) -> Self {
+        Self {
+            cluster,
+            topics: topics.into_iter().map(Into::into).collect(),
+            group: group.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operators_option_counts_more_than_recaps_setting_and_is_not_shown() {
+        let options = Options::from([
+            ("linger.ms".to_owned(), "50".to_owned().into()),
+            ("sasl.username".to_owned(), "hunter2".to_owned().into()),
+        ]);
+        let cluster = Cluster::with_options("kafka:9092", options);
+        let config = cluster.client_with(|config| {
+            config.set("linger.ms", "5").set("acks", "all");
+        });
+        assert_eq!(config.get("bootstrap.servers"), Some("kafka:9092"));
+        assert_eq!(config.get("linger.ms"), Some("50"));
+        assert_eq!(config.get("acks"), Some("all"));
+        assert!(!format!("{cluster:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,35 @@
+//! Kafka, once: what recap's programs know about the log of events they have in common.
+//!
+//! It names partitions and positions ([`Partition`], [`Offsets`]), reads the flags and variables that say where Kafka is
+//! ([`KafkaArgs`], [`LogArgs`]), configures every client ([`Cluster`]), reads a range of the log without joining a consumer
+//! group ([`LogReader`], [`OffsetLookup`]), publishes ([`Publisher`]), and reads headers that may not be UTF-8 ([`headers()`]).
+//!
+//! It is not for consuming as a member of a group (`recap-projector`), for what an event means (`recap-events`), and it holds
+//! nothing of PostgreSQL. Start reading at [`Cluster`], then [`LogReader`].
+
+mod args;
+mod cluster;
+mod error;
+mod headers;
+mod lag;
+mod lookup;
+mod offsets;
+mod options;
+mod partition;
+mod publisher;
+mod reader;
+mod sharding;
+mod topic;
+
+pub use args::{DeadLetterArgs, InvalidKafkaArgs, KafkaArgs, LogArgs};
+pub use cluster::{Cluster, Log};
+pub use error::LogError;
+pub use headers::{RecordHeader, UnreadableHeader, headers, silence_header_panics};
+pub use lag::Lag;
+pub use lookup::OffsetLookup;
+pub use offsets::Offsets;
+pub use partition::Partition;
+pub use publisher::{PublishError, Publisher};
+pub use reader::LogReader;
+pub use sharding::worker_of;
+pub use topic::{Topic, is_topic_name};
