@@ -1,11 +1,19 @@
 //! What a flush writes.
 
-use std::sync::Arc;
+mod builder;
+mod profile;
 
-use recap_events::{AgentProfile, ERASED_CONTENT, Micros, RawJson, UserProfile};
 use recap_summary::Delta;
 
+pub(crate) use self::profile::Revision;
+pub use self::{
+    builder::BatchBuilder,
+    profile::{AgentWrite, UserFields, UserWrite},
+};
 use crate::ConversationKey;
+
+/// About what the slot of a map, two counted strings and the allocator take beside a state, in bytes.
+const OVERHEAD: usize = 160;
 
 /// The unit of a flush: all of it is committed, or nothing.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +56,12 @@ impl Entry {
             base: Base::Unknown,
         }
     }
+
+    /// An estimate of the memory a conversation takes in a map, in bytes.
+    #[must_use]
+    pub fn memory_bytes(key: &ConversationKey, delta: &Delta) -> usize {
+        OVERHEAD + size_of::<Self>() + key.org_id.len() + key.conversation_id.len() + delta.heap_bytes()
+    }
 }
 
 /// What is known of a conversation's row.
@@ -59,126 +73,4 @@ pub enum Base {
     Absent,
     /// The row had this revision, and its content is in the state.
     Revision(i64),
-}
-
-/// A revision of a user's profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserWrite {
-    /// The organization.
-    pub org_id: Arc<str>,
-    /// Whose profile.
-    pub user_id: Arc<str>,
-    /// The event's `time`.
-    pub time: Micros,
-    /// The event's `id`.
-    pub event_id: String,
-    /// The content's hash, which breaks ties; at most `i64::MAX`.
-    pub content: u64,
-    /// `None` erases it.
-    pub profile: Option<UserFields>,
-}
-
-/// What a user's profile shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserFields {
-    /// E-mail address.
-    pub email: Option<String>,
-    /// First name.
-    pub first_name: Option<String>,
-    /// Last name.
-    pub last_name: Option<String>,
-    /// A JSON object as text.
-    pub public_metadata: Option<String>,
-}
-
-impl UserWrite {
-    /// What `user.upserted` or `user.deleted` (`profile` is `None`) writes.
-    #[must_use]
-    pub fn new(org_id: &str, user_id: &str, event_id: &str, time: Micros, profile: Option<&UserProfile<'_>>) -> Self {
-        Self {
-            org_id: org_id.into(),
-            user_id: user_id.into(),
-            time,
-            event_id: event_id.to_owned(),
-            content: profile.map_or(ERASED_CONTENT, UserProfile::content_hash),
-            profile: profile.map(|profile| UserFields {
-                email: profile.email.as_deref().map(str::to_owned),
-                first_name: profile.first_name.as_deref().map(str::to_owned),
-                last_name: profile.last_name.as_deref().map(str::to_owned),
-                public_metadata: profile.public_metadata.as_ref().map(RawJson::as_str).map(str::to_owned),
-            }),
-        }
-    }
-
-    /// What orders this revision among others of the same profile.
-    #[must_use]
-    pub fn order(&self) -> (Micros, &str, u64) {
-        (self.time, &self.event_id, self.content)
-    }
-
-    /// An estimate of the memory this takes, in bytes.
-    #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let fields = self.profile.as_ref().map_or(0, |profile| {
-            len(&profile.email) + len(&profile.first_name) + len(&profile.last_name) + len(&profile.public_metadata)
-        });
-        size_of::<Self>() + self.org_id.len() + self.user_id.len() + self.event_id.len() + fields
-    }
-}
-
-/// A revision of an agent's profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgentWrite {
-    /// The organization.
-    pub org_id: Arc<str>,
-    /// Whose profile.
-    pub agent_id: i64,
-    /// The event's `time`.
-    pub time: Micros,
-    /// The event's `id`.
-    pub event_id: String,
-    /// The content's hash, which breaks ties; at most `i64::MAX`.
-    pub content: u64,
-    /// Display name.
-    pub name: Option<String>,
-    /// The model it runs on.
-    pub model: Option<String>,
-    /// Where its picture is.
-    pub logo_url: Option<String>,
-}
-
-impl AgentWrite {
-    /// What `agent.upserted` writes.
-    #[must_use]
-    pub fn new(org_id: &str, agent_id: i64, event_id: &str, time: Micros, profile: &AgentProfile<'_>) -> Self {
-        Self {
-            org_id: org_id.into(),
-            agent_id,
-            time,
-            event_id: event_id.to_owned(),
-            content: profile.content_hash(),
-            name: profile.name.as_deref().map(str::to_owned),
-            model: profile.model.as_deref().map(str::to_owned),
-            logo_url: profile.logo_url.as_deref().map(str::to_owned),
-        }
-    }
-
-    /// What orders this revision among others of the same profile.
-    #[must_use]
-    pub fn order(&self) -> (Micros, &str, u64) {
-        (self.time, &self.event_id, self.content)
-    }
-
-    /// An estimate of the memory this takes, in bytes.
-    #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        size_of::<Self>()
-            + self.org_id.len()
-            + self.event_id.len()
-            + len(&self.name)
-            + len(&self.model)
-            + len(&self.logo_url)
-    }
 }

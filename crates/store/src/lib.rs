@@ -31,7 +31,7 @@ mod upsert;
 mod users;
 mod writer;
 
-pub use batch::{AgentWrite, Base, Batch, Entry, UserFields, UserWrite};
+pub use batch::{AgentWrite, Base, Batch, BatchBuilder, Entry, UserFields, UserWrite};
 pub use changes::{Change, ChangeListener, ListenError, OrgBuckets};
 pub use compare::{ColumnDifference, Comparison, Difference, OrganizationTotals};
 pub use error::{FlushError, ReadError};

@@ -8,25 +8,19 @@ use std::collections::{BTreeMap, HashSet};
 
 use sqlx::{PgConnection, Row as _};
 
-use crate::{AgentWrite, UserWrite, batch::UserFields, metadata::tokens_of, payloads::chunks, select::sql};
+use crate::{
+    AgentWrite, UserWrite,
+    batch::{Revision, UserFields},
+    metadata::tokens_of,
+    payloads::chunks,
+    select::sql,
+};
 
-/// Of several revisions of one profile the greatest, by user.
-pub(crate) fn greatest_users(writes: &[UserWrite]) -> Vec<&UserWrite> {
-    let mut greatest: BTreeMap<(&str, &str), &UserWrite> = BTreeMap::new();
+/// Of several revisions of one profile the greatest, in the order of their owners.
+pub(crate) fn greatest<W: Revision>(writes: &[W]) -> Vec<&W> {
+    let mut greatest: BTreeMap<W::Owner, &W> = BTreeMap::new();
     for write in writes {
-        let kept = greatest.entry((&write.org_id, &write.user_id)).or_insert(write);
-        if write.order() > kept.order() {
-            *kept = write;
-        }
-    }
-    greatest.into_values().collect()
-}
-
-/// Of several revisions of one profile the greatest, by agent.
-pub(crate) fn greatest_agents(writes: &[AgentWrite]) -> Vec<&AgentWrite> {
-    let mut greatest: BTreeMap<(&str, i64), &AgentWrite> = BTreeMap::new();
-    for write in writes {
-        let kept = greatest.entry((&write.org_id, write.agent_id)).or_insert(write);
+        let kept = greatest.entry(write.owner()).or_insert(write);
         if write.order() > kept.order() {
             *kept = write;
         }

@@ -400,7 +400,7 @@ impl Flush<'_> {
 
     async fn write_profiles(&mut self, generation: GenerationId, batch: &Batch) -> Result<(), FlushError> {
         if !batch.users.is_empty() {
-            let users = profiles::greatest_users(&batch.users);
+            let users = profiles::greatest(&batch.users);
             let written = profiles::write_users(self.connection, &self.schema, &users).await?;
             self.report.profiles += count(written.len());
             for user in written {
@@ -418,7 +418,7 @@ impl Flush<'_> {
             }
         }
         if !batch.agents.is_empty() {
-            let agents = profiles::greatest_agents(&batch.agents);
+            let agents = profiles::greatest(&batch.agents);
             let written = profiles::write_agents(self.connection, &self.schema, &agents).await?;
             self.report.profiles += count(written.len());
             for org_id in written {

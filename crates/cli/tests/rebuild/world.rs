@@ -1,9 +1,7 @@
 //! One test's topics, database, projectors, query service and `recap` processes, on the shared servers.
 
 use std::{
-    collections::BTreeMap,
     process::{Output, Stdio},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,7 +13,7 @@ use rdkafka::{
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
 };
-use recap_events::{Body, Decoded, decode};
+use recap_events::{Decoded, decode};
 use recap_generator::{Config, Log, Record};
 use recap_projector::{Projector, ProjectorConfig, RunningProjector};
 use recap_query::config::ClerkConfig;
@@ -24,10 +22,7 @@ use recap_servers::{
     clerk::{LocalClerk, Session},
     kafka::unique_prefix,
 };
-use recap_store::{
-    AgentWrite, Batch, Comparison, ConversationKey, Difference, Entry, UserWrite, Writer, WriterOptions,
-};
-use recap_summary::Delta;
+use recap_store::{Batch, BatchBuilder, Comparison, Difference, Writer, WriterOptions};
 use recap_telemetry::MetricsRegistry;
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::{
@@ -351,34 +346,11 @@ impl Asking {
 }
 
 fn fold(records: &[Record]) -> Batch {
-    let mut conversations: BTreeMap<ConversationKey, Delta> = BTreeMap::new();
-    let mut batch = Batch::default();
+    let mut builder = BatchBuilder::default();
     for record in records {
-        let Decoded::Event(event) = decode(Some(&record.value), std::iter::empty()) else {
-            continue;
-        };
-        let (org, id, time) = (&*event.org_id, &*event.id, event.time);
-        match &event.body {
-            Body::Conversation {
-                conversation_id,
-                change,
-            } => {
-                let key = ConversationKey::new(org, Arc::from(&**conversation_id));
-                conversations.entry(key).or_default().apply(id, time, change);
-            }
-            Body::User { user_id, profile } => {
-                let write = UserWrite::new(org, user_id, id, time, profile.as_ref());
-                batch.users.push(write);
-            }
-            Body::Agent { agent_id, profile } => {
-                let write = AgentWrite::new(org, *agent_id, id, time, profile);
-                batch.agents.push(write);
-            }
+        if let Decoded::Event(event) = decode(Some(&record.value), std::iter::empty()) {
+            builder.add(&event);
         }
     }
-    batch.conversations = conversations
-        .into_iter()
-        .map(|(key, delta)| Entry::unknown(key, delta))
-        .collect();
-    batch
+    builder.build()
 }

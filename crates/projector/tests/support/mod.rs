@@ -4,7 +4,7 @@
 pub mod hostile;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     future::Future,
     io::Read,
     process::{Child, Command, ExitStatus, Stdio},
@@ -12,10 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use recap_events::{Body, Decoded, decode};
+use recap_events::{Decoded, decode};
 use recap_servers::{KafkaServer, Record, kafka::unique_prefix, port::free_port};
-use recap_store::{AgentWrite, Batch, ConversationKey, Entry, UserWrite, Writer, WriterOptions};
-use recap_summary::Delta;
+use recap_store::{Batch, BatchBuilder, Writer, WriterOptions};
 use sqlx::{AssertSqlSafe, PgPool, Row};
 
 /// Every topic of the contract, before a test's own prefix.
@@ -300,48 +299,13 @@ pub async fn migrate(database_url: &str) {
 
 /// The valid events of these records, folded in memory alone.
 fn fold(records: &[recap_generator::Record]) -> Batch {
-    let mut conversations: BTreeMap<ConversationKey, Delta> = BTreeMap::new();
-    let mut batch = Batch::default();
+    let mut builder = BatchBuilder::default();
     for record in records {
-        let Decoded::Event(event) = decode(Some(&record.value), std::iter::empty()) else {
-            continue;
-        };
-        match &event.body {
-            Body::Conversation {
-                conversation_id,
-                change,
-            } => {
-                let key = ConversationKey::new(&*event.org_id, &**conversation_id);
-                conversations
-                    .entry(key)
-                    .or_default()
-                    .apply(&event.id, event.time, change);
-            }
-            Body::User { user_id, profile } => {
-                batch.users.push(UserWrite::new(
-                    &event.org_id,
-                    user_id,
-                    &event.id,
-                    event.time,
-                    profile.as_ref(),
-                ));
-            }
-            Body::Agent { agent_id, profile } => {
-                batch.agents.push(AgentWrite::new(
-                    &event.org_id,
-                    *agent_id,
-                    &event.id,
-                    event.time,
-                    profile,
-                ));
-            }
+        if let Decoded::Event(event) = decode(Some(&record.value), std::iter::empty()) {
+            builder.add(&event);
         }
     }
-    batch.conversations = conversations
-        .into_iter()
-        .map(|(key, delta)| Entry::unknown(key, delta))
-        .collect();
-    batch
+    builder.build()
 }
 
 /// Writes the fold into an empty database, in one transaction by one writer.

@@ -1,15 +1,14 @@
 //! What a test stands on: a database of its own filled through the projector's own code, a Clerk instance, and the running service.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use recap_events::{Body, Decoded};
+use recap_events::Decoded;
 use recap_query::{Config, RunningServer, config::ClerkConfig};
 use recap_servers::{
     PostgresServer,
     clerk::{LocalClerk, Session},
 };
-use recap_store::{AgentWrite, Batch, ConversationKey, Entry, UserWrite, Writer, WriterOptions};
-use recap_summary::Delta;
+use recap_store::{BatchBuilder, Writer, WriterOptions};
 use recap_telemetry::MetricsRegistry;
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -154,47 +153,15 @@ impl World {
     /// Commits events, all in one flush.
     pub async fn publish(&self, events: &[Value]) {
         let lines: Vec<Vec<u8>> = events.iter().map(|event| serde_json::to_vec(event).unwrap()).collect();
-        let mut deltas: BTreeMap<(String, String), Delta> = BTreeMap::new();
-        let mut batch = Batch::default();
+        let mut builder = BatchBuilder::default();
         for line in &lines {
-            let decoded = recap_events::decode(Some(line), std::iter::empty());
-            let event = match decoded {
-                Decoded::Event(event) => event,
-                Decoded::Skipped(_) => continue,
+            match recap_events::decode(Some(line), std::iter::empty()) {
+                Decoded::Event(event) => builder.add(&event),
+                Decoded::Skipped(_) => {}
                 Decoded::Invalid(invalid) => panic!("{invalid:?}"),
-            };
-            match &event.body {
-                Body::Conversation {
-                    conversation_id,
-                    change,
-                } => {
-                    let key = (event.org_id.to_string(), conversation_id.to_string());
-                    deltas.entry(key).or_default().apply(&event.id, event.time, change);
-                }
-                Body::User { user_id, profile } => {
-                    batch.users.push(UserWrite::new(
-                        &event.org_id,
-                        user_id,
-                        &event.id,
-                        event.time,
-                        profile.as_ref(),
-                    ));
-                }
-                Body::Agent { agent_id, profile } => {
-                    batch.agents.push(AgentWrite::new(
-                        &event.org_id,
-                        *agent_id,
-                        &event.id,
-                        event.time,
-                        profile,
-                    ));
-                }
             }
         }
-        let entry = |((org_id, conversation_id), delta): ((String, String), Delta)| {
-            Entry::unknown(ConversationKey::new(org_id, conversation_id), delta)
-        };
-        batch.conversations = deltas.into_iter().map(entry).collect();
+        let mut batch = builder.build();
         let generation = self.writer.live_generation().await.unwrap();
         self.writer.flush(generation, &mut batch).await.unwrap();
     }

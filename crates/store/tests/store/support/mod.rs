@@ -5,12 +5,11 @@ pub mod table;
 
 use std::time::Duration;
 
-use recap_events::{Body, Change, Decoded, Event, decode};
+use recap_events::{Change, Decoded, Event, decode};
 use recap_generator::{Config, Log};
 use recap_servers::PostgresServer;
 use recap_store::{
-    AgentWrite, Batch, ConversationKey, Entry, GenerationId, Reader, ReaderOptions, UserWrite, Writer, WriterOptions,
-    migrate,
+    Batch, BatchBuilder, ConversationKey, Entry, GenerationId, Reader, ReaderOptions, Writer, WriterOptions, migrate,
 };
 use recap_summary::Delta;
 use secrecy::SecretString;
@@ -80,40 +79,11 @@ pub fn event(value: &[u8]) -> Event<'_> {
 
 /// Folds events into a batch of entries whose base is unknown.
 pub fn batch<'v>(values: impl IntoIterator<Item = &'v Vec<u8>>) -> Batch {
-    let mut batch = Batch::default();
-    let mut deltas = std::collections::BTreeMap::<ConversationKey, Delta>::new();
+    let mut builder = BatchBuilder::default();
     for value in values {
-        let event = event(value);
-        match &event.body {
-            Body::Conversation {
-                conversation_id,
-                change,
-            } => {
-                let key = ConversationKey::new(&*event.org_id, &**conversation_id);
-                deltas.entry(key).or_default().apply(&event.id, event.time, change);
-            }
-            Body::User { user_id, profile } => {
-                let profile = profile.as_ref();
-                batch
-                    .users
-                    .push(UserWrite::new(&event.org_id, user_id, &event.id, event.time, profile));
-            }
-            Body::Agent { agent_id, profile } => {
-                batch.agents.push(AgentWrite::new(
-                    &event.org_id,
-                    *agent_id,
-                    &event.id,
-                    event.time,
-                    profile,
-                ));
-            }
-        }
+        builder.add(&event(value));
     }
-    batch.conversations = deltas
-        .into_iter()
-        .map(|(key, delta)| Entry::unknown(key, delta))
-        .collect();
-    batch
+    builder.build()
 }
 
 /// An entry of one change.
