@@ -103,7 +103,8 @@ impl BatchBuilder {
         // A state with a base is whole already; only a delta lacks what was just written.
         if *base == Base::Unknown {
             let before = delta.heap_bytes();
-            let meanwhile = std::mem::replace(delta, written.delta);
+            let mut meanwhile = std::mem::replace(delta, written.delta);
+            meanwhile.payloads.retain_unknown_to(&delta.state);
             delta.merge(meanwhile);
             *base = written.base;
             self.bytes = self.bytes + delta.heap_bytes() - before;
