@@ -69,7 +69,10 @@ impl BatchBuilder {
         let (delta, base) = match self.conversations.entry_ref(&borrowed) {
             EntryRef::Occupied(entry) => entry.into_mut(),
             EntryRef::Vacant(entry) => {
-                let org_id = Arc::clone(self.organizations.get_or_insert_with(&*event.org_id, |name| Arc::from(name)));
+                let org_id = Arc::clone(
+                    self.organizations
+                        .get_or_insert_with(&*event.org_id, |name| Arc::from(name)),
+                );
                 let key = ConversationKey::new(org_id, conversation_id);
                 let (delta, base) = known(&key).unwrap_or((Delta::default(), Base::Unknown));
                 self.bytes += Entry::memory_bytes(&key, &delta);

@@ -254,7 +254,7 @@ fn keys_of_an_organization_share_its_name() {
 #[test]
 fn an_equal_revision_of_a_profile_is_kept_once() {
     let write = |time, event_id: &str| UserWrite::new("org", "user", event_id, Micros(time), None);
-    let mut users = Default::default();
+    let mut users = super::Revisions::default();
     let dropped: Vec<usize> = [write(2, "b"), write(1, "z"), write(2, "b"), write(2, "cc")]
         .into_iter()
         .map(|write| super::keep_greatest(&mut users, write))
