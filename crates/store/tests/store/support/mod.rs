@@ -77,13 +77,15 @@ pub fn event(value: &[u8]) -> Event<'_> {
     }
 }
 
-/// Folds events into a batch of entries whose base is unknown.
+/// Folds events into a batch of entries whose base is unknown, sorted by key.
 pub fn batch<'v>(values: impl IntoIterator<Item = &'v Vec<u8>>) -> Batch {
     let mut builder = BatchBuilder::default();
     for value in values {
         builder.add(&event(value));
     }
-    builder.build()
+    let mut batch = builder.build();
+    batch.conversations.sort_by(|a, b| a.key.cmp(&b.key));
+    batch
 }
 
 /// An entry of one change.
