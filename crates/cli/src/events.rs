@@ -1,4 +1,4 @@
-//! `recap events`: the sample log that `recap dev`, `recap bench` and the tests use, for anyone's own experiments.
+//! `recap events`: the sample log that `recap dev`, `recap-bench` and the tests use, for anyone's own experiments.
 
 use std::{
     fs::File,
@@ -11,9 +11,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use recap_generator::{Config, Log, Record};
-use recap_log::{KafkaArgs, Publisher};
-
-use crate::pace::Pace;
+use recap_log::{KafkaArgs, Pace, Publisher};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Target {

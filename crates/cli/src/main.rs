@@ -1,14 +1,11 @@
 //! The operator's tool. Each command is one file named after it; none of them holds logic that a service needs.
 
 mod archive;
-mod bench;
 mod dead_letters;
 mod dev;
 mod events;
 mod healthy;
-mod lag;
 mod migrate;
-mod pace;
 mod private_file;
 mod rebuild;
 mod token;
@@ -49,8 +46,6 @@ enum Command {
     Events(events::Options),
     /// Ask a health endpoint, for container health checks
     Healthy(healthy::Options),
-    /// Measure recap on this machine
-    Bench(bench::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -72,7 +67,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Token(options) => token::run(&options),
         Command::Events(options) => events::run(&options),
         Command::Healthy(options) => wait_for(healthy::run(options)),
-        Command::Bench(options) => wait_for(bench::run(options)),
     }
 }
 

@@ -9,12 +9,10 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use progress::Progress;
 use recap_log::LogArgs;
-use recap_replay::{
-    rebuild::{self, Outcome, RebuildOptions},
-    scoped::{self, Scope},
-};
+use recap_replay::{Outcome, RebuildOptions, Replay, Report, Scope, Switched};
 use recap_store::{Writer, WriterOptions};
 use recap_telemetry::{LogOutput, RebuildMetrics, RebuildPhase, Service, Telemetry, TelemetryConfig};
+use sqlx::PgPool;
 
 use crate::{archive, migrate::Database};
 
@@ -91,51 +89,52 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let pool = options.database.connect().await?;
     recap_store::check_schema(&pool).await?;
     if options.discard {
-        let dropped = rebuild::discard(&pool).await?;
-        for generation in &dropped {
-            println!("generation {generation} dropped");
-        }
-        if dropped.is_empty() {
-            println!("nothing to drop");
-        }
-        return Ok(());
+        return discard(&pool).await;
     }
     let log = options.log.log()?;
     let telemetry = Telemetry::start(&options.telemetry, SERVICE)?;
     let metrics = RebuildMetrics::new(&telemetry.meter());
     let progress = Arc::new(Progress::new(metrics.clone()));
-    let mut how = RebuildOptions::new(Arc::new(writer(&options)?));
+    let mut replay = Replay::new(pool, log, Arc::new(writer(&options)?), progress.clone());
+    replay.memory_bytes = options.memory << 20;
+    replay.flushes = options.flushes.max(1);
     if options.org.is_some() || options.since.is_some() {
         let scope = Scope {
             org_id: options.org,
             conversation_id: options.conversation,
             since: options.since,
         };
-        scoped::recompute(&pool, &log, how.writer, scope, progress.clone()).await?;
+        replay.recompute(scope).await?;
         progress.finish();
         println!("recomputed");
         return Ok(());
     }
-    how.memory_bytes = options.memory << 20;
-    how.flushes = options.flushes.max(1);
-    how.accept_differences = options.accept_differences;
-    how.resume = options.resume;
-    how.onto_current = options.onto_current;
-    how.archive = options.archive.as_deref().map(archive::open).transpose()?;
     let outcome = if options.rollback {
-        rebuild::rollback(&pool, &log, &how, progress.clone()).await
+        let switched = replay.rollback().await;
+        switched.map(|switched| Outcome::Switched {
+            switched,
+            report: Report::default(),
+        })
     } else {
-        rebuild::rebuild(&pool, &log, &how, progress.clone()).await
+        let how = RebuildOptions {
+            accept_differences: options.accept_differences,
+            resume: options.resume,
+            onto_current: options.onto_current,
+            archive: options.archive.as_deref().map(archive::open).transpose()?,
+            ..RebuildOptions::default()
+        };
+        replay.rebuild(&how).await
     };
     progress.finish();
     metrics.enter(RebuildPhase::Idle);
     metrics.switched(matches!(outcome, Ok(Outcome::Switched { .. })));
     match outcome? {
-        Outcome::Switched { from, to, report } => {
+        Outcome::Switched { switched, report } => {
             metrics.verified(report.conversations, report.differences as u64);
             if !report.is_empty() {
                 print!("{report}");
             }
+            let Switched { from, to } = switched;
             println!("generation {to} is live; generation {from} is kept for `recap rebuild --rollback`");
             Ok(())
         }
@@ -150,6 +149,17 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             std::process::exit(3);
         }
     }
+}
+
+async fn discard(pool: &PgPool) -> anyhow::Result<()> {
+    let dropped = Replay::discard(pool).await?;
+    for generation in &dropped {
+        println!("generation {generation} dropped");
+    }
+    if dropped.is_empty() {
+        println!("nothing to drop");
+    }
+    Ok(())
 }
 
 fn writer(options: &Options) -> anyhow::Result<Writer> {

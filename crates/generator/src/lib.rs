@@ -1,4 +1,4 @@
-//! The seeded event log that `recap events`, `recap dev`, `recap bench` and the tests share: the traffic of an AI-agent
+//! The seeded event log that `recap events`, `recap dev`, `recap-bench` and the tests share: the traffic of an AI-agent
 //! platform as PERFORMANCE.md describes it, one structured `CloudEvent` a record.
 //!
 //! It is pure: the same [`Config`] gives the same bytes on every machine, with no clock and no other source of chance.

@@ -15,6 +15,7 @@ mod lag;
 mod lookup;
 mod offsets;
 mod options;
+mod pace;
 mod partition;
 mod publisher;
 mod reader;
@@ -28,6 +29,7 @@ pub use headers::{RecordHeader, UnreadableHeader, headers, silence_header_panics
 pub use lag::Lag;
 pub use lookup::OffsetLookup;
 pub use offsets::Offsets;
+pub use pace::Pace;
 pub use partition::Partition;
 pub use publisher::{PublishError, Publisher};
 pub use reader::LogReader;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use recap_replay::rebuild::{self, Observer, Phase, RebuildError, RebuildOptions};
+use recap_replay::{Observer, Phase, Replay, ReplayError};
 use recap_store::{Writer, WriterOptions};
 use secrecy::ExposeSecret as _;
 use sqlx::postgres::PgPoolOptions;
@@ -28,7 +28,7 @@ pub(crate) async fn settle_now_and_then(settings: Arc<Settings>) {
     }
 }
 
-async fn settle(settings: &Settings) -> Result<bool, RebuildError> {
+async fn settle(settings: &Settings) -> Result<bool, ReplayError> {
     let pool = PgPoolOptions::new()
         .max_connections(2)
         .acquire_timeout(Duration::from_secs(5))
@@ -43,11 +43,10 @@ async fn settle(settings: &Settings) -> Result<bool, RebuildError> {
         },
         rand::random(),
     )?;
-    let log = settings.log();
-    let mut options = RebuildOptions::new(Arc::new(writer));
-    options.memory_bytes = MEMORY_BYTES;
-    options.flushes = 1;
-    let settled = rebuild::settle(&pool, &log, &options, Arc::new(Unobserved)).await;
+    let mut replay = Replay::new(pool.clone(), settings.log(), Arc::new(writer), Arc::new(Unobserved));
+    replay.memory_bytes = MEMORY_BYTES;
+    replay.flushes = 1;
+    let settled = replay.finish_switch().await;
     pool.close().await;
     settled
 }

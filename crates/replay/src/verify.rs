@@ -33,13 +33,13 @@ impl Report {
     }
 }
 
-/// Compares while both generations go on: `level` must return when both have passed the end offsets
-/// that it reads when it is called. A row counts as different when it is so in several such rounds.
+/// Compares while both generations go on: `catch_up` returns when both have passed the end
+/// offsets that it reads when it is called. A row counts as different when it is so in several such rounds.
 pub async fn verify<E: From<sqlx::Error>>(
     comparison: &Comparison,
-    mut level: impl AsyncFnMut() -> Result<(), E>,
+    mut catch_up: impl AsyncFnMut() -> Result<(), E>,
 ) -> Result<Report, E> {
-    level().await?;
+    catch_up().await?;
     let organizations = comparison.organizations().await?;
     let mut differing = comparison.rows(&organizations, ROWS_CAP).await?;
     let mut unchanged = 0;
@@ -47,7 +47,7 @@ pub async fn verify<E: From<sqlx::Error>>(
         if differing.is_empty() || unchanged == ROUNDS_TO_SURVIVE {
             break;
         }
-        level().await?;
+        catch_up().await?;
         let still = comparison.still(&differing).await?;
         unchanged = if still.len() == differing.len() {
             unchanged + 1
@@ -82,7 +82,7 @@ async fn report(comparison: &Comparison, mut differing: Vec<Difference>) -> Resu
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{} rows differ", self.differences)?;
+        writeln!(f, "{}", counted(self.differences))?;
         for (org_id, old, new) in &self.organizations {
             writeln!(
                 f,
@@ -112,6 +112,13 @@ impl std::fmt::Display for Report {
             writeln!(f, "and {} more", self.differences - self.rows.len())?;
         }
         Ok(())
+    }
+}
+
+fn counted(differences: usize) -> String {
+    match differences {
+        1 => "1 row differs".to_owned(),
+        several => format!("{several} rows differ"),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Real servers as child processes: Apache Kafka ([`KafkaServer`]) and PostgreSQL ([`PostgresServer`]), for tests,
-//! `recap dev` and `recap bench`. Each has its own temporary directory and a free port on 127.0.0.1, and is stopped
+//! `recap dev` and `recap-bench`. Each has its own temporary directory and a free port on 127.0.0.1, and is stopped
 //! and removed when its handle is dropped, or when the process that started it dies in any way (see [`guard`]).
 //!
 //! Tests of one binary share one server of each kind ([`KafkaServer::shared`], [`PostgresServer::shared`]) and take a

@@ -12,10 +12,8 @@ use std::{
 use anyhow::{anyhow, ensure};
 use chrono::Utc;
 use recap_generator::{Config, Log, Record, Records};
-use recap_log::{Lag, PublishError, Publisher};
+use recap_log::{Lag, Pace, PublishError, Publisher};
 use tokio_util::sync::CancellationToken;
-
-use crate::pace::Pace;
 
 /// How far the projector may be behind the history: the Kafka in the process keeps 5 MB of each partition.
 const MOST_LAG: u64 = 8_000;

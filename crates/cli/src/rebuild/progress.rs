@@ -10,7 +10,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use recap_replay::rebuild::{Observer, Phase};
+use recap_replay::{Observer, Phase};
 use recap_telemetry::{RebuildMetrics, RebuildPhase};
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -69,7 +69,7 @@ impl Observer for Progress {
             Phase::Filling | Phase::Indexing => RebuildPhase::Fill,
             Phase::Verifying => RebuildPhase::Verify,
             Phase::Switching => RebuildPhase::Switch,
-            Phase::Settling => RebuildPhase::Follow,
+            Phase::FinishingSwitch => RebuildPhase::Follow,
         });
         if let Some(records) = records {
             self.metrics.begin(records);
@@ -79,7 +79,7 @@ impl Observer for Progress {
             Phase::Indexing => "indexing",
             Phase::Verifying => "verifying",
             Phase::Switching => "switching",
-            Phase::Settling => "settling",
+            Phase::FinishingSwitch => "finishing",
         };
         match &self.bar {
             Some(bar) => {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
 use http::{header::AUTHORIZATION, request};
-
 use recap_telemetry::QueryMetrics;
 
 use super::verifier::{Refused, Verifier};

@@ -9,31 +9,28 @@ use rdkafka::{
 };
 use recap_log::Log;
 
-use super::{RebuildError, RebuildOptions};
+use crate::ReplayError;
 
 const CLEANUP_POLICY: &str = "cleanup.policy";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Refuses if a topic is compacted, unless an archive or the live rows stand in for what is gone.
-pub(super) async fn check(log: &Log, options: &RebuildOptions) -> Result<(), RebuildError> {
-    if options.onto_current || options.archive.is_some() {
+/// Refuses if a topic is compacted, unless an archive stands in for what is gone.
+pub(super) async fn check(log: &Log, is_archived: bool) -> Result<(), ReplayError> {
+    if is_archived {
         return Ok(());
     }
     let compacted = match compacted(log).await {
         Ok(compacted) => compacted,
         // Whoever may read a topic need not be allowed to read its configuration.
         Err(reason) => {
-            tracing::warn!(
-                reason,
-                "cannot ask whether topics are compacted: it is taken that none is"
-            );
+            tracing::warn!(reason, "cannot ask whether topics are compacted; assuming none is");
             return Ok(());
         }
     };
     if compacted.is_empty() {
         Ok(())
     } else {
-        Err(RebuildError::Compacted(compacted))
+        Err(ReplayError::Compacted(compacted))
     }
 }
 
@@ -69,19 +66,6 @@ async fn compacted(log: &Log) -> Result<Vec<String>, String> {
 /// `delete`, `compact`, or both.
 fn compacts(policy: &str) -> bool {
     policy.split(',').any(|part| part.trim() == "compact")
-}
-
-/// One line a topic.
-pub(super) fn listed(topics: &[String]) -> String {
-    let mut lines: Vec<String> = topics
-        .iter()
-        .map(|topic| format!("  {topic}: its {CLEANUP_POLICY} compacts"))
-        .collect();
-    lines.push(
-        "set it to `delete`; then replay from an archive that was written before (`--archive DIR`), or start from the live rows (`--onto-current`)"
-            .to_owned(),
-    );
-    lines.join("\n")
 }
 
 #[cfg(test)]

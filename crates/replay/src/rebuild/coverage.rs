@@ -1,38 +1,17 @@
 //! Whether archive and log together still hold every record.
 
-use recap_log::{Log, OffsetLookup, Partition};
+use recap_log::{Log, OffsetLookup};
 
-use super::{RebuildError, RebuildOptions};
-use crate::archive::ArchiveReader;
-
-/// Offsets of a partition that nothing holds any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Uncovered {
-    /// Where records are gone.
-    pub partition: Partition,
-    /// The first offset that is missing …
-    pub from: i64,
-    /// … and the first that is there again.
-    pub to: i64,
-}
+use crate::{ReplayError, Uncovered, archive::ArchiveReader};
 
 /// Refuses unless every partition is whole from offset 0 on.
-pub(super) async fn check(log: &Log, options: &RebuildOptions) -> Result<(), RebuildError> {
-    if options.onto_current {
-        return Ok(());
-    }
+pub(super) async fn check(log: &Log, archive: Option<&ArchiveReader>) -> Result<(), ReplayError> {
     let log = log.clone();
     let oldest = tokio::task::spawn_blocking(move || OffsetLookup::open(&log)?.oldest()).await??;
-    let archive = match &options.archive {
-        Some(store) => Some(ArchiveReader::open(store.clone()).await?),
-        None => None,
-    };
     let uncovered: Vec<Uncovered> = oldest
         .iter()
         .filter_map(|(partition, oldest)| {
-            let archived = archive
-                .as_ref()
-                .and_then(|archive| archive.manifest().coverage(partition));
+            let archived = archive.and_then(|archive| archive.manifest().coverage(partition));
             gap(oldest, archived).map(|(from, to)| Uncovered {
                 partition: partition.clone(),
                 from,
@@ -43,7 +22,7 @@ pub(super) async fn check(log: &Log, options: &RebuildOptions) -> Result<(), Reb
     if uncovered.is_empty() {
         Ok(())
     } else {
-        Err(RebuildError::LogIncomplete(uncovered))
+        Err(ReplayError::LogIncomplete(uncovered))
     }
 }
 
@@ -58,25 +37,6 @@ fn gap(oldest: i64, archived: Option<(i64, i64)>) -> Option<(i64, i64)> {
         Some((_, next)) if next < oldest => Some((next, oldest)),
         Some(_) => None,
     }
-}
-
-/// One line a partition.
-pub(super) fn listed(uncovered: &[Uncovered]) -> String {
-    let mut lines: Vec<String> = uncovered
-        .iter()
-        .map(|hole| {
-            format!(
-                "  {}: offsets {} to {} were removed by retention or compaction",
-                hole.partition,
-                hole.from,
-                hole.to - 1
-            )
-        })
-        .collect();
-    lines.push(
-        "replay them from an archive (`--archive DIR`), or start from the live rows (`--onto-current`)".to_owned(),
-    );
-    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ impl MemoryServer {
     pub fn start(body: &[u8]) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("where is this program?")?;
         let mut child = Command::new(program)
-            .args(["bench", "memory-server"])
+            .arg("memory-server")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use recap_events::Event;
 use recap_store::{Base, Batch, BatchBuilder, Entry};
 
-use crate::seen::Seen;
+use super::seen::Seen;
 
 /// Conversations of one flush.
 const BATCH_ROWS: usize = 5_000;
@@ -31,10 +31,10 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// Folds that hold about `budget` bytes together. `fresh`: into a generation that begins empty, so that a
-    /// conversation is new more often than not.
-    pub fn several(count: usize, budget: usize, fresh: bool) -> Vec<Self> {
-        let seen = fresh.then(|| Arc::new(Mutex::new(Seen::none())));
+    /// Folds that hold about `budget` bytes together. `is_empty`: the generation
+    /// has no rows, so that a conversation is new more often than not.
+    pub fn several(count: usize, budget: usize, is_empty: bool) -> Vec<Self> {
+        let seen = is_empty.then(|| Arc::new(Mutex::new(Seen::none())));
         let fold = |_| Self {
             budget: budget / count.max(1),
             seen: seen.clone(),

@@ -12,18 +12,18 @@ use std::{
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use recap_generator::{Config, Log, Record};
-use recap_log::{Cluster, Publisher, Topic};
+use recap_log::{Cluster, Pace, Publisher, Topic};
 use recap_servers::clerk::{LocalClerk, Session};
 
 use super::{
     backlog::{prepare, projector_variables},
     http::Client,
     load::Target,
+    log_end::start_group_at_end,
     samples::Samples,
     service::Service,
     stack::{Broker, Database, Databases},
 };
-use crate::{lag::start_at_the_end, pace::Pace};
 
 const ORGANIZATION: &str = "org_fresh";
 const GROUP: &str = "bench-freshness";
@@ -95,7 +95,7 @@ pub async fn run(
 ) -> anyhow::Result<Samples> {
     let database = prepare(databases, None).await?;
     // A group without offsets would begin with the log of the other measurements.
-    start_at_the_end(&broker.log(GROUP))?;
+    start_group_at_end(&broker.log(GROUP))?;
     let mut projector = Service::start("recap-projector", &projector_variables(broker, &database, GROUP))?;
     let query = start_query(&database, ORGANIZATION, &[]).await?;
     let stop = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,4 @@
-//! `recap bench write`: the first table of PERFORMANCE.md.
+//! `recap-bench write`: the first table of PERFORMANCE.md.
 
 use std::time::{Duration, Instant};
 
@@ -81,7 +81,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let plan = Plan::of(options);
     eprintln!("starting Apache Kafka and PostgreSQL");
     let broker = Broker::start(options.log.kafka.bootstrap_servers.as_deref()).await?;
-    let databases = Databases::start(options.common.database.database_url.as_ref()).await?;
+    let databases = Databases::start(options.common.database_url.as_ref()).await?;
     let machine = Machine::this(vec![String::from("Apache Kafka"), databases.version().await?]);
     let mut report = Report::new("write", machine);
     report.setting("events", plan.events);

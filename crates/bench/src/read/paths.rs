@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 
-use crate::bench::stored::user_id;
+use crate::stored::user_id;
 
 const LIST: &str = "/api/dashboard/getInteractions?allInOrg=true";
 

@@ -1,18 +1,7 @@
-//! Recomputes some rows of the live generation from the log while it is written to.
-//!
-//! The events in scope are folded and merged into the stored states, and every row in scope is written
-//! anew, changed or not. Merging keeps what the log no longer holds, and nothing that arrives meanwhile
-//! is lost; what a row should never have held stays, and takes a whole rebuild to be rid of.
-
-use std::sync::Arc;
+//! Which rows a recomputation is about.
 
 use chrono::{DateTime, Utc};
 use recap_events::{Body, Event};
-use recap_log::Log;
-use recap_store::Writer;
-use sqlx::PgPool;
-
-use crate::rebuild::{Observer, RebuildError, replay_into_live};
 
 /// Which rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,17 +27,6 @@ impl Scope {
             (Some(_), _) => false,
         }
     }
-}
-
-/// Recomputes the rows in scope.
-pub async fn recompute(
-    pool: &PgPool,
-    log: &Log,
-    writer: Arc<Writer>,
-    scope: Scope,
-    observer: Arc<dyn Observer>,
-) -> Result<(), RebuildError> {
-    replay_into_live(pool, log, writer, scope, observer).await
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::ensure;
-use recap_replay::rebuild::{Observer, Outcome, Phase, RebuildOptions, rebuild};
+use recap_replay::{Observer, Outcome, Phase, RebuildOptions, Replay};
 use recap_store::{Writer, WriterOptions};
 use sqlx::postgres::PgPoolOptions;
 
@@ -27,11 +27,10 @@ pub async fn rate(broker: &Broker, database: &Database, group: &str, events: u64
         },
         rand::random(),
     )?;
-    let log = broker.log(group);
-    let options = RebuildOptions::new(Arc::new(writer));
     let begun = Instant::now();
     let phases = Arc::new(Phases(begun));
-    let outcome = rebuild(&pool, &log, &options, phases).await?;
+    let replay = Replay::new(pool.clone(), broker.log(group), Arc::new(writer), phases);
+    let outcome = replay.rebuild(&RebuildOptions::default()).await?;
     let elapsed = begun.elapsed();
     ensure!(
         matches!(&outcome, Outcome::Switched { report, .. } if report.is_empty()),

@@ -1,4 +1,4 @@
-//! Keeps a stream at a rate.
+//! Publishes at a rate.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ pub struct Pace {
 
 impl Pace {
     /// `None` is as fast as possible.
+    #[must_use]
     pub fn new(rate: Option<f64>) -> Self {
         Self {
             begun: Instant::now(),

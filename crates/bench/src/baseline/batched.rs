@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _, SqlStr
 use tokio::runtime::Handle;
 
 use super::{Addition, CONVERSATION_COLUMNS, CONVERSATION_UPDATE, Fact, Profile, Step, step};
-use crate::bench::{
+use crate::{
     limit::decoded,
     source::{Source, rate_of_shares},
 };

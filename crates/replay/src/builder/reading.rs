@@ -17,11 +17,10 @@ use recap_events::{Decoded, decode};
 use recap_log::{LogReader, Offsets, RecordHeader, headers, worker_of};
 use tokio::sync::mpsc;
 
-use super::{Observer, RebuildError};
+use super::fold::{Fold, Work};
 use crate::{
+    Observer, ReplayError, Scope,
     archive::{ArchivedRecord, Blob},
-    fold::{Fold, Work},
-    scoped::Scope,
 };
 
 /// Time between checkpoints: at most that much work is done again after an interruption.
@@ -43,11 +42,7 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Reads until the target or the next checkpoint.
-    pub(super) fn read_to(
-        &mut self,
-        target: &Offsets,
-        batches: &mpsc::Sender<Vec<Work>>,
-    ) -> Result<bool, RebuildError> {
+    pub(super) fn read_to(&mut self, target: &Offsets, batches: &mpsc::Sender<Vec<Work>>) -> Result<bool, ReplayError> {
         let started = Instant::now();
         let Self {
             log,

@@ -1,4 +1,8 @@
-//! `recap bench`: how fast recap is, against what: the two tables of PERFORMANCE.md.
+//! `recap-bench`: how fast recap is, and against what. `write` measures the log into the database, `read` the API under load.
+//!
+//! A program of its own: it brings servers, a generator and baselines that no production image should hold. It measures the
+//! real services as processes of their own, never parts of them. Start reading at `write` and `read`, each one table; a row is
+//! a file named after what it measures.
 
 mod backlog;
 mod baseline;
@@ -6,6 +10,7 @@ mod freshness;
 mod http;
 mod limit;
 mod load;
+mod log_end;
 mod machine;
 mod memory_server;
 mod read;
@@ -20,18 +25,22 @@ mod write;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use recap_log::KafkaArgs;
+use secrecy::SecretString;
 
-use crate::migrate::Database;
+/// As in `recap`, whose rebuild is measured in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measure recap on this machine
 ///
 /// Starts Apache Kafka and PostgreSQL of its own (or uses given ones: `DATABASE_URL`, `KAFKA_BOOTSTRAP_SERVERS`), runs the real
 /// services as processes of their own, and prints a table. It is a benchmark: what counts are the ratios, and the machine
 /// should have nothing else to do. Databases named `recap_bench_*` are dropped and created.
-#[derive(Debug, Args)]
-pub struct Options {
+#[derive(Debug, Parser)]
+#[command(name = "recap-bench", version, max_term_width = 110)]
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -62,8 +71,9 @@ struct Common {
     #[arg(long, value_name = "ROWS", value_delimiter = ',')]
     only: Vec<String>,
 
-    #[command(flatten)]
-    database: Database,
+    /// PostgreSQL 15 or newer, `postgres://user:password@host/database` [default: a private server]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    database_url: Option<SecretString>,
 }
 
 impl Common {
@@ -72,12 +82,13 @@ impl Common {
     }
 }
 
-/// Runs the benchmark asked for.
-pub async fn run(options: Options) -> anyhow::Result<()> {
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
     if cfg!(debug_assertions) {
         eprintln!("This program is not optimized: build it with --release, or the figures mean nothing.");
     }
-    match options.command {
+    match cli.command {
         Command::Write(write) => write::run(&write).await,
         Command::Read(read) => read::run(&read).await,
         Command::MemoryServer => memory_server::serve().await,

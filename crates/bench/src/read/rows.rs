@@ -7,7 +7,7 @@ use chrono::Utc;
 use tokio::task::JoinSet;
 
 use super::{Bench, filled, paths::Paths, pgbench};
-use crate::bench::{
+use crate::{
     freshness::start_query,
     http::Client,
     load::{self, Load, Target, count},

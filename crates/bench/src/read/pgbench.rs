@@ -8,7 +8,7 @@ use recap_store::{GenerationId, PageStatements, READER_SETTINGS, live_generation
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::process::Command;
 
-use crate::bench::{samples::Samples, stack::Database, stored::LARGEST};
+use crate::{samples::Samples, stack::Database, stored::LARGEST};
 
 /// Milliseconds of each transaction: begin, name the organization, read a page of 50 with its tool calls and feedback, commit.
 /// Every one asks for another range of the last year that ends now, by prepared statements.

@@ -1,4 +1,4 @@
-//! `recap bench read`: the second table of PERFORMANCE.md.
+//! `recap-bench read`: the second table of PERFORMANCE.md.
 
 mod paths;
 mod pgbench;
@@ -76,7 +76,7 @@ struct Bench {
 pub async fn run(options: &Options) -> anyhow::Result<()> {
     let plan = Plan::of(options);
     eprintln!("starting PostgreSQL");
-    let databases = Databases::start(options.common.database.database_url.as_ref()).await?;
+    let databases = Databases::start(options.common.database_url.as_ref()).await?;
     let machine = Machine::this(vec![databases.version().await?]);
     let mut report = Report::new("read", machine);
     report.setting("conversations", plan.conversations);

@@ -1,0 +1,201 @@
+//! Fills one generation: reads, folds and flushes, with the reading and folding on threads of their own.
+
+mod flushing;
+mod fold;
+mod reading;
+mod seen;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use flushing::Flushing;
+use fold::{Fold, Work};
+use reading::{Progress, Reading};
+use recap_log::{LogError, LogReader, Offsets};
+use recap_store::GenerationId;
+use sqlx::PgPool;
+use tokio::sync::mpsc;
+
+use crate::{Observer, Phase, Replay, ReplayError, Scope, archive::ArchiveReader, checkpoint};
+
+/// What a builder fills.
+pub(crate) enum Target {
+    /// A generation without rows.
+    Empty,
+    /// A generation that has rows.
+    Existing,
+    /// The live generation, of which only the rows in scope are written, each of them anew.
+    Live(Scope),
+}
+
+pub(crate) struct Builder {
+    pool: PgPool,
+    flushing: Flushing,
+    observer: Arc<dyn Observer>,
+    /// Absent while the reading thread has it.
+    reading: Option<Reading>,
+    position: Offsets,
+}
+
+impl Builder {
+    pub(crate) fn new(replay: &Replay, generation: GenerationId, target: Target) -> Result<Self, ReplayError> {
+        let is_empty = matches!(target, Target::Empty);
+        let scope = match target {
+            Target::Live(scope) => Some(scope),
+            Target::Empty | Target::Existing => None,
+        };
+        Ok(Self {
+            pool: replay.pool.clone(),
+            flushing: Flushing {
+                writer: Arc::clone(&replay.writer),
+                generation,
+                at_once: replay.flushes.max(1),
+                rewrite_live: scope.is_some(),
+            },
+            reading: Some(Reading {
+                log: LogReader::open(&replay.log)?,
+                folds: Fold::several(replay.folds.max(1), replay.memory_bytes, is_empty),
+                scope,
+                observer: Arc::clone(&replay.observer),
+            }),
+            observer: Arc::clone(&replay.observer),
+            position: Offsets::default(),
+        })
+    }
+
+    /// The generation that is filled.
+    pub(crate) const fn generation(&self) -> GenerationId {
+        self.flushing.generation
+    }
+
+    /// The offsets before which the generation is complete.
+    pub(crate) const fn position(&self) -> &Offsets {
+        &self.position
+    }
+
+    /// Goes on from stored offsets, or from the oldest record where the log begins later.
+    pub(crate) async fn seek(&mut self, from: Offsets) -> Result<(), ReplayError> {
+        let position = self
+            .with_log(move |log| {
+                let position: Offsets = log
+                    .lookup()
+                    .oldest()?
+                    .iter()
+                    .map(|(partition, oldest)| (partition.clone(), oldest.max(from.get(partition))))
+                    .collect();
+                log.seek(position.clone())?;
+                Ok(position)
+            })
+            .await?;
+        self.position = position;
+        Ok(())
+    }
+
+    /// Goes on from the first record produced at `since` or later.
+    pub(crate) async fn seek_to_time(&mut self, since: DateTime<Utc>) -> Result<(), ReplayError> {
+        let from = self.with_log(move |log| log.lookup().at(since)).await?;
+        self.seek(from).await
+    }
+
+    pub(crate) async fn seek_to_oldest(&mut self) -> Result<(), ReplayError> {
+        self.seek(Offsets::default()).await
+    }
+
+    /// Folds every segment; what the log holds as well is merged twice, which changes nothing.
+    pub(crate) async fn replay_archive(&mut self, archive: ArchiveReader) -> Result<(), ReplayError> {
+        self.observer.phase(Phase::Filling, Some(archive.manifest().records()));
+        for (_, segment) in archive.segments() {
+            let fetched = archive.fetch(segment).await?;
+            self.run(move |reading, batches| {
+                let mut progress = Progress::default();
+                let mut open = true;
+                fetched.for_each(|record| {
+                    if open {
+                        open = reading.fold_archived(record, &mut progress, batches);
+                    }
+                })?;
+                progress.report(&*reading.observer);
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Reads to the end offsets of this moment with checkpoints on the way.
+    pub(crate) async fn fill(&mut self) -> Result<(), ReplayError> {
+        let target = self.with_log(|log| log.lookup().ends()).await?;
+        let left = self.position.missing(&target);
+        self.observer.phase(Phase::Filling, Some(left));
+        self.read_to(target).await?;
+        Ok(())
+    }
+
+    /// Reads to the end offsets of this moment and returns them.
+    pub(crate) async fn catch_up(&mut self) -> Result<Offsets, ReplayError> {
+        let target = self.with_log(|log| log.lookup().ends()).await?;
+        self.read_to(target.clone()).await?;
+        Ok(target)
+    }
+
+    async fn read_to(&mut self, target: Offsets) -> Result<(), ReplayError> {
+        loop {
+            let goal = target.clone();
+            let (done, position) = self
+                .run(move |reading, batches| {
+                    let done = reading.read_to(&goal, batches)?;
+                    Ok((done, reading.log.position().clone()))
+                })
+                .await?;
+            // Everything read so far is flushed: `run` waits for that.
+            if !self.flushing.rewrite_live {
+                checkpoint::save(&self.pool, self.flushing.generation, &position).await?;
+            }
+            self.position = position;
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Runs `work` on a blocking thread, flushes what it sends meanwhile, then what is still held.
+    async fn run<T, W>(&mut self, work: W) -> Result<T, ReplayError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Reading, &mpsc::Sender<Vec<Work>>) -> Result<T, ReplayError> + Send + 'static,
+    {
+        let mut reading = self.take()?;
+        let (sender, batches) = mpsc::channel(1);
+        let thread = tokio::task::spawn_blocking(move || {
+            let result = work(&mut reading, &sender);
+            if result.is_ok() {
+                reading.drain(&sender);
+            }
+            (reading, result)
+        });
+        let flushed = self.flushing.flush_all(batches).await;
+        let (reading, result) = thread.await?;
+        self.reading = Some(reading);
+        flushed?;
+        result
+    }
+
+    async fn with_log<T, W>(&mut self, work: W) -> Result<T, ReplayError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut LogReader) -> Result<T, LogError> + Send + 'static,
+    {
+        let mut reading = self.take()?;
+        let (reading, result) = tokio::task::spawn_blocking(move || {
+            let result = work(&mut reading.log);
+            (reading, result)
+        })
+        .await?;
+        self.reading = Some(reading);
+        Ok(result?)
+    }
+
+    fn take(&mut self) -> Result<Reading, ReplayError> {
+        self.reading.take().ok_or(ReplayError::Interrupted)
+    }
+}

@@ -1,0 +1,29 @@
+//! Reads past a switch whose rebuild died before it had.
+
+use crate::{Phase, Replay, ReplayError, checkpoint, lock::lock};
+
+impl Replay {
+    /// Finishes an interrupted switch, if there is one; `false` when nothing is left to do, and while a rebuild runs. Asking
+    /// is one small statement: projectors do so at intervals.
+    pub async fn finish_switch(&self) -> Result<bool, ReplayError> {
+        let live = recap_store::live_generation(&self.pool).await?;
+        if checkpoint::load(&self.pool, live).await?.is_empty() {
+            return Ok(false);
+        }
+        let _lock = match lock(&self.pool).await {
+            Err(ReplayError::Running) => return Ok(false),
+            lock => lock?,
+        };
+        let live = recap_store::live_generation(&self.pool).await?;
+        let missing = checkpoint::load(&self.pool, live).await?;
+        if missing.is_empty() {
+            return Ok(false);
+        }
+        self.observer.phase(Phase::FinishingSwitch, None);
+        let mut builder = self.builder(live)?;
+        builder.seek(missing).await?;
+        builder.fill().await?;
+        recap_store::settle_generation(&self.pool, live).await?;
+        Ok(true)
+    }
+}

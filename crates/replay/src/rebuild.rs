@@ -1,0 +1,162 @@
+//! Builds a new generation beside the live one, proves it equal and switches to it.
+//!
+//! Fill from the oldest record (archive first, then Kafka), index, follow the log until both generations hold the same
+//! events, compare, switch in one transaction, read on past the end offsets read after the switch. An interrupted rebuild
+//! leaves the live generation as it was, and a checkpoint to go on from.
+
+mod compaction;
+mod coverage;
+mod live_group;
+
+use std::{sync::Arc, time::Duration};
+
+use object_store::ObjectStore;
+use recap_log::Offsets;
+use recap_store::{Comparison, GenerationId, GenerationStatus};
+
+use crate::{
+    Phase, Replay, ReplayError, Report, Switched,
+    archive::ArchiveReader,
+    builder::{Builder, Target},
+    checkpoint,
+    lock::lock,
+    verify::verify,
+};
+
+/// How to rebuild.
+#[derive(Clone)]
+pub struct RebuildOptions {
+    /// Switch although rows differ.
+    pub accept_differences: bool,
+    /// Go on with the generation that an interrupted rebuild left.
+    pub resume: bool,
+    /// Start from the live generation's rows instead of from nothing.
+    pub onto_current: bool,
+    /// Replayed before Kafka's records.
+    pub archive: Option<Arc<dyn ObjectStore>>,
+    /// How long the live projector may make no progress before the comparison is given up.
+    pub live_timeout: Duration,
+}
+
+impl Default for RebuildOptions {
+    fn default() -> Self {
+        Self {
+            accept_differences: false,
+            resume: false,
+            onto_current: false,
+            archive: None,
+            live_timeout: Duration::from_mins(1),
+        }
+    }
+}
+
+/// How a rebuild ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The new generation is live.
+    Switched {
+        /// From which generation to which.
+        switched: Switched,
+        /// Differences that were accepted.
+        report: Report,
+    },
+    /// Rows differ and nothing was switched; the generation waits.
+    Differs {
+        /// The generation that was built.
+        built: GenerationId,
+        /// What differs.
+        report: Report,
+    },
+}
+
+impl Replay {
+    /// Builds, verifies, switches.
+    pub async fn rebuild(&self, options: &RebuildOptions) -> Result<Outcome, ReplayError> {
+        let _lock = lock(&self.pool).await?;
+        let from = recap_store::live_generation(&self.pool).await?;
+        let mut builder = match self.unfinished(options.resume).await? {
+            Some((generation, checkpoint)) => {
+                let mut builder = self.builder(generation)?;
+                builder.seek(checkpoint).await?;
+                builder
+            }
+            None => self.begin(from, options).await?,
+        };
+        builder.fill().await?;
+        let to = builder.generation();
+        let report = self.index_and_compare(from, to, options, &mut builder).await?;
+        if !report.is_empty() && !options.accept_differences {
+            builder.catch_up().await?;
+            return Ok(Outcome::Differs { built: to, report });
+        }
+        let switched = self.switch(from, to, &mut builder).await?;
+        Ok(Outcome::Switched { switched, report })
+    }
+
+    /// The generation that an interrupted rebuild left, with its checkpoint; an error unless `resume` asks for it.
+    async fn unfinished(&self, resume: bool) -> Result<Option<(GenerationId, Offsets)>, ReplayError> {
+        let unfinished = match (self.newest(GenerationStatus::Building).await?, resume) {
+            (None, false) => return Ok(None),
+            (None, true) => return Err(ReplayError::NothingToResume),
+            (Some(unfinished), false) => return Err(ReplayError::Unfinished(unfinished)),
+            (Some(unfinished), true) => unfinished,
+        };
+        let offsets = checkpoint::load(&self.pool, unfinished).await?;
+        if offsets.is_empty() {
+            // Interrupted before its first checkpoint: nothing of it is known to be whole.
+            recap_store::discard_generation(&self.pool, unfinished).await?;
+            return Ok(None);
+        }
+        Ok(Some((unfinished, offsets)))
+    }
+
+    /// A new generation with what the archive and, where asked, the live rows hold.
+    async fn begin(&self, live: GenerationId, options: &RebuildOptions) -> Result<Builder, ReplayError> {
+        let archive = match &options.archive {
+            Some(store) => Some(ArchiveReader::open(Arc::clone(store)).await?),
+            None => None,
+        };
+        if !options.onto_current {
+            let coverage = coverage::check(&self.log, archive.as_ref());
+            tokio::try_join!(coverage, compaction::check(&self.log, archive.is_some()))?;
+        }
+        let generation = recap_store::create_generation(&self.pool).await?;
+        let target = if options.onto_current {
+            recap_store::copy_generation(&self.pool, live, generation).await?;
+            Target::Existing
+        } else {
+            Target::Empty
+        };
+        let mut builder = Builder::new(self, generation, target)?;
+        builder.seek_to_oldest().await?;
+        if let Some(archive) = archive {
+            builder.replay_archive(archive).await?;
+        }
+        Ok(builder)
+    }
+
+    async fn index_and_compare(
+        &self,
+        from: GenerationId,
+        to: GenerationId,
+        options: &RebuildOptions,
+        builder: &mut Builder,
+    ) -> Result<Report, ReplayError> {
+        self.observer.phase(Phase::Indexing, None);
+        let indexing = async {
+            recap_store::create_indexes(&self.pool, to).await?;
+            self.observer.phase(Phase::Verifying, None);
+            Ok(())
+        };
+        let comparing = async {
+            let comparison = Comparison::new(&self.pool, from, to).await?;
+            verify(&comparison, async || {
+                let end = builder.catch_up().await?;
+                live_group::wait_for_commits(&self.log, end, options.live_timeout).await
+            })
+            .await
+        };
+        let ((), report) = tokio::try_join!(indexing, comparing)?;
+        Ok(report)
+    }
+}
