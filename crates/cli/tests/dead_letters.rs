@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use chrono::{SecondsFormat, Utc};
 use clap::Parser;
-use recap_projector::{Projector, ProjectorConfig, RunningProjector};
+use recap_projector::{Projector, ProjectorArgs, RunningProjector};
 use recap_servers::{KafkaServer, PostgresServer, RawRecord, Record, kafka::unique_prefix};
 use recap_telemetry::MetricsRegistry;
 use serde_json::Value;
@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
-    config: ProjectorConfig,
+    config: ProjectorArgs,
 }
 
 struct World {

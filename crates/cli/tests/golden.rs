@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
-use recap_projector::{Projector, ProjectorConfig, RunningProjector};
+use recap_projector::{Projector, ProjectorArgs, RunningProjector};
 use recap_query::{Config, RunningServer, config::ClerkConfig};
 use recap_servers::{
     KafkaServer, PostgresServer, Record,
@@ -205,7 +205,7 @@ async fn run(records: Vec<Record>, projectors: Projectors) -> Result<()> {
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
-    config: ProjectorConfig,
+    config: ProjectorArgs,
 }
 
 /// Topics, a database, a Clerk instance and a query service of one test's own, on the shared servers.

@@ -13,12 +13,10 @@
 //! they end, `offsets` for when an offset moves, [`dead_letters`] for what cannot be folded, and `coverage` for partitions that nobody would read.
 
 mod admin;
-mod backoff;
+mod arguments;
 mod cache;
 mod chunk;
 mod clients;
-mod clock;
-mod config;
 mod consumer;
 mod coverage;
 pub mod dead_letters;
@@ -27,7 +25,6 @@ mod health;
 mod offsets;
 mod pending;
 mod projector;
-mod quantity;
 mod rebalance;
 mod reread;
 mod router;
@@ -36,15 +33,14 @@ mod settle;
 mod source;
 mod worker;
 
-pub use config::{
-    AdminConfig, BatchingConfig, DatabaseConfig, DeadLetterConfig, KafkaConfig, MemoryConfig, ProjectorConfig,
-};
+pub use arguments::ProjectorArgs;
 pub use consumer::ConsumerError;
 pub use flush::FlushFailure;
 pub use health::Health;
 pub use projector::{Projector, ProjectorError, RunningProjector};
+use recap_service::{backoff, clock};
 pub use reread::Gone;
-pub use settings::{GroupProtocol, InvalidConfig, Settings};
+pub use settings::{GroupProtocol, Settings};
 pub use worker::WorkerError;
 
 #[cfg(test)]
@@ -52,12 +48,12 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
     use clap::Parser;
 
-    use crate::{ProjectorConfig, Settings};
+    use crate::{ProjectorArgs, Settings};
 
     #[derive(Parser)]
     struct Command {
         #[command(flatten)]
-        config: ProjectorConfig,
+        projector: ProjectorArgs,
     }
 
     /// Valid settings with these arguments.
@@ -68,6 +64,6 @@ mod tests {
             "--kafka-bootstrap-servers=localhost:1",
         ];
         let command = Command::try_parse_from(needed.iter().chain(arguments)).unwrap();
-        command.config.settings().unwrap()
+        command.projector.settings().unwrap()
     }
 }

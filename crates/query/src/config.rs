@@ -5,7 +5,7 @@ mod values;
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
-pub use arguments::{ConfigError, QueryArgs};
+pub use arguments::QueryArgs;
 use http::HeaderValue;
 use jsonwebtoken::DecodingKey;
 use secrecy::SecretString;
@@ -74,13 +74,13 @@ pub struct CacheConfig {
 pub struct Timeouts {
     /// Until a request's headers are in, and again until its body is.
     pub headers: Duration,
-    /// Until a client that takes nothing of its answer is let go.
+    /// Until a client that reads nothing of its answer is disconnected.
     pub write: Duration,
     /// Until an answer's first byte.
     pub request: Duration,
     /// Until an unpaged answer's last byte.
     pub stream: Duration,
-    /// Until a connection or a turn is free.
+    /// Until a database connection is free.
     pub queue: Duration,
     /// Of one statement.
     pub statement: Duration,
@@ -122,11 +122,16 @@ impl Default for Timeouts {
     }
 }
 
+impl Limits {
+    /// Requests at once for one caller, as a multiple of those a second.
+    pub(crate) const BURST_OF_RATE: u32 = 4;
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             rate: 50,
-            burst: 200,
+            burst: 50 * Self::BURST_OF_RATE,
             requests: 2048,
             connections: 16,
             streams: 8,

@@ -20,7 +20,7 @@ mod scope;
 mod serve;
 mod service;
 
-pub use config::{Config, ConfigError, QueryArgs};
+pub use config::{Config, QueryArgs};
 pub use fields::json_conversation;
 pub use parameters::Exclude;
 pub use serve::{RunningServer, serve};

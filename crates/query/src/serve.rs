@@ -2,11 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use recap_service::tasks::{Crashed, Tasks};
 use recap_telemetry::MetricsRegistry;
-use tokio::{
-    net::TcpListener,
-    task::{JoinHandle, JoinSet},
-};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -20,7 +18,7 @@ use crate::{
 const PINGS_PER_STALENESS: u32 = 4;
 const MIN_PING_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_PING_INTERVAL: Duration = Duration::from_secs(1);
-/// A service that is serving. Dropping it stops it at once; [`RunningServer::stop`] is the polite way.
+/// A service that is serving. Dropping it stops it at once; [`RunningServer::stop`] lets open requests finish.
 #[must_use = "dropping it stops the service"]
 pub struct RunningServer {
     /// Where it listens.
@@ -29,7 +27,7 @@ pub struct RunningServer {
     timeouts: Timeouts,
     stop: CancellationToken,
     connections: JoinHandle<()>,
-    _background: JoinSet<()>,
+    tasks: Tasks,
 }
 
 /// Starts the service. It listens when this returns; the database and Clerk may still be away (`/readyz` says so).
@@ -46,14 +44,12 @@ pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningS
     })?;
     let service = Arc::new(Service::new(&config, registry)?);
 
-    let mut background = JoinSet::new();
-    background.spawn(service.authentication.clone().maintain());
+    let mut tasks = Tasks::default();
+    tasks.spawn("authentication", service.authentication.clone().maintain());
     let ping_every = (config.cache.max_staleness / PINGS_PER_STALENESS).clamp(MIN_PING_INTERVAL, MAX_PING_INTERVAL);
-    background.spawn(Arc::clone(&service.feed).follow(
-        config.database_url.clone(),
-        ping_every,
-        service.metrics.clone(),
-    ));
+    let feed = Arc::clone(&service.feed);
+    let feed = feed.follow(config.database_url.clone(), ping_every, service.metrics.clone());
+    tasks.spawn("change feed", feed);
 
     let stop = CancellationToken::new();
     let router = router(Arc::clone(&service), &config);
@@ -65,11 +61,19 @@ pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningS
         timeouts: config.timeouts,
         stop,
         connections,
-        _background: background,
+        tasks,
     })
 }
 
 impl RunningServer {
+    /// The first task of the service that ends by itself; as long as all run, this waits.
+    pub async fn crashed(&mut self) -> Crashed {
+        tokio::select! {
+            crashed = self.tasks.crashed() => crashed,
+            _ = &mut self.connections => Crashed("connections"),
+        }
+    }
+
     /// Says "not ready", goes on for the drain delay, then takes no more connections and lets open requests finish until the
     /// deadline. Whether all did.
     pub async fn stop(mut self) -> bool {

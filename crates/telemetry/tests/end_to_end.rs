@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use recap_projector::{Projector, ProjectorConfig, RunningProjector};
+use recap_projector::{Projector, ProjectorArgs, RunningProjector};
 use recap_query::{Config, RunningServer, config::ClerkConfig};
 use recap_servers::{
     KafkaServer, PostgresServer, Record,
@@ -44,7 +44,7 @@ const SECRETS: [&str; 8] = [
 #[derive(Parser)]
 struct ProjectorCommand {
     #[command(flatten)]
-    config: ProjectorConfig,
+    config: ProjectorArgs,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

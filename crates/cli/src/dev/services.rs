@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser;
 use recap_log::Cluster;
-use recap_projector::{Projector, ProjectorConfig, ProjectorError, RunningProjector, Settings};
+use recap_projector::{Projector, ProjectorArgs, ProjectorError, RunningProjector, Settings};
 use recap_query::{QueryArgs, RunningServer, ServeError, config::ClerkConfig};
 use recap_servers::clerk::LocalClerk;
 use recap_telemetry::{LogOutput, MetricsRegistry, Service, Telemetry, TelemetryConfig};
@@ -22,7 +22,7 @@ const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Parser)]
 struct ProjectorCommand {
     #[command(flatten)]
-    config: ProjectorConfig,
+    config: ProjectorArgs,
 }
 
 #[derive(Parser)]
@@ -106,7 +106,7 @@ impl Services {
             "--clerk-issuer",
             &issuer,
         ];
-        let mut config = QueryCommand::try_parse_from(arguments)?.args.validate()?;
+        let mut config = QueryCommand::try_parse_from(arguments)?.args.config()?;
         config.clerk = ClerkConfig::fetched(issuer.clone(), clerk.jwks_url());
         config.http_addr = addr.unwrap_or(local(8_080));
         match recap_query::serve(config.clone(), self.telemetry.clone()).await {

@@ -15,7 +15,7 @@ use rdkafka::{
 };
 use recap_events::{Decoded, decode};
 use recap_generator::{Config, Log, Record};
-use recap_projector::{Projector, ProjectorConfig, RunningProjector};
+use recap_projector::{Projector, ProjectorArgs, RunningProjector};
 use recap_query::config::ClerkConfig;
 use recap_servers::{
     KafkaServer, PostgresServer,
@@ -73,7 +73,7 @@ pub struct World {
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
-    config: ProjectorConfig,
+    config: ProjectorArgs,
 }
 
 impl World {

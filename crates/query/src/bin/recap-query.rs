@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use recap_query::QueryArgs;
+use recap_query::{Config, QueryArgs};
+use recap_service::{
+    exit::{EXIT_CODES, Exit},
+    stop::Stop,
+};
 use recap_telemetry::{LogOutput, Service, Telemetry, TelemetryConfig, observe_process};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Answers are made in one thread and freed in another; the C library's allocator takes a lock for that.
 #[global_allocator]
@@ -13,7 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Serves recap's conversations to dashboards over HTTP.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_CODES)]
 struct Command {
     #[command(flatten)]
     query: QueryArgs,
@@ -24,42 +27,43 @@ struct Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Command::parse();
-    let config = match command.query.validate() {
-        Ok(config) => config,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(config, &command.telemetry).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "recap-query failed");
-            eprintln!("recap-query: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run(config: recap_query::Config, telemetry: &TelemetryConfig) -> anyhow::Result<()> {
     let service = Service {
         name: "recap-query",
         version: env!("CARGO_PKG_VERSION"),
         logs: LogOutput::Stdout,
     };
-    let telemetry = Telemetry::start(telemetry, service)?;
+    let config = match command.query.config() {
+        Ok(config) => config,
+        Err(error) => return invalid(&error),
+    };
+    let telemetry = match Telemetry::start(&command.telemetry, service) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return invalid(&error),
+    };
     observe_process(&telemetry.meter());
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let server = recap_query::serve(config, telemetry.registry().clone()).await?;
+    let exit = run(config, &telemetry).await.unwrap_or_else(|error| {
+        tracing::error!(error = format!("{error:#}"), "recap-query failed");
+        eprintln!("recap-query: {error:#}");
+        Exit::Failed
+    });
+    drop(telemetry);
+    exit.into()
+}
+
+fn invalid(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("recap-query: {error}");
+    Exit::InvalidConfig.into()
+}
+
+async fn run(config: Config, telemetry: &Telemetry) -> anyhow::Result<Exit> {
+    let stop = Stop::on_signals()?;
+    let mut server = recap_query::serve(config, telemetry.registry().clone()).await?;
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = stop.soft.cancelled() => {}
+        crashed = server.crashed() => return Err(crashed.into()),
     }
-    tracing::info!("stopping: open requests may finish");
-    // A second signal is an order.
     tokio::select! {
-        _ = server.stop() => Ok(()),
-        _ = terminate.recv() => anyhow::bail!("stopped by a second signal"),
-        _ = interrupt.recv() => anyhow::bail!("stopped by a second signal"),
+        finished = server.stop() => Ok(if finished { Exit::Stopped } else { Exit::DeadlinePassed }),
+        () = stop.hard.cancelled() => Exit::SecondSignal.now(),
     }
 }

@@ -1,20 +1,29 @@
-//! Flags and environment variables as given, and their validation: every mistake is named at once.
+//! Flags and environment variables, and their validation: every mistake is named at once.
 
 use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
+use http::HeaderValue;
+use jsonwebtoken::DecodingKey;
+use recap_service::config::{
+    Given, InvalidConfig, Mistakes, address, bytes, database_url, duration, http_url, list, number, or_nothing, text,
+};
+use secrecy::SecretString;
 
 use super::{
     CacheConfig, ClerkConfig, Config, KeySource, Limits, Timeouts,
-    values::{bytes, database_url, duration, is_http_url, list, origins, public_key},
+    values::{origin, public_key},
 };
 
-/// Everything that can be set for `recap-query`, as text.
+/// Shorter time limits would let nothing happen.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Everything that can be set for `recap-query`.
 #[derive(Debug, Clone, Args)]
 pub struct QueryArgs {
     /// PostgreSQL to read from (postgres://…). A read replica is fine; the cache then keeps answers by age alone.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = "")]
-    pub database_url: String,
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = database_url())]
+    database_url: Option<Given<SecretString>>,
     #[command(flatten)]
     clerk: ClerkArgs,
     #[command(flatten)]
@@ -28,22 +37,20 @@ pub struct QueryArgs {
 /// Whose session tokens are accepted.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Clerk")]
+#[expect(clippy::struct_field_names, reason = "clap names the flags after them")]
 struct ClerkArgs {
     /// The instance's Frontend API URL, the `iss` of its tokens.
-    #[arg(long, env = "CLERK_ISSUER", default_value = "")]
-    clerk_issuer: String,
+    #[arg(long, env = "CLERK_ISSUER", value_name = "URL", value_parser = http_url())]
+    clerk_issuer: Option<Given<String>>,
     /// Where its keys are [default: CLERK_ISSUER/.well-known/jwks.json].
-    #[arg(long, env = "CLERK_JWKS_URL", default_value = "")]
-    clerk_jwks_url: String,
+    #[arg(long, env = "CLERK_JWKS_URL", value_name = "URL", value_parser = or_nothing(http_url()))]
+    clerk_jwks_url: Option<Given<Option<String>>>,
     /// Its public key as PEM; no network is used then.
-    #[arg(long, env = "CLERK_JWT_KEY", default_value = "", hide_env_values = true)]
-    clerk_jwt_key: String,
+    #[arg(long, env = "CLERK_JWT_KEY", value_name = "PEM", hide_env_values = true, value_parser = or_nothing(public_key()))]
+    clerk_jwt_key: Option<Given<Option<DecodingKey>>>,
     /// Comma list of the origins whose tokens (`azp`) are accepted; empty accepts any.
-    #[arg(long, env = "CLERK_AUTHORIZED_PARTIES", default_value = "")]
-    clerk_authorized_parties: String,
-    /// Least time between two fetches of the keys.
-    #[arg(long, env = "RECAP_JWKS_COOLDOWN", default_value = "5s")]
-    jwks_cooldown: String,
+    #[arg(long, env = "CLERK_AUTHORIZED_PARTIES", value_name = "ORIGINS", default_value = "", value_parser = list(text()))]
+    clerk_authorized_parties: Given<Vec<String>>,
 }
 
 /// How it is reached.
@@ -51,26 +58,20 @@ struct ClerkArgs {
 #[command(next_help_heading = "HTTP")]
 struct HttpArgs {
     /// Address to listen on.
-    #[arg(long, env = "RECAP_HTTP_ADDR", default_value = "0.0.0.0:8080")]
-    http_addr: String,
+    #[arg(long, env = "RECAP_HTTP_ADDR", value_name = "ADDR", default_value = "0.0.0.0:8080", value_parser = address())]
+    http_addr: Given<SocketAddr>,
     /// Comma list of origins that browsers may call from.
-    #[arg(long, env = "RECAP_CORS_ORIGINS", default_value = "")]
-    cors_origins: String,
-    /// How long a client may take to send a request's headers, and again its body.
-    #[arg(long, env = "RECAP_HEADER_TIMEOUT", default_value = "10s")]
-    header_timeout: String,
-    /// How long a client may take nothing of its answer.
-    #[arg(long, env = "RECAP_WRITE_TIMEOUT", default_value = "30s")]
-    write_timeout: String,
+    #[arg(long, env = "RECAP_CORS_ORIGINS", value_name = "ORIGINS", default_value = "", value_parser = list(origin()))]
+    cors_origins: Given<Vec<HeaderValue>>,
     /// How long a request may take to its answer's first byte.
-    #[arg(long, env = "RECAP_REQUEST_TIMEOUT", default_value = "15s")]
-    request_timeout: String,
+    #[arg(long, env = "RECAP_REQUEST_TIMEOUT", value_name = "DURATION", default_value = "15s", value_parser = duration().at_least(SHORTEST))]
+    request_timeout: Given<Duration>,
     /// How long to keep answering after /readyz says 503, before connections close.
-    #[arg(long, env = "RECAP_DRAIN_DELAY", default_value = "0s")]
-    drain_delay: String,
+    #[arg(long, env = "RECAP_DRAIN_DELAY", value_name = "DURATION", default_value = "0s", value_parser = duration())]
+    drain_delay: Given<Duration>,
     /// How long open requests may take to finish at shutdown.
-    #[arg(long, env = "RECAP_SHUTDOWN_TIMEOUT", default_value = "25s")]
-    shutdown_timeout: String,
+    #[arg(long, env = "RECAP_SHUTDOWN_TIMEOUT", value_name = "DURATION", default_value = "25s", value_parser = duration())]
+    shutdown_timeout: Given<Duration>,
 }
 
 /// What is kept in memory.
@@ -78,182 +79,97 @@ struct HttpArgs {
 #[command(next_help_heading = "Cache")]
 struct CacheArgs {
     /// A cached answer is never further than this behind what the projector has committed.
-    #[arg(long, env = "RECAP_CACHE_MAX_STALENESS", default_value = "1s")]
-    cache_max_staleness: String,
+    #[arg(long, env = "RECAP_CACHE_MAX_STALENESS", value_name = "DURATION", default_value = "1s", value_parser = duration())]
+    cache_max_staleness: Given<Duration>,
     /// Bytes of rendered answers to keep; 0 keeps none.
-    #[arg(long, env = "RECAP_CACHE_SIZE", default_value = "128MiB")]
-    cache_size: String,
+    #[arg(long, env = "RECAP_CACHE_SIZE", value_name = "BYTES", default_value = "128MiB", value_parser = bytes())]
+    cache_size: Given<usize>,
 }
 
 /// What one service, one organization and one caller may use.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 struct LimitArgs {
-    /// Requests a second for one user of one organization; 0 is no limit.
-    #[arg(long, env = "RECAP_RATE_LIMIT", default_value = "50")]
-    rate_limit: String,
-    /// Requests such a user may make at once after being quiet.
-    #[arg(long, env = "RECAP_RATE_BURST", default_value = "200")]
-    rate_burst: String,
+    /// Requests a second for one user of one organization, four times as many at once after being quiet; 0 is no limit.
+    #[arg(long, env = "RECAP_RATE_LIMIT", value_name = "COUNT", default_value = "50", value_parser = number::<u32>())]
+    rate_limit: Given<u32>,
     /// Requests in progress at one time; beyond it 503.
-    #[arg(long, env = "RECAP_MAX_REQUESTS", default_value = "2048")]
-    max_requests: String,
+    #[arg(long, env = "RECAP_MAX_REQUESTS", value_name = "COUNT", default_value = "2048", value_parser = number::<u32>().at_least(1))]
+    max_requests: Given<u32>,
     /// Database connections for pages and statistics: two or three for each core that PostgreSQL has for them; with more its processes
     /// only wait for each other.
-    #[arg(long, env = "RECAP_DATABASE_CONNECTIONS", default_value = "16")]
-    database_connections: String,
+    #[arg(long, env = "RECAP_DATABASE_CONNECTIONS", value_name = "COUNT", default_value = "16", value_parser = number::<u32>().at_least(1))]
+    database_connections: Given<u32>,
     /// Unpaged answers at one time, each on a connection of its own.
-    #[arg(long, env = "RECAP_STREAMS", default_value = "8")]
-    streams: String,
+    #[arg(long, env = "RECAP_STREAMS", value_name = "COUNT", default_value = "8", value_parser = number::<u32>().at_least(1))]
+    streams: Given<u32>,
     /// Unpaged answers at one time for one organization.
-    #[arg(long, env = "RECAP_STREAMS_PER_ORGANIZATION", default_value = "4")]
-    streams_per_organization: String,
+    #[arg(long, env = "RECAP_STREAMS_PER_ORGANIZATION", value_name = "COUNT", default_value = "4", value_parser = number::<u32>().at_least(1))]
+    streams_per_organization: Given<u32>,
     /// How long an unpaged answer may take to its last byte.
-    #[arg(long, env = "RECAP_STREAM_TIMEOUT", default_value = "2m")]
-    stream_timeout: String,
-    /// How long a request may wait for a connection or a turn.
-    #[arg(long, env = "RECAP_QUEUE_TIMEOUT", default_value = "2s")]
-    queue_timeout: String,
+    #[arg(long, env = "RECAP_STREAM_TIMEOUT", value_name = "DURATION", default_value = "2m", value_parser = duration().at_least(SHORTEST))]
+    stream_timeout: Given<Duration>,
+    /// How long a request may wait for a database connection.
+    #[arg(long, env = "RECAP_QUEUE_TIMEOUT", value_name = "DURATION", default_value = "2s", value_parser = duration())]
+    queue_timeout: Given<Duration>,
     /// How long one statement may take.
-    #[arg(long, env = "RECAP_STATEMENT_TIMEOUT", default_value = "10s")]
-    statement_timeout: String,
-}
-
-/// Every mistake in the configuration, at once.
-#[derive(Debug, thiserror::Error)]
-#[error("the configuration has {} mistake(s):{}", .0.len(), .0.iter().flat_map(|mistake| ["\n  ", mistake.as_str()]).collect::<String>())]
-pub struct ConfigError(Vec<String>);
-
-impl ConfigError {
-    /// One sentence for each mistake, beginning with the variable's name.
-    #[must_use]
-    pub fn mistakes(&self) -> &[String] {
-        &self.0
-    }
-}
-
-/// Collects mistakes while values are read.
-#[derive(Default)]
-struct Mistakes(Vec<String>);
-
-impl Mistakes {
-    fn take<T: Default>(&mut self, name: &str, value: Result<T, String>) -> T {
-        value.unwrap_or_else(|mistake| {
-            self.0.push(format!("{name} {mistake}"));
-            T::default()
-        })
-    }
-
-    fn duration(&mut self, name: &str, text: &str) -> Duration {
-        self.take(name, duration(text))
-    }
-
-    fn number(&mut self, name: &str, text: &str, least: u32) -> u32 {
-        let number = text.trim().parse().ok().filter(|number| *number >= least);
-        let mistake = || format!("must be a whole number from {least} on: {text:?}");
-        self.take(name, number.ok_or_else(mistake))
-    }
+    #[arg(long, env = "RECAP_STATEMENT_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration().at_least(SHORTEST))]
+    statement_timeout: Given<Duration>,
 }
 
 impl QueryArgs {
-    /// Checks every value and names every mistake.
-    pub fn validate(&self) -> Result<Config, ConfigError> {
+    /// The configuration, or every mistake in it.
+    pub fn config(&self) -> Result<Config, InvalidConfig> {
         let mut found = Mistakes::default();
         let (http, limits) = (&self.http, &self.limits);
-        let http_addr = http.http_addr.trim().parse();
-        if http_addr.is_err() {
-            found.0.push(format!(
-                "RECAP_HTTP_ADDR must be an address and a port, as 0.0.0.0:8080: {:?}",
-                http.http_addr
-            ));
-        }
+        let rate = found.take(&limits.rate_limit);
+        let url = self.database_url.as_ref();
         let config = Config {
-            database_url: found.take("DATABASE_URL", database_url(&self.database_url)).into(),
-            clerk: self.clerk.validate(&mut found),
-            http_addr: http_addr.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
-            cors_origins: found.take("RECAP_CORS_ORIGINS", origins(&http.cors_origins)),
+            database_url: found.required("DATABASE_URL", "postgres://user@host/database", url),
+            clerk: self.clerk.config(&mut found),
+            http_addr: found.take_or(&http.http_addr, ([127, 0, 0, 1], 0).into()),
+            cors_origins: found.take(&http.cors_origins),
             cache: CacheConfig {
-                max_staleness: found.duration("RECAP_CACHE_MAX_STALENESS", &self.cache.cache_max_staleness),
-                bytes: found.take("RECAP_CACHE_SIZE", bytes(&self.cache.cache_size)),
+                max_staleness: found.take(&self.cache.cache_max_staleness),
+                bytes: found.take(&self.cache.cache_size) as u64,
             },
             timeouts: Timeouts {
-                headers: found.duration("RECAP_HEADER_TIMEOUT", &http.header_timeout),
-                write: found.duration("RECAP_WRITE_TIMEOUT", &http.write_timeout),
-                request: found.duration("RECAP_REQUEST_TIMEOUT", &http.request_timeout),
-                stream: found.duration("RECAP_STREAM_TIMEOUT", &limits.stream_timeout),
-                queue: found.duration("RECAP_QUEUE_TIMEOUT", &limits.queue_timeout),
-                statement: found.duration("RECAP_STATEMENT_TIMEOUT", &limits.statement_timeout),
-                drain_delay: found.duration("RECAP_DRAIN_DELAY", &http.drain_delay),
-                shutdown: found.duration("RECAP_SHUTDOWN_TIMEOUT", &http.shutdown_timeout),
+                request: found.take(&http.request_timeout),
+                stream: found.take(&limits.stream_timeout),
+                queue: found.take(&limits.queue_timeout),
+                statement: found.take(&limits.statement_timeout),
+                drain_delay: found.take(&http.drain_delay),
+                shutdown: found.take(&http.shutdown_timeout),
+                ..Timeouts::default()
             },
             limits: Limits {
-                rate: found.number("RECAP_RATE_LIMIT", &limits.rate_limit, 0),
-                burst: found.number("RECAP_RATE_BURST", &limits.rate_burst, 1),
-                requests: found.number("RECAP_MAX_REQUESTS", &limits.max_requests, 1),
-                connections: found.number("RECAP_DATABASE_CONNECTIONS", &limits.database_connections, 1),
-                streams: found.number("RECAP_STREAMS", &limits.streams, 1),
-                streams_per_organization: found.number(
-                    "RECAP_STREAMS_PER_ORGANIZATION",
-                    &limits.streams_per_organization,
-                    1,
-                ),
+                rate,
+                burst: rate.saturating_mul(Limits::BURST_OF_RATE),
+                requests: found.take(&limits.max_requests),
+                connections: found.take(&limits.database_connections),
+                streams: found.take(&limits.streams),
+                streams_per_organization: found.take(&limits.streams_per_organization),
             },
         };
-        for (name, value) in [
-            ("RECAP_HEADER_TIMEOUT", config.timeouts.headers),
-            ("RECAP_WRITE_TIMEOUT", config.timeouts.write),
-            ("RECAP_REQUEST_TIMEOUT", config.timeouts.request),
-            ("RECAP_STREAM_TIMEOUT", config.timeouts.stream),
-            ("RECAP_STATEMENT_TIMEOUT", config.timeouts.statement),
-        ] {
-            if value.is_zero() && !found.0.iter().any(|mistake| mistake.starts_with(name)) {
-                found.0.push(format!("{name} must be longer than nothing"));
-            }
-        }
-        if found.0.is_empty() {
-            Ok(config)
-        } else {
-            Err(ConfigError(found.0))
-        }
+        found.check(config)
     }
 }
 
 impl ClerkArgs {
-    fn validate(&self, found: &mut Mistakes) -> ClerkConfig {
-        let issuer = self.clerk_issuer.trim();
-        if issuer.is_empty() {
-            found
-                .0
-                .push("CLERK_ISSUER is required: the Frontend API URL of the Clerk instance".to_owned());
-        } else if !is_http_url(issuer) {
-            found.0.push(format!("CLERK_ISSUER must be an http(s) URL: {issuer:?}"));
-        }
-        let pem = self.clerk_jwt_key.trim();
-        let url = self.clerk_jwks_url.trim();
-        let keys = if pem.is_empty() {
-            let url = if url.is_empty() {
-                format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'))
-            } else {
-                url.to_owned()
-            };
-            if !issuer.is_empty() && !is_http_url(&url) {
-                found.0.push(format!("CLERK_JWKS_URL must be an http(s) URL: {url:?}"));
-            }
-            KeySource::Jwks(url)
-        } else {
-            public_key(pem).map_or_else(
-                |mistake| {
-                    found.0.push(format!("CLERK_JWT_KEY {mistake}"));
-                    KeySource::Jwks(String::new())
-                },
-                KeySource::Pem,
-            )
+    fn config(&self, found: &mut Mistakes) -> ClerkConfig {
+        let what = "the Frontend API URL of the Clerk instance";
+        let issuer = found.required("CLERK_ISSUER", what, self.clerk_issuer.as_ref());
+        let pem = self.clerk_jwt_key.as_ref().and_then(|pem| found.take(pem));
+        let url = self.clerk_jwks_url.as_ref().and_then(|url| found.take(url));
+        let keys = match (pem, url) {
+            (Some(key), _) => KeySource::Pem(key),
+            (None, Some(url)) => KeySource::Jwks(url),
+            (None, None) => KeySource::Jwks(format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'))),
         };
         ClerkConfig {
-            issuer: issuer.to_owned(),
             keys,
-            authorized_parties: list(&self.clerk_authorized_parties).map(str::to_owned).collect(),
-            cool_down: found.duration("RECAP_JWKS_COOLDOWN", &self.jwks_cooldown),
+            authorized_parties: found.take(&self.clerk_authorized_parties),
+            ..ClerkConfig::fetched(issuer, String::new())
         }
     }
 }
@@ -272,13 +188,14 @@ mod tests {
         query: QueryArgs,
     }
 
-    fn args(args: &[&str]) -> QueryArgs {
-        Command::parse_from(std::iter::once("recap-query").chain(args.iter().copied())).query
+    fn config(args: &[&str]) -> Result<Config, InvalidConfig> {
+        let arguments = std::iter::once("recap-query").chain(args.iter().copied());
+        Command::parse_from(arguments).query.config()
     }
 
     #[test]
     fn every_mistake_is_named_at_once_and_secrets_are_not() {
-        let error = args(&[
+        let error = config(&[
             "--database-url=mysql://user:hunter2@host/db",
             "--clerk-issuer=nonsense",
             "--clerk-jwt-key=-----BEGIN PRIVATE KEY-----",
@@ -289,39 +206,49 @@ mod tests {
             "--rate-limit=-1",
             "--streams=0",
             "--statement-timeout=0s",
+            "--queue-timeout=3",
         ])
-        .validate()
         .unwrap_err();
-        let names: Vec<_> = error
+        let mut names: Vec<_> = error
             .mistakes()
             .iter()
             .map(|mistake| mistake.split(' ').next().unwrap())
             .collect();
+        names.sort_unstable();
         assert_eq!(
             names,
             [
-                "RECAP_HTTP_ADDR",
-                "DATABASE_URL",
                 "CLERK_ISSUER",
                 "CLERK_JWT_KEY",
-                "RECAP_CORS_ORIGINS",
+                "DATABASE_URL",
                 "RECAP_CACHE_MAX_STALENESS",
                 "RECAP_CACHE_SIZE",
+                "RECAP_CORS_ORIGINS",
+                "RECAP_HTTP_ADDR",
+                "RECAP_QUEUE_TIMEOUT",
                 "RECAP_RATE_LIMIT",
-                "RECAP_STREAMS",
                 "RECAP_STATEMENT_TIMEOUT",
+                "RECAP_STREAMS",
             ]
         );
         assert!(!error.to_string().contains("hunter2"));
+        assert!(!error.to_string().contains("BEGIN"));
+    }
+
+    #[test]
+    fn what_must_be_given_is_named() {
+        let error = config(&[]).unwrap_err();
+        for name in ["DATABASE_URL", "CLERK_ISSUER"] {
+            assert!(error.to_string().contains(name), "{error}");
+        }
     }
 
     #[test]
     fn the_least_configuration_has_the_documented_defaults() {
-        let config = args(&[
+        let config = config(&[
             "--database-url=postgres://localhost/recap",
             "--clerk-issuer=https://clerk.example.com",
         ])
-        .validate()
         .unwrap();
         assert!(
             matches!(config.clerk.keys, KeySource::Jwks(url) if url == "https://clerk.example.com/.well-known/jwks.json")
@@ -329,5 +256,6 @@ mod tests {
         assert_eq!(config.http_addr.to_string(), "0.0.0.0:8080");
         assert_eq!(config.cache.max_staleness, Duration::from_secs(1));
         assert_eq!(config.cache.bytes, 128 << 20);
+        assert_eq!(config.limits.burst, 200);
     }
 }

@@ -9,15 +9,12 @@ use axum::{
 };
 use http::{
     StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+    header::{CACHE_CONTROL, RETRY_AFTER},
 };
-use recap_telemetry::PROMETHEUS_CONTENT_TYPE;
+use recap_service::probes;
 use serde::Serialize;
 
-use crate::{
-    http::problem::{OwnBody, Problem},
-    service::Service,
-};
+use crate::{http::problem::OwnBody, service::Service};
 
 /// Alive: the process answers.
 pub(crate) const LIVEZ: &str = "/livez";
@@ -108,17 +105,6 @@ pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
     tag = "operations",
     responses((status = 200, description = "The measurements.", body = String)),
 )]
-pub(crate) async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
-    let text = service.registry.render().map_err(|error| {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "the metrics cannot be rendered"
-        );
-        Problem::internal()
-    })?;
-    Ok((
-        [(CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE), (CACHE_CONTROL, "no-store")],
-        text,
-    )
-        .into_response())
+pub(crate) async fn metrics(State(service): State<Arc<Service>>) -> Response {
+    probes::metrics(&service.registry)
 }

@@ -18,10 +18,10 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS},
 };
 use http_body::{Frame, SizeHint};
+use recap_service::random;
 use recap_telemetry::{Request as Measured, names::span, propagation};
 use tokio::time::Instant;
 use tracing::Instrument;
-use uuid::Uuid;
 
 use super::ROUTES;
 use crate::{
@@ -108,7 +108,7 @@ fn request_id(request: &Request) -> String {
     };
     given
         .filter(plain)
-        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+        .map_or_else(|| random::sortable_id().to_string(), str::to_owned)
 }
 
 fn route(request: &Request) -> &'static str {

@@ -1,0 +1,53 @@
+//! Waiting between two attempts: twice as long each time, with jitter, up to a limit.
+
+use std::time::Duration;
+
+use crate::random;
+
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The state of one series of attempts.
+#[derive(Debug)]
+pub struct Backoff {
+    next: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Backoff {
+    /// Before the first attempt.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { next: FIRST }
+    }
+
+    /// Waits between half and all of the current delay ("equal jitter"), from 50 ms on, and doubles it up to 5 s.
+    pub async fn wait(&mut self) {
+        let delay = self.next_delay().mul_f64(random::between(0.5, 1.0));
+        tokio::time::sleep(delay).await;
+    }
+
+    fn next_delay(&mut self) -> Duration {
+        let delay = self.next;
+        self.next = (delay * 2).min(LONGEST);
+        delay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_limit() {
+        let mut backoff = Backoff::new();
+        for milliseconds in [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000] {
+            assert_eq!(backoff.next_delay(), Duration::from_millis(milliseconds));
+        }
+    }
+}
