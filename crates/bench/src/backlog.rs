@@ -4,8 +4,6 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use recap_log::Lag;
-use recap_store::migrate;
-use sqlx::postgres::PgPoolOptions;
 
 use super::{
     service::{Memory, Service},
@@ -34,9 +32,9 @@ pub async fn prepare(databases: &Databases, stored: Option<Stored>) -> anyhow::R
     if let Some(stored) = stored {
         stored::fill(&database, stored, Utc::now()).await?;
     } else {
-        let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await?;
-        migrate(&pool).await?;
-        pool.close().await;
+        let store = database.store()?;
+        store.migrate().await?;
+        store.close().await;
     }
     Ok(database)
 }

@@ -1,14 +1,9 @@
 //! The whole log into a new generation, verified and switched to, as `recap rebuild` does it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use anyhow::ensure;
 use recap_replay::{Observer, Outcome, Phase, RebuildOptions, Replay};
-use recap_store::{Writer, WriterOptions};
-use sqlx::postgres::PgPoolOptions;
 
 use super::{
     source::per_second,
@@ -17,26 +12,17 @@ use super::{
 
 /// Events a second; the live generation must be level, its group's offsets committed.
 pub async fn rate(broker: &Broker, database: &Database, group: &str, events: u64) -> anyhow::Result<f64> {
-    let pool = PgPoolOptions::new().max_connections(4).connect(&database.url).await?;
-    let writer = Writer::new(
-        &WriterOptions {
-            database_url: database.url.clone().into(),
-            max_connections: 3,
-            acquire_timeout: Duration::from_secs(30),
-            statement_timeout: Duration::from_mins(5),
-        },
-        rand::random(),
-    )?;
+    let store = database.store()?;
     let begun = Instant::now();
     let phases = Arc::new(Phases(begun));
-    let replay = Replay::new(pool.clone(), broker.log(group), Arc::new(writer), phases);
+    let replay = Replay::new(store.clone(), broker.log(group), phases);
     let outcome = replay.rebuild(&RebuildOptions::default()).await?;
     let elapsed = begun.elapsed();
     ensure!(
         matches!(&outcome, Outcome::Switched { report, .. } if report.is_empty()),
         "the rebuilt generation differs: {outcome:?}"
     );
-    pool.close().await;
+    store.close().await;
     Ok(per_second(events, elapsed))
 }
 

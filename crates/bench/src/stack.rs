@@ -1,8 +1,11 @@
 //! The servers of a benchmark: started for it with the same settings for everyone, or given.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use recap_log::{Cluster, Log, Topic};
 use recap_servers::{KafkaOptions, KafkaServer, PostgresOptions, PostgresServer};
+use recap_store::{Store, StoreOptions};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
@@ -90,6 +93,14 @@ pub struct Database {
 }
 
 impl Database {
+    /// The database as recap uses it.
+    pub fn store(&self) -> anyhow::Result<Store> {
+        Ok(Store::new(&StoreOptions {
+            statement_timeout: Duration::from_mins(5),
+            ..StoreOptions::new(&*self.url, "recap-bench")
+        })?)
+    }
+
     pub async fn connect(&self) -> anyhow::Result<PgConnection> {
         Ok(PgConnection::connect(&self.url).await?)
     }

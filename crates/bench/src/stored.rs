@@ -6,21 +6,15 @@
 //! organization's conversations, 4 in 80 are sub-conversations, in chains up to 4 deep. Half of the largest organization's lie
 //! in one month two years ago, all others in the last 360 days, later ones later.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use recap_events::{Change, Message, Micros, Millis, RawJson, Usage, UserProfile};
-use recap_store::{
-    Batch, GenerationId, UserWrite, Writer, WriterOptions, create_generation, create_indexes, discard_generation,
-    live_generation, migrate, switch_generation,
-};
+use recap_store::{Batch, GenerationId, Store, Target, UserWrite};
 use recap_summary::Conversation;
 use sqlx::{
     AssertSqlSafe, PgPool,
@@ -100,9 +94,10 @@ pub async fn fill(database: &Database, stored: Stored, now: DateTime<Utc>) -> an
         .max_connections(u32::try_from(workers)?.max(4))
         .connect_with(options)
         .await?;
-    migrate(&pool).await?;
-    let empty = live_generation(&pool).await?;
-    let filled = create_generation(&pool).await?;
+    let store = database.store()?;
+    store.migrate().await?;
+    let empty = store.live_generation().await?;
+    let filled = store.create_generation().await?;
     let schema = filled.schema();
     for (table, _) in KEYS {
         let statement = format!("ALTER TABLE {schema}.{table} DROP CONSTRAINT {table}_pkey");
@@ -115,7 +110,7 @@ pub async fn fill(database: &Database, stored: Stored, now: DateTime<Utc>) -> an
         running.spawn(async move { fill_slices(&pool, filled, stored, now, &next).await });
     }
     if stored.contents != Contents::Rows {
-        fill_users(database, filled, stored).await?;
+        fill_users(&store, filled, stored).await?;
     }
     while let Some(done) = running.join_next().await {
         done??;
@@ -128,11 +123,12 @@ pub async fn fill(database: &Database, stored: Stored, now: DateTime<Utc>) -> an
     while let Some(done) = running.join_next().await {
         done??;
     }
-    create_indexes(&pool, filled).await?;
-    switch_generation(&pool, empty, filled, &[], &[]).await?;
-    discard_generation(&pool, empty).await?;
+    store.create_indexes(filled).await?;
+    store.switch_generation(empty, filled, &[], &[]).await?;
+    store.discard_generation(empty).await?;
     execute(&pool, String::from("VACUUM ANALYZE")).await?;
     execute(&pool, String::from("CHECKPOINT")).await?;
+    store.close().await;
     pool.close().await;
     Ok(())
 }
@@ -178,7 +174,11 @@ async fn fill_slice(
     let state = example_state(now, stored.contents.messages());
     let first_text = stored.contents.piece(3, 40, 540);
     let conversations = format!(
-        "INSERT INTO {schema}.conversation_summary
+        "INSERT INTO {schema}.conversation_summary (org_id, conversation_id, revision, base_revision, text_kept, part_count,
+             state, created_at, updated_at, recency, deleted_at, user_id, agent_id, upstream_conversation_id, agent_model,
+             last_finish_reason, user_message_count, assistant_message_count, total_message_count, duration_ms,
+             total_tokens, input_tokens, output_tokens, attachment_count, tool_call_count, total_feedback, total_helpful,
+             total_not_helpful, first_message_text)
          SELECT org_id, conversation_id, revision, 0, false, $1, $2, created_at, updated_at,
              -(extract(epoch FROM updated_at) * 1000)::bigint, NULL, user_id, 1000 + i % 4, parent_id,
              'gpt-5.1', 'stop', n / 2, n / 2, n, n * 20000, n * 900, n * 700, n * 200, i % 3, 1,
@@ -255,16 +255,7 @@ async fn fill_payloads(
 }
 
 /// Profiles through the projector's own writer, which also makes what metadata filters need.
-async fn fill_users(database: &Database, generation: GenerationId, stored: Stored) -> anyhow::Result<()> {
-    let writer = Writer::new(
-        &WriterOptions {
-            database_url: database.url.clone().into(),
-            max_connections: 1,
-            acquire_timeout: Duration::from_secs(10),
-            statement_timeout: Duration::from_mins(5),
-        },
-        [7; 32],
-    )?;
+async fn fill_users(store: &Store, generation: GenerationId, stored: Stored) -> anyhow::Result<()> {
     let largest = (0..stored.users).map(|user| (0, user));
     let others = (1..50).flat_map(|organization| (0..500).map(move |user| (organization, user)));
     let mut batch = Batch::default();
@@ -289,11 +280,10 @@ async fn fill_users(database: &Database, generation: GenerationId, stored: Store
             Some(&profile),
         ));
         if batch.users.len() == 5_000 {
-            writer.flush_building(generation, &mut batch).await?;
+            store.flush(Target::Building(generation), &mut batch).await?;
         }
     }
-    writer.flush_building(generation, &mut batch).await?;
-    writer.close().await;
+    store.flush(Target::Building(generation), &mut batch).await?;
     Ok(())
 }
 

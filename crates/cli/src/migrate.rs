@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use clap::Args;
-use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use recap_store::{Store, StoreOptions};
+use secrecy::SecretString;
 
 /// Where PostgreSQL is.
 #[derive(Clone, Debug, Args)]
@@ -14,17 +14,18 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects; the error names the host's answer, never the password.
-    pub async fn connect(&self) -> anyhow::Result<PgPool> {
+    /// The database, as the program of this name. It connects when it is first used.
+    pub fn store(&self, program: &str) -> anyhow::Result<Store> {
+        Ok(Store::new(&self.options(program)?)?)
+    }
+
+    /// How the program of this name connects.
+    pub fn options(&self, program: &str) -> anyhow::Result<StoreOptions> {
         let url = self
             .database_url
             .as_ref()
             .context("no database given: set DATABASE_URL or --database-url")?;
-        PgPoolOptions::new()
-            .max_connections(4)
-            .connect(url.expose_secret())
-            .await
-            .context("PostgreSQL can't be reached")
+        Ok(StoreOptions::new(url.clone(), program))
     }
 }
 
@@ -40,9 +41,9 @@ pub struct Options {
 
 /// Runs the migrations.
 pub async fn run(options: &Options) -> anyhow::Result<()> {
-    let pool = options.database.connect().await?;
-    recap_store::migrate(&pool).await?;
-    let live = recap_store::live_generation(&pool).await?;
+    let store = options.database.store("recap-migrate")?;
+    store.migrate().await?;
+    let live = store.live_generation().await?;
     println!("up to date; generation {live} is live");
     Ok(())
 }

@@ -4,15 +4,14 @@ mod progress;
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use progress::Progress;
 use recap_log::LogArgs;
 use recap_replay::{Outcome, RebuildOptions, Replay, Report, Scope, Switched};
-use recap_store::{Writer, WriterOptions};
+use recap_store::{Store, StoreOptions};
 use recap_telemetry::{LogOutput, RebuildMetrics, RebuildPhase, Service, Telemetry, TelemetryConfig};
-use sqlx::PgPool;
 
 use crate::{archive, migrate::Database};
 
@@ -86,16 +85,16 @@ pub struct Options {
 
 /// Rebuilds.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let pool = options.database.connect().await?;
-    recap_store::check_schema(&pool).await?;
+    let store = store(&options)?;
+    store.check_schema().await?;
     if options.discard {
-        return discard(&pool).await;
+        return discard(&store).await;
     }
     let log = options.log.log()?;
     let telemetry = Telemetry::start(&options.telemetry, SERVICE)?;
     let metrics = RebuildMetrics::new(&telemetry.meter());
     let progress = Arc::new(Progress::new(metrics.clone()));
-    let mut replay = Replay::new(pool, log, Arc::new(writer(&options)?), progress.clone());
+    let mut replay = Replay::new(store, log, progress.clone());
     replay.memory_bytes = options.memory << 20;
     replay.flushes = options.flushes.max(1);
     if options.org.is_some() || options.since.is_some() {
@@ -151,8 +150,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
 }
 
-async fn discard(pool: &PgPool) -> anyhow::Result<()> {
-    let dropped = Replay::discard(pool).await?;
+async fn discard(store: &Store) -> anyhow::Result<()> {
+    let dropped = Replay::discard(store).await?;
     for generation in &dropped {
         println!("generation {generation} dropped");
     }
@@ -162,21 +161,14 @@ async fn discard(pool: &PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn writer(options: &Options) -> anyhow::Result<Writer> {
-    let database_url = options
-        .database
-        .database_url
-        .clone()
-        .context("no database given: set DATABASE_URL or --database-url")?;
+fn store(options: &Options) -> anyhow::Result<Store> {
     let connections = u32::try_from(options.flushes + 1).unwrap_or(u32::MAX);
     if connections > 64 {
         bail!("--flushes {}: at most 63 make sense", options.flushes);
     }
-    let writer = WriterOptions {
-        database_url,
+    Ok(Store::new(&StoreOptions {
         max_connections: connections,
-        acquire_timeout: Duration::from_secs(30),
         statement_timeout: Duration::from_mins(5),
-    };
-    Ok(Writer::new(&writer, rand::random())?)
+        ..options.database.options("recap-rebuild")?
+    })?)
 }

@@ -49,7 +49,9 @@ impl World {
         kafka.topic(&topic, 1).await?;
         let database_url = PostgresServer::shared().await?.create_database().await?;
         let pool = PgPool::connect(&database_url).await?;
-        recap_store::migrate(&pool).await?;
+        recap_store::Store::new(&recap_store::StoreOptions::new(&*database_url, "dead-letters-test"))?
+            .migrate()
+            .await?;
         pool.execute(
             "ALTER TABLE recap_g1.conversation_summary ADD CONSTRAINT refuse CHECK (conversation_id <> 'refused')",
         )

@@ -228,7 +228,9 @@ impl World {
         let postgres = PostgresServer::shared().await?;
         let database_url = postgres.create_database().await?;
         let pool = PgPool::connect(&database_url).await?;
-        recap_store::migrate(&pool).await?;
+        recap_store::Store::new(&recap_store::StoreOptions::new(&*database_url, "golden-test"))?
+            .migrate()
+            .await?;
         pool.close().await;
         let clerk = LocalClerk::start().await?;
         let keys = ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url());

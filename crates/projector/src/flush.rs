@@ -3,9 +3,8 @@
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use recap_events::{Decoded, EventType};
-use recap_store::{Batch, Entry, FlushError, FlushReport, GenerationId, Writer};
+use recap_store::{Batch, Entry, FlushError, FlushReport, GenerationId, Store, Target};
 use recap_telemetry::{BatchFigures, EventOutcome, FlushOutcome, ProjectorMetrics, ResetReason, names::span};
-use sqlx::error::DatabaseError;
 use tracing::Instrument;
 
 use crate::{
@@ -48,7 +47,7 @@ pub(crate) enum Flushed {
 /// What a flush needs; shared by all workers.
 #[derive(Debug)]
 pub(crate) struct Flusher {
-    pub writer: Writer,
+    pub store: Store,
     pub publisher: Publisher,
     pub limit: Limit,
     pub metrics: ProjectorMetrics,
@@ -154,7 +153,7 @@ impl Flusher {
         let conversations = part.conversations.len();
         while !part.is_empty() {
             let started = Instant::now();
-            let result = self.writer.flush(generation, part).await;
+            let result = self.store.flush(Target::Live(generation), part).await;
             let figures = result.as_ref().map_or_else(
                 |_| BatchFigures::default(),
                 |report| figures(report, events, conversations as u64),
@@ -169,7 +168,7 @@ impl Flusher {
                     tracing::warn!(%error, events, "the database is unavailable; trying the same batch again");
                     self.health.database(Some(error.to_string()));
                     self.metrics.flush_retried();
-                    if timed_out(&error) && conversations > 1 {
+                    if error.is_timeout() && conversations > 1 {
                         return Ok(Some(half(part)));
                     }
                     backoff.wait().await;
@@ -225,12 +224,6 @@ impl Flusher {
         self.publisher.publish(vec![letter]).await;
         Ok(())
     }
-}
-
-/// Whether the statement timeout, or an operator, cancelled it (SQLSTATE 57014).
-fn timed_out(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    code.as_deref() == Some("57014")
 }
 
 /// Takes half of the conversations off a batch. Each is whole in itself, so they need not be written together.

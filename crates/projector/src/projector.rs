@@ -7,7 +7,7 @@ use std::{
 };
 
 use rdkafka::error::KafkaError;
-use recap_store::{FlushError, GenerationId, SchemaError, Writer, WriterOptions};
+use recap_store::{DatabaseError, GenerationId, SchemaError, Store, StoreOptions};
 use recap_telemetry::{MetricsRegistry, PoolState, ProjectorMetrics};
 use tokio::{
     net::TcpListener,
@@ -55,7 +55,7 @@ pub enum ProjectorError {
     Client(#[source] KafkaError),
     /// The database client could not be made: `DATABASE_URL` is wrong.
     #[error("the database client cannot be made: {0}")]
-    Database(#[source] FlushError),
+    Database(#[source] DatabaseError),
     /// The database and this program do not fit together.
     #[error("the database does not fit this projector: {0}")]
     Schema(#[source] SchemaError),
@@ -153,7 +153,7 @@ impl Projector {
             .local_addr()
             .map_err(|source| ProjectorError::Admin { addr, source })?;
         let flusher = Arc::new(Flusher {
-            writer: writer(&settings)?,
+            store: store(&settings)?,
             publisher: Publisher::new(&settings, metrics.clone()).map_err(ProjectorError::Client)?,
             limit: Limit::new(Window::new(
                 settings.dead_letter_window,
@@ -166,9 +166,7 @@ impl Projector {
         let observed = Arc::downgrade(&flusher);
         let max = connections(&settings);
         metrics.database.observe_pool("flush", move || {
-            let (open, idle) = observed
-                .upgrade()
-                .map_or((0, 0), |flusher| flusher.writer.connections());
+            let (open, idle) = observed.upgrade().map_or((0, 0), |flusher| flusher.store.connections());
             let idle = u32::try_from(idle).unwrap_or(open);
             PoolState {
                 used: open.saturating_sub(idle),
@@ -207,14 +205,15 @@ fn connections(settings: &Settings) -> u32 {
     u32::try_from(settings.workers).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-fn writer(settings: &Settings) -> Result<Writer, ProjectorError> {
-    let options = WriterOptions {
+fn store(settings: &Settings) -> Result<Store, ProjectorError> {
+    let options = StoreOptions {
+        application_name: "recap-projector".to_owned(),
         database_url: settings.database_url.clone(),
         max_connections: connections(settings),
         acquire_timeout: ACQUIRE_TIMEOUT,
         statement_timeout: STATEMENT_TIMEOUT,
     };
-    Writer::new(&options, rand::random()).map_err(ProjectorError::Database)
+    Store::new(&options).map_err(ProjectorError::Database)
 }
 
 struct Supervisor {
@@ -265,8 +264,9 @@ impl Supervisor {
             Ok(())
         });
         let settings = Arc::clone(&self.settings);
+        let store = self.flusher.store.clone();
         workers.spawn(async move {
-            settle_now_and_then(settings).await;
+            settle_now_and_then(settings, store).await;
             Ok(())
         });
         let looking = look_now_and_then(
@@ -285,8 +285,8 @@ impl Supervisor {
     async fn generation(&self) -> Result<GenerationId, ProjectorError> {
         let mut backoff = Backoff::new();
         loop {
-            let trouble = match self.flusher.writer.check_schema().await {
-                Ok(()) => match self.flusher.writer.live_generation().await {
+            let trouble = match self.flusher.store.check_schema().await {
+                Ok(()) => match self.flusher.store.live_generation().await {
                     Ok(generation) => {
                         self.health.database(None);
                         return Ok(generation);
@@ -354,7 +354,7 @@ impl Supervisor {
             tracing::warn!("leaving the consumer group takes too long; the group will notice by itself");
         }
         workers.shutdown().await;
-        if tokio::time::timeout(LEAVE_TIMEOUT, self.flusher.writer.close())
+        if tokio::time::timeout(LEAVE_TIMEOUT, self.flusher.store.close())
             .await
             .is_err()
         {

@@ -3,9 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use recap_replay::{Observer, Phase, Replay, ReplayError};
-use recap_store::{Writer, WriterOptions};
-use secrecy::ExposeSecret as _;
-use sqlx::postgres::PgPoolOptions;
+use recap_store::Store;
 
 use crate::Settings;
 
@@ -15,12 +13,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 const MEMORY_BYTES: usize = 32 << 20;
 
 /// Looks now and then for as long as the projector lives.
-pub(crate) async fn settle_now_and_then(settings: Arc<Settings>) {
+pub(crate) async fn settle_now_and_then(settings: Arc<Settings>, store: Store) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        match settle(&settings).await {
+        match settle(&settings, &store).await {
             Ok(false) => {}
             Ok(true) => tracing::info!("read past a switch that its rebuild had left unfinished"),
             Err(error) => tracing::warn!(%error, "cannot finish an unfinished switch now"),
@@ -28,27 +26,11 @@ pub(crate) async fn settle_now_and_then(settings: Arc<Settings>) {
     }
 }
 
-async fn settle(settings: &Settings) -> Result<bool, ReplayError> {
-    let pool = PgPoolOptions::new()
-        .max_connections(2)
-        .acquire_timeout(Duration::from_secs(5))
-        .connect(settings.database_url.expose_secret())
-        .await?;
-    let writer = Writer::new(
-        &WriterOptions {
-            database_url: settings.database_url.clone(),
-            max_connections: 1,
-            acquire_timeout: Duration::from_secs(30),
-            statement_timeout: Duration::from_mins(1),
-        },
-        rand::random(),
-    )?;
-    let mut replay = Replay::new(pool.clone(), settings.log(), Arc::new(writer), Arc::new(Unobserved));
+async fn settle(settings: &Settings, store: &Store) -> Result<bool, ReplayError> {
+    let mut replay = Replay::new(store.clone(), settings.log(), Arc::new(Unobserved));
     replay.memory_bytes = MEMORY_BYTES;
     replay.flushes = 1;
-    let settled = replay.finish_switch().await;
-    pool.close().await;
-    settled
+    replay.finish_switch().await
 }
 
 struct Unobserved;

@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use chrono::{DateTime, Utc};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use recap_events::Millis;
 use recap_query::{Exclude, json_conversation};
 use recap_store::{Feedback, Node, Row, ToolCall};
 
@@ -38,37 +39,37 @@ fn row(number: usize) -> Row {
     };
     let feedback = if number % 5 < 2 { vec![feedback] } else { Vec::new() };
     let given = i64::from(!feedback.is_empty());
-    Row {
+    let mut row = Row {
         id: format!("00000000-0000-4000-8000-{number:012}"),
-        agent_id: Some(1_000),
-        upstream_conversation_id: None,
-        created_at: time(),
-        updated_at: time(),
+        first_message_text: Some(words(1_000)),
         agent_name: id("agent"),
-        agent_model: id("model"),
         agent_logo_url: None,
-        user_id: id("user"),
         user_email: Some(format!("user-{number}@example.test")),
         user_first_name: id("First"),
         user_last_name: id("Last"),
-        user_public_metadata: format!(r#"{{"customerId":"customer-{number}"}}"#),
-        first_message_text: Some(words(1_000)),
-        user_message_count: 10,
-        assistant_message_count: 10,
-        total_message_count: 20,
-        duration_ms: 61_005,
-        total_tokens: 18_000,
-        input_tokens: 14_000,
-        output_tokens: 4_000,
-        attachment_count: 0,
-        tool_call_count: 1,
+        user_public_metadata: Some(format!(r#"{{"customerId":"customer-{number}"}}"#)),
         tool_calls: vec![call],
-        last_finish_reason: id("stop"),
-        total_feedback: given,
-        total_helpful: given,
-        total_not_helpful: 0,
         feedback,
-    }
+        ..Row::default()
+    };
+    let columns = &mut row.columns;
+    columns.agent_id = Some(1_000);
+    columns.created_at = Millis(time().timestamp_millis());
+    columns.updated_at = columns.created_at;
+    columns.agent_model = id("model");
+    columns.user_id = id("user");
+    columns.user_message_count = 10;
+    columns.assistant_message_count = 10;
+    columns.total_message_count = 20;
+    columns.duration_ms = 61_005;
+    columns.total_tokens = 18_000;
+    columns.input_tokens = 14_000;
+    columns.output_tokens = 4_000;
+    columns.tool_call_count = 1;
+    columns.last_finish_reason = id("stop");
+    columns.total_feedback = given;
+    columns.total_helpful = given;
+    row
 }
 
 fn render(nodes: &[Node]) -> Vec<u8> {

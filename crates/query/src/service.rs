@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::extract::FromRef;
-use recap_store::{ReadError, Reader, ReaderOptions};
+use recap_store::{DatabaseError, ReadError, Reader, StoreOptions};
 use recap_telemetry::{MetricsRegistry, PoolState, QueryMetrics};
 
 use crate::{
@@ -39,7 +39,7 @@ pub enum ServeError {
     Clerk(#[source] reqwest::Error),
     /// `DATABASE_URL` cannot be used.
     #[error("DATABASE_URL cannot be used")]
-    Database(#[from] ReadError),
+    Database(#[from] DatabaseError),
 }
 
 /// Everything a handler can reach.
@@ -67,8 +67,9 @@ impl Service {
         let observed = Arc::clone(&feed);
         metrics.observe_feed(move || observed.age());
         let reader = |name: &'static str, max_connections: u32| {
-            let reader = Reader::new(&ReaderOptions {
+            let reader = Reader::new(&StoreOptions {
                 database_url: config.database_url.clone(),
+                application_name: "recap-query".to_owned(),
                 max_connections,
                 acquire_timeout: config.timeouts.queue,
                 statement_timeout: config.timeouts.statement,

@@ -13,7 +13,6 @@ use fold::{Fold, Work};
 use reading::{Progress, Reading};
 use recap_log::{LogError, LogReader, Offsets};
 use recap_store::GenerationId;
-use sqlx::PgPool;
 use tokio::sync::mpsc;
 
 use crate::{Observer, Phase, Replay, ReplayError, Scope, archive::ArchiveReader, checkpoint};
@@ -29,7 +28,6 @@ pub(crate) enum Target {
 }
 
 pub(crate) struct Builder {
-    pool: PgPool,
     flushing: Flushing,
     observer: Arc<dyn Observer>,
     /// Absent while the reading thread has it.
@@ -45,9 +43,8 @@ impl Builder {
             Target::Empty | Target::Existing => None,
         };
         Ok(Self {
-            pool: replay.pool.clone(),
             flushing: Flushing {
-                writer: Arc::clone(&replay.writer),
+                store: replay.store.clone(),
                 generation,
                 at_once: replay.flushes.max(1),
                 rewrite_live: scope.is_some(),
@@ -149,7 +146,7 @@ impl Builder {
                 .await?;
             // Everything read so far is flushed: `run` waits for that.
             if !self.flushing.rewrite_live {
-                checkpoint::save(&self.pool, self.flushing.generation, &position).await?;
+                checkpoint::save(&self.flushing.store, self.flushing.generation, &position).await?;
             }
             self.position = position;
             if done {

@@ -8,14 +8,13 @@
 //! Replaying from anywhere before such an offset is harmless, since merging is idempotent.
 
 use recap_log::{Offsets, Partition};
-use recap_store::{GenerationId, GenerationOffset};
-use sqlx::PgPool;
+use recap_store::{GenerationId, GenerationOffset, Store};
 
 use crate::ReplayError;
 
 /// The offsets of a generation; empty without a checkpoint.
-pub(crate) async fn load(pool: &PgPool, generation: GenerationId) -> Result<Offsets, ReplayError> {
-    let stored = recap_store::generation_offsets(pool, generation).await?;
+pub(crate) async fn load(store: &Store, generation: GenerationId) -> Result<Offsets, ReplayError> {
+    let stored = store.generation_offsets(generation).await?;
     let offsets = stored.into_iter().map(|offset| {
         let partition = Partition::new(offset.topic, offset.partition);
         (partition, offset.next_offset)
@@ -24,8 +23,8 @@ pub(crate) async fn load(pool: &PgPool, generation: GenerationId) -> Result<Offs
 }
 
 /// Sets a checkpoint: everything before it is written.
-pub(crate) async fn save(pool: &PgPool, generation: GenerationId, offsets: &Offsets) -> Result<(), ReplayError> {
-    Ok(recap_store::save_offsets(pool, generation, &stored(offsets)).await?)
+pub(crate) async fn save(store: &Store, generation: GenerationId, offsets: &Offsets) -> Result<(), ReplayError> {
+    Ok(store.save_generation_offsets(generation, &stored(offsets)).await?)
 }
 
 /// The form that the database keeps.

@@ -1,7 +1,7 @@
 //! Why an operation stopped.
 
 use recap_log::{LogError, Partition};
-use recap_store::{FlushError, GenerationError, GenerationId};
+use recap_store::{DatabaseError, FlushError, GenerationError, GenerationId};
 use tokio::task::JoinError;
 
 use crate::archive::ArchiveError;
@@ -54,7 +54,7 @@ pub enum ReplayError {
     Flush(#[from] FlushError),
     /// The database failed.
     #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] DatabaseError),
     /// The reading thread was lost to an earlier failure.
     #[error("the rebuild was interrupted before")]
     Interrupted,

@@ -6,16 +6,16 @@ impl Replay {
     /// Finishes an interrupted switch, if there is one; `false` when nothing is left to do, and while a rebuild runs. Asking
     /// is one small statement: projectors do so at intervals.
     pub async fn finish_switch(&self) -> Result<bool, ReplayError> {
-        let live = recap_store::live_generation(&self.pool).await?;
-        if checkpoint::load(&self.pool, live).await?.is_empty() {
+        let live = self.store.live_generation().await?;
+        if checkpoint::load(&self.store, live).await?.is_empty() {
             return Ok(false);
         }
-        let _lock = match lock(&self.pool).await {
+        let _lock = match lock(&self.store).await {
             Err(ReplayError::Running) => return Ok(false),
             lock => lock?,
         };
-        let live = recap_store::live_generation(&self.pool).await?;
-        let missing = checkpoint::load(&self.pool, live).await?;
+        let live = self.store.live_generation().await?;
+        let missing = checkpoint::load(&self.store, live).await?;
         if missing.is_empty() {
             return Ok(false);
         }
@@ -23,7 +23,7 @@ impl Replay {
         let mut builder = self.builder(live)?;
         builder.seek(missing).await?;
         builder.fill().await?;
-        recap_store::settle_generation(&self.pool, live).await?;
+        self.store.clear_generation_offsets(live).await?;
         Ok(true)
     }
 }

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use object_store::ObjectStore;
 use recap_log::Offsets;
-use recap_store::{Comparison, GenerationId, GenerationStatus};
+use recap_store::{GenerationId, GenerationStatus};
 
 use crate::{
     Phase, Replay, ReplayError, Report, Switched,
@@ -72,8 +72,8 @@ pub enum Outcome {
 impl Replay {
     /// Builds, verifies, switches.
     pub async fn rebuild(&self, options: &RebuildOptions) -> Result<Outcome, ReplayError> {
-        let _lock = lock(&self.pool).await?;
-        let from = recap_store::live_generation(&self.pool).await?;
+        let _lock = lock(&self.store).await?;
+        let from = self.store.live_generation().await?;
         let mut builder = match self.unfinished(options.resume).await? {
             Some((generation, checkpoint)) => {
                 let mut builder = self.builder(generation)?;
@@ -101,10 +101,10 @@ impl Replay {
             (Some(unfinished), false) => return Err(ReplayError::Unfinished(unfinished)),
             (Some(unfinished), true) => unfinished,
         };
-        let offsets = checkpoint::load(&self.pool, unfinished).await?;
+        let offsets = checkpoint::load(&self.store, unfinished).await?;
         if offsets.is_empty() {
             // Interrupted before its first checkpoint: nothing of it is known to be whole.
-            recap_store::discard_generation(&self.pool, unfinished).await?;
+            self.store.discard_generation(unfinished).await?;
             return Ok(None);
         }
         Ok(Some((unfinished, offsets)))
@@ -120,9 +120,9 @@ impl Replay {
             let coverage = coverage::check(&self.log, archive.as_ref());
             tokio::try_join!(coverage, compaction::check(&self.log, archive.is_some()))?;
         }
-        let generation = recap_store::create_generation(&self.pool).await?;
+        let generation = self.store.create_generation().await?;
         let target = if options.onto_current {
-            recap_store::copy_generation(&self.pool, live, generation).await?;
+            self.store.copy_generation(live, generation).await?;
             Target::Existing
         } else {
             Target::Empty
@@ -144,12 +144,12 @@ impl Replay {
     ) -> Result<Report, ReplayError> {
         self.observer.phase(Phase::Indexing, None);
         let indexing = async {
-            recap_store::create_indexes(&self.pool, to).await?;
+            self.store.create_indexes(to).await?;
             self.observer.phase(Phase::Verifying, None);
             Ok(())
         };
         let comparing = async {
-            let comparison = Comparison::new(&self.pool, from, to).await?;
+            let comparison = self.store.compare(from, to).await?;
             verify(&comparison, async || {
                 let end = builder.catch_up().await?;
                 live_group::wait_for_commits(&self.log, end, options.live_timeout).await

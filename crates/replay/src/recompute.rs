@@ -13,8 +13,8 @@ use crate::{
 impl Replay {
     /// Recomputes the rows in scope.
     pub async fn recompute(&self, scope: Scope) -> Result<(), ReplayError> {
-        let _lock = lock(&self.pool).await?;
-        let live = recap_store::live_generation(&self.pool).await?;
+        let _lock = lock(&self.store).await?;
+        let live = self.store.live_generation().await?;
         let since = scope.since;
         let mut builder = Builder::new(self, live, Target::Live(scope))?;
         match since {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use recap_log::Log;
-use recap_store::{GenerationId, GenerationStatus, Writer};
-use sqlx::PgPool;
+use recap_store::{GenerationId, GenerationStatus, Store};
 
 use crate::{Observer, ReplayError};
 
@@ -16,11 +15,9 @@ const FOLDS_MAX: usize = 4;
 #[derive(Clone)]
 pub struct Replay {
     /// The database.
-    pub pool: PgPool,
+    pub store: Store,
     /// The log.
     pub log: Log,
-    /// Writes the batches.
-    pub writer: Arc<Writer>,
     /// Sees how it gets on.
     pub observer: Arc<dyn Observer>,
     /// Bytes of states held in memory before the coldest are written.
@@ -34,11 +31,10 @@ pub struct Replay {
 impl Replay {
     /// With the defaults of memory, threads and flushes.
     #[must_use]
-    pub fn new(pool: PgPool, log: Log, writer: Arc<Writer>, observer: Arc<dyn Observer>) -> Self {
+    pub fn new(store: Store, log: Log, observer: Arc<dyn Observer>) -> Self {
         Self {
-            pool,
+            store,
             log,
-            writer,
             observer,
             memory_bytes: 512 << 20,
             folds: std::thread::available_parallelism().map_or(2, |cores| cores.get().min(FOLDS_MAX)),
@@ -48,7 +44,7 @@ impl Replay {
 
     /// The newest generation of this status.
     pub(crate) async fn newest(&self, status: GenerationStatus) -> Result<Option<GenerationId>, ReplayError> {
-        let generations = recap_store::list_generations(&self.pool).await?;
+        let generations = self.store.generations().await?;
         let newest = generations.iter().rev().find(|generation| generation.status == status);
         Ok(newest.map(|generation| generation.id))
     }

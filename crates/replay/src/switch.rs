@@ -24,11 +24,13 @@ impl Replay {
         self.observer.phase(Phase::Switching, None);
         let log = self.log.clone();
         let committed = tokio::task::spawn_blocking(move || OffsetLookup::open(&log)?.committed()).await??;
-        recap_store::switch_generation(&self.pool, from, to, &stored(&committed), &stored(builder.position())).await?;
+        self.store
+            .switch_generation(from, to, &stored(&committed), &stored(builder.position()))
+            .await?;
         self.observer.phase(Phase::FinishingSwitch, None);
         // A projector may have written its last batch into the old generation meanwhile.
         builder.catch_up().await?;
-        recap_store::settle_generation(&self.pool, to).await?;
+        self.store.clear_generation_offsets(to).await?;
         Ok(Switched { from, to })
     }
 

@@ -1,6 +1,6 @@
 //! Proves a generation equal to the live one, or says in what it differs.
 
-use recap_store::{ColumnDifference, Comparison, Difference, OrganizationTotals};
+use recap_store::{ColumnDifference, Comparison, DatabaseError, Difference, OrganizationTotals};
 
 /// Differing rows looked at, a table.
 const ROWS_CAP: u32 = 100_000;
@@ -35,7 +35,7 @@ impl Report {
 
 /// Compares while both generations go on: `catch_up` returns when both have passed the end
 /// offsets that it reads when it is called. A row counts as different when it is so in several such rounds.
-pub async fn verify<E: From<sqlx::Error>>(
+pub async fn verify<E: From<DatabaseError>>(
     comparison: &Comparison,
     mut catch_up: impl AsyncFnMut() -> Result<(), E>,
 ) -> Result<Report, E> {
@@ -59,7 +59,7 @@ pub async fn verify<E: From<sqlx::Error>>(
     Ok(report(comparison, differing).await?)
 }
 
-async fn report(comparison: &Comparison, mut differing: Vec<Difference>) -> Result<Report, sqlx::Error> {
+async fn report(comparison: &Comparison, mut differing: Vec<Difference>) -> Result<Report, DatabaseError> {
     differing.sort();
     let mut report = Report {
         conversations: comparison.conversations().await?,

@@ -32,6 +32,14 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.conversations.is_empty() && self.users.is_empty() && self.agents.is_empty()
     }
+
+    /// Takes off the conversations from `at` on.
+    pub(crate) fn split_off(&mut self, at: usize) -> Self {
+        Self {
+            conversations: self.conversations.split_off(at),
+            ..Self::default()
+        }
+    }
 }
 
 /// A conversation and what is to be written of it.

@@ -1,7 +1,5 @@
 //! The change feed: each flush tells, through `NOTIFY`, which organizations it touched.
 
-use std::fmt;
-
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
     PgConnection,
@@ -9,84 +7,9 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use crate::{bytes, generation::GenerationId};
+use crate::{GenerationId, OrgBuckets, error::DatabaseError};
 
 const CHANNEL: &str = "recap_changes";
-const WORDS: usize = OrgBuckets::COUNT / 64;
-
-/// A set of organizations, hashed into 4,096 buckets: a superset of what was put in. Small enough
-/// for one notification, and it names nobody.
-#[derive(Clone, PartialEq, Eq)]
-pub struct OrgBuckets(Box<[u64; WORDS]>);
-
-impl OrgBuckets {
-    /// How many buckets there are.
-    pub const COUNT: usize = 4096;
-
-    /// No organization.
-    #[must_use]
-    pub fn none() -> Self {
-        Self(Box::new([0; WORDS]))
-    }
-
-    /// The bucket of an organization, below [`Self::COUNT`]; the same in every process and release.
-    #[must_use]
-    pub fn bucket_of(org_id: &str) -> usize {
-        let hash = blake3::hash(org_id.as_bytes());
-        let bytes = hash.as_bytes();
-        usize::from(u16::from_le_bytes([bytes[0], bytes[1]])) % Self::COUNT
-    }
-
-    /// Adds an organization.
-    pub fn insert(&mut self, org_id: &str) {
-        let bucket = Self::bucket_of(org_id);
-        self.0[bucket / 64] |= 1 << (bucket % 64);
-    }
-
-    /// Whether the organization may be among them.
-    #[must_use]
-    pub fn may_contain(&self, org_id: &str) -> bool {
-        let bucket = Self::bucket_of(org_id);
-        self.0[bucket / 64] & (1 << (bucket % 64)) != 0
-    }
-
-    /// Whether none was added.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
-    }
-
-    /// The buckets, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..Self::COUNT).filter(|bucket| self.0[bucket / 64] & (1 << (bucket % 64)) != 0)
-    }
-
-    fn encode(&self) -> String {
-        let raw: Vec<u8> = self.0.iter().flat_map(|word| word.to_le_bytes()).collect();
-        bytes::to_hex(&raw)
-    }
-
-    fn decode(text: &str) -> Option<Self> {
-        let raw = bytes::from_hex(text)?;
-        let (words, []) = raw.as_chunks::<8>() else {
-            return None;
-        };
-        let mut buckets = Self::none();
-        if words.len() != WORDS {
-            return None;
-        }
-        for (word, raw) in buckets.0.iter_mut().zip(words) {
-            *word = u64::from_le_bytes(*raw);
-        }
-        Some(buckets)
-    }
-}
-
-impl fmt::Debug for OrgBuckets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter()).finish()
-    }
-}
 
 /// Something the feed tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +32,13 @@ pub enum ListenError {
     Lost,
     /// The database failed.
     #[error("the change feed failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] DatabaseError),
+}
+
+impl From<sqlx::Error> for ListenError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 /// A connection that hears every flush's changes. It must reach the primary, where flushes commit.
@@ -206,27 +135,4 @@ async fn notify<'e>(executor: impl sqlx::PgExecutor<'e>, payload: &str) -> Resul
         .execute(executor)
         .await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::OrgBuckets;
-
-    #[test]
-    fn what_was_inserted_survives_the_wire() {
-        let mut buckets = OrgBuckets::none();
-        assert!(buckets.is_empty());
-        buckets.insert("org_acme");
-        buckets.insert("org_globex");
-        let decoded = OrgBuckets::decode(&buckets.encode());
-        assert_eq!(decoded, Some(buckets.clone()));
-        assert!(buckets.may_contain("org_acme"));
-        assert_eq!(buckets.iter().count(), 2);
-    }
-
-    #[test]
-    fn garbage_is_not_a_set() {
-        assert_eq!(OrgBuckets::decode("zz"), None);
-        assert_eq!(OrgBuckets::decode("00"), None);
-    }
 }

@@ -1,10 +1,25 @@
 //! What can go wrong, sorted by what the caller does about it.
+//!
+//! What the database said is a [`DatabaseError`], whose form is the store's own affair.
 
 use std::borrow::Cow;
 
 use recap_summary::StateError;
 
 use crate::{ConversationKey, GenerationId};
+
+/// What the database, or the connection to it, answered.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct DatabaseError(#[from] sqlx::Error);
+
+impl DatabaseError {
+    /// Whether the statement timeout, or an operator, cancelled the statement (SQLSTATE 57014).
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        sqlstate(&self.0).as_deref() == Some("57014")
+    }
+}
 
 /// Why a batch was not written. Nothing of it was: a flush is one transaction.
 #[derive(Debug, thiserror::Error)]
@@ -17,13 +32,13 @@ pub enum FlushError {
     },
     /// The database refuses the data; sending it again gives the same answer.
     #[error("the database refuses the batch: {0}")]
-    Refused(#[source] sqlx::Error),
+    Refused(#[source] DatabaseError),
     /// The database is away, busy or broken; the same batch can be flushed again.
     #[error("the database is unavailable: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] DatabaseError),
     /// The tables are not those this program was built for, or it may not use them.
     #[error("the database schema does not fit: {0}")]
-    Schema(#[source] sqlx::Error),
+    Schema(#[source] DatabaseError),
     /// A stored state cannot be read by this program.
     #[error("the stored state of conversation {} of organization {} cannot be read: {source}", key.conversation_id, key.org_id)]
     State {
@@ -34,9 +49,19 @@ pub enum FlushError {
     },
 }
 
+impl FlushError {
+    /// Whether a statement ran into its time limit: a smaller batch may be written.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Unavailable(error) if error.is_timeout())
+    }
+}
+
 impl From<sqlx::Error> for FlushError {
     fn from(error: sqlx::Error) -> Self {
-        match class_of(&error) {
+        let class = class_of(&error);
+        let error = DatabaseError(error);
+        match class {
             Class::Data => Self::Refused(error),
             Class::Schema => Self::Schema(error),
             Class::Unavailable => Self::Unavailable(error),
@@ -49,21 +74,21 @@ impl From<sqlx::Error> for FlushError {
 pub enum ReadError {
     /// No connection became free in time, or the database is away.
     #[error("the database is unavailable: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] DatabaseError),
     /// The statement ran into its time limit.
     #[error("the statement took too long")]
     TimedOut,
     /// The database refuses the statement, or answers what this program does not understand.
     #[error("the statement failed: {0}")]
-    Failed(#[source] sqlx::Error),
+    Failed(#[source] DatabaseError),
 }
 
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
-        if sqlstate(&error).as_deref() == Some("57014") {
-            return Self::TimedOut;
-        }
-        match class_of(&error) {
+        let class = class_of(&error);
+        let error = DatabaseError(error);
+        match class {
+            _ if error.is_timeout() => Self::TimedOut,
             Class::Unavailable => Self::Unavailable(error),
             Class::Data | Class::Schema => Self::Failed(error),
         }

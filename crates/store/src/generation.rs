@@ -4,54 +4,28 @@
 //! exist or which is live holds it exclusively. So a flush goes wholly into the generation it
 //! read, and after a switch commits no flush into the old one is under way.
 
-use std::fmt;
+mod comparison;
+mod migrate;
+mod offsets;
+mod rebuild_lock;
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _, postgres::PgRow};
 
-use crate::{
-    changes,
-    generation_offsets::{self as offsets, GenerationOffset},
+pub(crate) use self::migrate::check_schema;
+pub use self::{
+    comparison::{ColumnDifference, Comparison, Difference, OrganizationTotals},
+    migrate::SchemaError,
+    offsets::GenerationOffset,
+    rebuild_lock::RebuildLock,
 };
+use crate::{Store, changes, columns::LAYOUT, error::DatabaseError, generation_id::GenerationId};
 
 /// The advisory lock of this module; the value is arbitrary and must never change.
 pub(crate) const GENERATION_LOCK: i64 = 0x7265_6361_7067_656e;
 
-/// The version of `migrations/generation/` that this program reads and writes.
-pub(crate) const LAYOUT: i32 = 1;
-
 const TABLES: &str = include_str!("../../../migrations/generation/tables.sql");
 const INDEXES: &str = include_str!("../../../migrations/generation/indexes.sql");
-
-/// The number of a generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GenerationId(i32);
-
-impl GenerationId {
-    /// The generation of this number, whether it exists or not.
-    #[must_use]
-    pub fn new(number: i32) -> Self {
-        Self(number)
-    }
-
-    /// The number.
-    #[must_use]
-    pub fn number(self) -> i32 {
-        self.0
-    }
-
-    /// The PostgreSQL schema that holds the generation's tables; needs no quoting.
-    #[must_use]
-    pub fn schema(self) -> String {
-        format!("recap_g{}", self.0)
-    }
-}
-
-impl fmt::Display for GenerationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// What a generation is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,144 +86,155 @@ pub enum GenerationError {
     },
     /// The database failed.
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(#[from] DatabaseError),
 }
 
-/// All generations, oldest first.
-pub async fn list_generations(pool: &PgPool) -> Result<Vec<Generation>, sqlx::Error> {
-    let mut connection = pool.acquire().await?;
-    generations(&mut connection).await
-}
-
-/// The live generation.
-pub async fn live_generation(pool: &PgPool) -> Result<GenerationId, sqlx::Error> {
-    let mut connection = pool.acquire().await?;
-    live(&mut connection).await
-}
-
-/// Creates an empty generation to build: its tables and keys, without the secondary indexes.
-pub async fn create_generation(pool: &PgPool) -> Result<GenerationId, GenerationError> {
-    let mut transaction = pool.begin().await?;
-    lock_exclusively(&mut transaction).await?;
-    let building = generations(&mut transaction)
-        .await?
-        .into_iter()
-        .find(|generation| generation.status == GenerationStatus::Building);
-    if let Some(generation) = building {
-        return Err(GenerationError::AlreadyBuilding(generation.id));
+impl From<sqlx::Error> for GenerationError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
     }
-    let id = create_tables(&mut transaction, "building").await?;
-    transaction.commit().await?;
-    Ok(id)
 }
 
-/// Creates the secondary indexes of a generation that has none.
-pub async fn create_indexes(pool: &PgPool, id: GenerationId) -> Result<(), GenerationError> {
-    let mut transaction = pool.begin().await?;
-    run_template(&mut transaction, id, INDEXES).await?;
-    sqlx::raw_sql(AssertSqlSafe(format!(
-        "ANALYZE {0}.conversation_summary; ANALYZE {0}.user_metadata_token",
-        id.schema()
-    )))
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    Ok(())
-}
+impl Store {
+    /// All generations, oldest first.
+    pub async fn generations(&self) -> Result<Vec<Generation>, DatabaseError> {
+        let mut connection = self.operating().acquire().await?;
+        Ok(generations(&mut connection).await?)
+    }
 
-/// Makes `to` live in place of `from`, which is kept, and stores how far each of them is complete.
-/// Waits for running flushes; those that come later see the new generation.
-pub async fn switch_generation(
-    pool: &PgPool,
-    from: GenerationId,
-    to: GenerationId,
-    from_offsets: &[GenerationOffset],
-    to_offsets: &[GenerationOffset],
-) -> Result<(), GenerationError> {
-    let mut transaction = pool.begin().await?;
-    lock_exclusively(&mut transaction).await?;
-    let live = live(&mut transaction).await?;
-    if live != from {
-        return Err(GenerationError::Changed { live });
+    /// The live generation.
+    pub async fn live_generation(&self) -> Result<GenerationId, DatabaseError> {
+        let mut connection = self.operating().acquire().await?;
+        Ok(live(&mut connection).await?)
     }
-    set_status(&mut transaction, from, "kept").await?;
-    if !set_status(&mut transaction, to, "live").await? {
-        return Err(GenerationError::Unknown(to));
-    }
-    sqlx::query("UPDATE recap.live SET generation = $1")
-        .bind(to.0)
-        .execute(&mut *transaction)
-        .await?;
-    offsets::store(&mut transaction, from, from_offsets).await?;
-    offsets::store(&mut transaction, to, to_offsets).await?;
-    changes::notify_generation(&mut transaction, to).await?;
-    transaction.commit().await?;
-    Ok(())
-}
 
-/// Makes a kept generation one that is being built, to bring it up to date for a rollback.
-pub async fn reopen_generation(pool: &PgPool, id: GenerationId) -> Result<(), GenerationError> {
-    let mut transaction = pool.begin().await?;
-    lock_exclusively(&mut transaction).await?;
-    if live(&mut transaction).await? == id {
-        return Err(GenerationError::Live(id));
+    /// Creates an empty generation to build: its tables and keys, without the secondary indexes.
+    pub async fn create_generation(&self) -> Result<GenerationId, GenerationError> {
+        let mut transaction = self.operating().begin().await?;
+        lock_exclusively(&mut transaction).await?;
+        let building = generations(&mut transaction)
+            .await?
+            .into_iter()
+            .find(|generation| generation.status == GenerationStatus::Building);
+        if let Some(generation) = building {
+            return Err(GenerationError::AlreadyBuilding(generation.id));
+        }
+        let id = create_tables(&mut transaction, "building").await?;
+        transaction.commit().await?;
+        Ok(id)
     }
-    if !set_status(&mut transaction, id, "building").await? {
-        return Err(GenerationError::Unknown(id));
-    }
-    transaction.commit().await?;
-    Ok(())
-}
 
-/// Fills an empty generation with the rows of another of the same layout.
-pub async fn copy_generation(pool: &PgPool, from: GenerationId, to: GenerationId) -> Result<(), GenerationError> {
-    // One snapshot for all tables: a state whose payloads were not copied would never get them again.
-    let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
-    let tables: Vec<String> =
-        sqlx::query_scalar("SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1")
-            .bind(to.schema())
-            .fetch_all(&mut *transaction)
-            .await?;
-    for table in tables {
-        let columns: String = sqlx::query_scalar(
-            "SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) \
-             FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
-        )
-        .bind(to.schema())
-        .bind(&table)
-        .fetch_one(&mut *transaction)
-        .await?;
-        sqlx::query(AssertSqlSafe(format!(
-            "INSERT INTO {}.{table} ({columns}) SELECT {columns} FROM {}.{table}",
-            to.schema(),
-            from.schema()
+    /// Creates the secondary indexes of a generation that has none.
+    pub async fn create_indexes(&self, id: GenerationId) -> Result<(), GenerationError> {
+        let mut transaction = self.operating().begin().await?;
+        run_template(&mut transaction, id, INDEXES).await?;
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "ANALYZE {0}.conversation_summary; ANALYZE {0}.user_metadata_token",
+            id.schema()
         )))
         .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
+        Ok(())
     }
-    transaction.commit().await?;
-    Ok(())
-}
 
-/// Drops a generation that is not live, with everything in it.
-pub async fn discard_generation(pool: &PgPool, id: GenerationId) -> Result<(), GenerationError> {
-    let mut transaction = pool.begin().await?;
-    lock_exclusively(&mut transaction).await?;
-    if live(&mut transaction).await? == id {
-        return Err(GenerationError::Live(id));
+    /// Makes `to` live in place of `from`, which is kept, and stores how far each of them is complete.
+    /// Waits for running flushes; those that come later see the new generation.
+    pub async fn switch_generation(
+        &self,
+        from: GenerationId,
+        to: GenerationId,
+        from_offsets: &[GenerationOffset],
+        to_offsets: &[GenerationOffset],
+    ) -> Result<(), GenerationError> {
+        let mut transaction = self.operating().begin().await?;
+        lock_exclusively(&mut transaction).await?;
+        let live = live(&mut transaction).await?;
+        if live != from {
+            return Err(GenerationError::Changed { live });
+        }
+        set_status(&mut transaction, from, "kept").await?;
+        if !set_status(&mut transaction, to, "live").await? {
+            return Err(GenerationError::Unknown(to));
+        }
+        sqlx::query("UPDATE recap.live SET generation = $1")
+            .bind(to.number())
+            .execute(&mut *transaction)
+            .await?;
+        offsets::store(&mut transaction, from, from_offsets).await?;
+        offsets::store(&mut transaction, to, to_offsets).await?;
+        changes::notify_generation(&mut transaction, to).await?;
+        transaction.commit().await?;
+        Ok(())
     }
-    let deleted = sqlx::query("DELETE FROM recap.generation WHERE id = $1")
-        .bind(id.0)
-        .execute(&mut *transaction)
-        .await?;
-    if deleted.rows_affected() == 0 {
-        return Err(GenerationError::Unknown(id));
+
+    /// Makes a kept generation one that is being built, to bring it up to date for a rollback.
+    pub async fn reopen_generation(&self, id: GenerationId) -> Result<(), GenerationError> {
+        let mut transaction = self.operating().begin().await?;
+        lock_exclusively(&mut transaction).await?;
+        if live(&mut transaction).await? == id {
+            return Err(GenerationError::Live(id));
+        }
+        if !set_status(&mut transaction, id, "building").await? {
+            return Err(GenerationError::Unknown(id));
+        }
+        transaction.commit().await?;
+        Ok(())
     }
-    sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA {} CASCADE", id.schema())))
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
-    Ok(())
+
+    /// Fills an empty generation with the rows of another of the same layout.
+    pub async fn copy_generation(&self, from: GenerationId, to: GenerationId) -> Result<(), GenerationError> {
+        // One snapshot for all tables: a state whose payloads were not copied would never get them again.
+        let mut transaction = self
+            .operating()
+            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            .await?;
+        let tables: Vec<String> =
+            sqlx::query_scalar("SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1")
+                .bind(to.schema())
+                .fetch_all(&mut *transaction)
+                .await?;
+        for table in tables {
+            let columns: String = sqlx::query_scalar(
+                "SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) \
+             FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
+            )
+            .bind(to.schema())
+            .bind(&table)
+            .fetch_one(&mut *transaction)
+            .await?;
+            sqlx::query(AssertSqlSafe(format!(
+                "INSERT INTO {}.{table} ({columns}) SELECT {columns} FROM {}.{table}",
+                to.schema(),
+                from.schema()
+            )))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Drops a generation that is not live, with everything in it.
+    pub async fn discard_generation(&self, id: GenerationId) -> Result<(), GenerationError> {
+        let mut transaction = self.operating().begin().await?;
+        lock_exclusively(&mut transaction).await?;
+        if live(&mut transaction).await? == id {
+            return Err(GenerationError::Live(id));
+        }
+        let deleted = sqlx::query("DELETE FROM recap.generation WHERE id = $1")
+            .bind(id.number())
+            .execute(&mut *transaction)
+            .await?;
+        if deleted.rows_affected() == 0 {
+            return Err(GenerationError::Unknown(id));
+        }
+        sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA {} CASCADE", id.schema())))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
 }
 
 /// Creates the first generation and makes it live, unless one is.
@@ -264,7 +249,7 @@ pub(crate) async fn ensure_live(pool: &PgPool) -> Result<(), sqlx::Error> {
         run_template(&mut transaction, id, INDEXES).await?;
         set_status(&mut transaction, id, "live").await?;
         sqlx::query("INSERT INTO recap.live (generation) VALUES ($1)")
-            .bind(id.0)
+            .bind(id.number())
             .execute(&mut *transaction)
             .await?;
     }
@@ -275,7 +260,7 @@ pub(crate) async fn live(connection: &mut PgConnection) -> Result<GenerationId, 
     sqlx::query_scalar("SELECT generation FROM recap.live")
         .fetch_one(connection)
         .await
-        .map(GenerationId)
+        .map(GenerationId::new)
 }
 
 async fn lock_exclusively(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -295,7 +280,7 @@ pub(crate) async fn generations(connection: &mut PgConnection) -> Result<Vec<Gen
 
 fn generation(row: &PgRow) -> Result<Generation, sqlx::Error> {
     Ok(Generation {
-        id: GenerationId(row.try_get(0)?),
+        id: GenerationId::new(row.try_get(0)?),
         status: GenerationStatus::parse(row.try_get(1)?)?,
         layout: row.try_get(2)?,
         created_at: row.try_get(3)?,
@@ -312,7 +297,7 @@ async fn create_tables(connection: &mut PgConnection, status: &'static str) -> R
     .bind(LAYOUT)
     .fetch_one(&mut *connection)
     .await
-    .map(GenerationId)?;
+    .map(GenerationId::new)?;
     let schema = id.schema();
     sqlx::raw_sql(AssertSqlSafe(format!(
         "CREATE SCHEMA {schema}; GRANT USAGE ON SCHEMA {schema} TO recap_query"
@@ -348,7 +333,7 @@ async fn set_status(
         "UPDATE recap.generation SET status = $2, \
          live_since = CASE WHEN $2 = 'live' THEN now() ELSE live_since END WHERE id = $1",
     )
-    .bind(id.0)
+    .bind(id.number())
     .bind(status)
     .execute(connection)
     .await?;

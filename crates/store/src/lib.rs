@@ -1,51 +1,64 @@
 //! Every SQL statement of recap: writing conversation states, reading lists and statistics,
 //! generations and migrations. It knows nothing of Kafka and nothing of HTTP.
 //!
-//! Start with [`Writer::flush`] for how a batch becomes rows and why nothing can be lost on the way,
-//! with [`Reader`] and [`Snapshot`] for what the dashboards ask, and with `migrations/` for the tables.
+//! A program that writes or operates has a [`Store`], one that answers dashboards a [`Reader`]; sqlx stays inside. Start with
+//! [`Store::flush`] (`write.rs`) for how a batch becomes rows and why nothing can be lost on the way, with [`Snapshot`] (`read.rs`)
+//! for what the dashboards ask, with `columns.rs` for the columns of a conversation and with `migrations/` for the tables.
+//!
+//! Events become a batch, a batch becomes rows, and a page shows them:
+//!
+//! ```no_run
+//! use recap_events::Event;
+//! use recap_store::{BatchBuilder, Filter, Include, Page, Reader, Store, StoreOptions, Target};
+//!
+//! async fn write_and_read(url: &str, events: &[Event<'_>], filter: &Filter) -> Result<Page, Box<dyn std::error::Error>> {
+//!     let options = StoreOptions::new(url, "example");
+//!     let store = Store::new(&options)?;
+//!     store.migrate().await?;
+//!
+//!     let mut builder = BatchBuilder::default();
+//!     for event in events {
+//!         builder.add(event);
+//!     }
+//!     let live = store.live_generation().await?;
+//!     store.flush(Target::Live(live), &mut builder.build()).await?;
+//!
+//!     let reader = Reader::new(&options)?;
+//!     let mut snapshot = reader.snapshot("org_acme").await?;
+//!     let page = snapshot.page(filter, Include::ALL, None, 50).await?;
+//!     snapshot.finish().await?;
+//!     Ok(page)
+//! }
+//! ```
 
 mod batch;
-mod bulk;
-mod bytes;
 mod changes;
-mod compare;
+mod columns;
 mod error;
-mod filter;
 mod generation;
-mod generation_offsets;
-mod items;
-mod json;
+mod generation_id;
 mod key;
-mod load;
 mod metadata;
-mod page;
-mod payloads;
-mod plan;
-mod profiles;
-mod reader;
-mod row;
-mod schema;
-mod select;
-mod stats;
-mod upsert;
-mod users;
-mod writer;
+mod org_buckets;
+mod read;
+mod sql;
+mod store;
+mod table;
+mod write;
 
 pub use batch::{AgentWrite, Base, Batch, BatchBuilder, Entry, UserFields, UserWrite};
-pub use changes::{Change, ChangeListener, ListenError, OrgBuckets};
-pub use compare::{ColumnDifference, Comparison, Difference, OrganizationTotals};
-pub use error::{FlushError, ReadError};
-pub use filter::{Filter, Include, MetadataFilter, Position};
+pub use changes::{Change, ChangeListener, ListenError};
+pub use error::{DatabaseError, FlushError, ReadError};
 pub use generation::{
-    Generation, GenerationError, GenerationId, GenerationStatus, copy_generation, create_generation, create_indexes,
-    discard_generation, list_generations, live_generation, reopen_generation, switch_generation,
+    ColumnDifference, Comparison, Difference, Generation, GenerationError, GenerationOffset, GenerationStatus,
+    OrganizationTotals, RebuildLock, SchemaError,
 };
-pub use generation_offsets::{GenerationOffset, generation_offsets, save_offsets, settle_generation};
-pub use items::{Feedback, ToolCall};
+pub use generation_id::GenerationId;
 pub use key::ConversationKey;
-pub use page::{Node, Page};
-pub use reader::{PageStatements, READER_SETTINGS, Reader, ReaderOptions, Snapshot};
-pub use row::Row;
-pub use schema::{SchemaError, check_schema, migrate};
-pub use stats::Stats;
-pub use writer::{FlushReport, Writer, WriterOptions};
+pub use org_buckets::OrgBuckets;
+pub use read::{
+    Feedback, Filter, Include, MetadataFilter, Node, Page, PageStatements, Position, READER_SETTINGS, Reader, Row,
+    Snapshot, Stats, ToolCall,
+};
+pub use store::{Store, StoreOptions};
+pub use write::{Attempt, FlushReport, Target};

@@ -4,14 +4,14 @@
 //! each scalar anywhere. A filter is the few tokens of which a user must have one. Tokens are BLAKE3
 //! cut to 128 bits, so a collision is out of reach even for one who looks for it.
 
+mod json;
+
 use std::collections::{BTreeSet, HashSet};
 
 use uuid::Uuid;
 
-use crate::{
-    MetadataFilter,
-    json::{NodeId, ROOT, Scalar, Tree, Value, parse_number},
-};
+use self::json::{NodeId, ROOT, Scalar, Tree, Value, parse_number};
+use crate::MetadataFilter;
 
 /// A key as a chain of hashes over its dot-separated components: a literal `a.b` and a path a → b
 /// are addressed by the same text, so they have the same chain.

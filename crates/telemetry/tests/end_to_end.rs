@@ -133,7 +133,11 @@ impl Recap {
         let kafka = KafkaServer::shared().await.unwrap();
         let database_url = PostgresServer::shared().await.unwrap().create_database().await.unwrap();
         let pool = sqlx::PgPool::connect(&database_url).await.unwrap();
-        recap_store::migrate(&pool).await.unwrap();
+        recap_store::Store::new(&recap_store::StoreOptions::new(&*database_url, "telemetry-test"))
+            .unwrap()
+            .migrate()
+            .await
+            .unwrap();
         pool.close().await;
         let clerk = LocalClerk::start().await.unwrap();
         let prefix = unique_prefix("traced");

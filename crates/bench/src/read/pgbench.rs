@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use recap_servers::postgres;
-use recap_store::{GenerationId, PageStatements, READER_SETTINGS, live_generation};
+use recap_store::{GenerationId, PageStatements, READER_SETTINGS};
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::process::Command;
 
@@ -17,7 +17,7 @@ pub async fn run(database: &Database, clients: usize, time: Duration) -> anyhow:
     let directory = tempfile::tempdir()?;
     let script = directory.path().join("page.sql");
     let pool = PgPool::connect(&database.url).await?;
-    let generation = live_generation(&pool).await?;
+    let generation = database.store()?.live_generation().await?;
     let newest = newest(&pool, generation).await?;
     pool.close().await;
     fs::write(&script, text(generation, &newest))?;

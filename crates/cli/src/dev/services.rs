@@ -57,9 +57,9 @@ impl Services {
         let database = Database {
             database_url: Some(self.database_url.clone()),
         };
-        let pool = database.connect().await?;
-        recap_store::migrate(&pool).await?;
-        pool.close().await;
+        let store = database.store("recap-dev")?;
+        store.migrate().await?;
+        store.close().await;
         Ok(())
     }
 

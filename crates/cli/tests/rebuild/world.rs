@@ -22,7 +22,7 @@ use recap_servers::{
     clerk::{LocalClerk, Session},
     kafka::unique_prefix,
 };
-use recap_store::{Batch, BatchBuilder, Comparison, Difference, Writer, WriterOptions};
+use recap_store::{Batch, BatchBuilder, Difference, Store, StoreOptions, Target};
 use recap_telemetry::MetricsRegistry;
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::{
@@ -85,7 +85,7 @@ impl World {
         }
         let database_url = PostgresServer::shared().await?.create_database().await?;
         let pool = PgPool::connect(&database_url).await?;
-        recap_store::migrate(&pool).await?;
+        store(&database_url)?.migrate().await?;
         Ok(Self {
             kafka,
             prefix,
@@ -191,7 +191,7 @@ impl World {
     }
 
     pub async fn live(&self) -> Result<i32> {
-        Ok(recap_store::live_generation(&self.pool).await?.number())
+        Ok(store(&self.database_url)?.live_generation().await?.number())
     }
 
     pub async fn rows_of(&self, generation: i32) -> Result<i64> {
@@ -207,7 +207,7 @@ impl World {
     }
 
     pub async fn some_organization(&self) -> Result<String> {
-        let live = recap_store::live_generation(&self.pool).await?;
+        let live = store(&self.database_url)?.live_generation().await?;
         let statement = format!("SELECT min(org_id) FROM {}.conversation_summary", live.schema());
         Ok(sqlx::query_scalar(AssertSqlSafe(statement))
             .fetch_one(&self.pool)
@@ -268,21 +268,15 @@ impl World {
     }
 
     async fn differences(&self, records: &[Record]) -> Result<Vec<Difference>> {
-        let live = recap_store::live_generation(&self.pool).await?;
-        let reference = recap_store::create_generation(&self.pool).await?;
-        let options = WriterOptions {
-            database_url: self.database_url.clone().into(),
-            max_connections: 1,
-            acquire_timeout: PATIENCE,
-            statement_timeout: PATIENCE,
-        };
-        let writer = Writer::new(&options, [9; 32])?;
-        writer.flush_building(reference, &mut fold(records)).await?;
-        let comparison = Comparison::new(&self.pool, live, reference).await?;
+        let store = store(&self.database_url)?;
+        let live = store.live_generation().await?;
+        let reference = store.create_generation().await?;
+        store.flush(Target::Building(reference), &mut fold(records)).await?;
+        let comparison = store.compare(live, reference).await?;
         let organizations = comparison.organizations().await?;
         let differences = comparison.rows(&organizations, 1_000).await?;
-        recap_store::discard_generation(&self.pool, reference).await?;
-        writer.close().await;
+        store.discard_generation(reference).await?;
+        store.close().await;
         Ok(differences)
     }
 
@@ -343,6 +337,10 @@ impl Asking {
         let _ended = self.stop.send(());
         self.task.await?
     }
+}
+
+fn store(database_url: &str) -> Result<Store> {
+    Ok(Store::new(&StoreOptions::new(database_url, "rebuild-test"))?)
 }
 
 fn fold(records: &[Record]) -> Batch {

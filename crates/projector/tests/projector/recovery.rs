@@ -7,7 +7,7 @@ use recap_generator::{Config, Log};
 use recap_servers::{KafkaServer, PostgresServer};
 use sqlx::AssertSqlSafe;
 
-use crate::support::{Place, eventually};
+use crate::support::{Place, eventually, store};
 
 const LIMIT: Duration = Duration::from_mins(2);
 
@@ -196,9 +196,10 @@ async fn a_generation_that_goes_live_meanwhile_gets_what_comes_after_the_switch(
     place.publish(&records[..2_000]).await;
     place.caught_up(LIMIT).await;
     let pool = place.pool().await;
-    let old = recap_store::live_generation(&pool).await.unwrap();
-    let new = recap_store::create_generation(&pool).await.unwrap();
-    recap_store::switch_generation(&pool, old, new, &[], &[]).await.unwrap();
+    let store = store(&place.database_url);
+    let old = store.live_generation().await.unwrap();
+    let new = store.create_generation().await.unwrap();
+    store.switch_generation(old, new, &[], &[]).await.unwrap();
     place.publish(&records[2_000..]).await;
     place.caught_up(LIMIT).await;
     assert_eq!(projector.stop().await, Some(0));

@@ -14,7 +14,7 @@ use std::{
 
 use recap_events::{Decoded, decode};
 use recap_servers::{KafkaServer, Record, kafka::unique_prefix, port::free_port};
-use recap_store::{Batch, BatchBuilder, Writer, WriterOptions};
+use recap_store::{Batch, BatchBuilder, Store, StoreOptions, Target};
 use sqlx::{AssertSqlSafe, PgPool, Row};
 
 /// Every topic of the contract, before a test's own prefix.
@@ -292,9 +292,14 @@ pub async fn eventually<F: Future<Output = bool>>(limit: Duration, mut is_so: im
 }
 
 pub async fn migrate(database_url: &str) {
-    let pool = PgPool::connect(database_url).await.unwrap();
-    recap_store::migrate(&pool).await.unwrap();
-    pool.close().await;
+    let store = store(database_url);
+    store.migrate().await.unwrap();
+    store.close().await;
+}
+
+/// What a test uses of the store itself.
+pub fn store(database_url: &str) -> Store {
+    Store::new(&StoreOptions::new(database_url, "projector-test")).unwrap()
 }
 
 /// The valid events of these records, folded in memory alone.
@@ -311,16 +316,10 @@ fn fold(records: &[recap_generator::Record]) -> Batch {
 /// Writes the fold into an empty database, in one transaction by one writer.
 async fn write_fold(records: &[recap_generator::Record], database_url: &str) {
     migrate(database_url).await;
-    let options = WriterOptions {
-        database_url: database_url.to_owned().into(),
-        max_connections: 1,
-        acquire_timeout: Duration::from_secs(30),
-        statement_timeout: Duration::from_mins(5),
-    };
-    let writer = Writer::new(&options, [7; 32]).unwrap();
-    let generation = writer.live_generation().await.unwrap();
-    writer.flush(generation, &mut fold(records)).await.unwrap();
-    writer.close().await;
+    let store = store(database_url);
+    let generation = store.live_generation().await.unwrap();
+    store.flush(Target::Live(generation), &mut fold(records)).await.unwrap();
+    store.close().await;
 }
 
 async fn dump(database_url: &str, table: &str, ignored: &[&str]) -> BTreeSet<String> {

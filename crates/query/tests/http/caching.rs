@@ -314,11 +314,9 @@ async fn a_switch_of_generations_ends_every_answer() {
         .publish(&[conversation("old", "ada", "2024-03-01T10:00:00Z")])
         .await;
     assert_eq!(world.list("limit=5").await.ids(), ["old"]);
-    let live = recap_store::live_generation(&world.pool).await.unwrap();
-    let next = recap_store::create_generation(&world.pool).await.unwrap();
-    recap_store::create_indexes(&world.pool, next).await.unwrap();
-    recap_store::switch_generation(&world.pool, live, next, &[], &[])
-        .await
-        .unwrap();
+    let live = world.store.live_generation().await.unwrap();
+    let next = world.store.create_generation().await.unwrap();
+    world.store.create_indexes(next).await.unwrap();
+    world.store.switch_generation(live, next, &[], &[]).await.unwrap();
     eventually(async || world.list("limit=5").await.ids(), Vec::is_empty).await;
 }

@@ -232,7 +232,7 @@ async fn the_services_role_reads_under_row_level_security_and_writes_nothing() {
     let world = World::start().await;
     world.publish(&events()).await;
     // Two generations: the live one and a new one, which no query has seen.
-    let building = recap_store::create_generation(&world.pool).await.unwrap();
+    let building = world.store.create_generation().await.unwrap();
     let schemas: Vec<String> =
         sqlx::query_scalar("SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'recap\\_g%'")
             .fetch_all(&world.pool)

@@ -8,7 +8,7 @@ use recap_servers::{
     PostgresServer,
     clerk::{LocalClerk, Session},
 };
-use recap_store::{BatchBuilder, Writer, WriterOptions};
+use recap_store::{BatchBuilder, Store, StoreOptions, Target};
 use recap_telemetry::MetricsRegistry;
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub struct World {
     pub server: RunningServer,
     pub registry: MetricsRegistry,
     pub pool: PgPool,
-    pub writer: Writer,
+    pub store: Store,
     pub client: Client,
 }
 
@@ -86,14 +86,8 @@ impl World {
     pub async fn on(postgres: &PostgresServer, change: impl FnOnce(&mut Config)) -> Self {
         let database_url = postgres.create_database().await.unwrap();
         let pool = PgPool::connect(&database_url).await.unwrap();
-        recap_store::migrate(&pool).await.unwrap();
-        let options = WriterOptions {
-            database_url: database_url.clone().into(),
-            max_connections: 4,
-            acquire_timeout: Duration::from_secs(10),
-            statement_timeout: Duration::from_mins(1),
-        };
-        let writer = Writer::new(&options, [7; 32]).unwrap();
+        let store = Store::new(&StoreOptions::new(&*database_url, "query-test")).unwrap();
+        store.migrate().await.unwrap();
         let clerk = LocalClerk::start().await.unwrap();
         let mut config = Config::local(&database_url, ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url()));
         config.limits.rate = 0;
@@ -109,7 +103,7 @@ impl World {
             server,
             registry,
             pool,
-            writer,
+            store,
             client,
         }
     }
@@ -162,8 +156,8 @@ impl World {
             }
         }
         let mut batch = builder.build();
-        let generation = self.writer.live_generation().await.unwrap();
-        self.writer.flush(generation, &mut batch).await.unwrap();
+        let generation = self.store.live_generation().await.unwrap();
+        self.store.flush(Target::Live(generation), &mut batch).await.unwrap();
     }
 
     /// The sum of a metric's series whose labels contain all of `labels`.

@@ -1,8 +1,8 @@
 //! Writes batches as they come, several at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{iter, time::Duration};
 
-use recap_store::{Batch, FlushError, GenerationId, Writer};
+use recap_store::{Attempt, FlushError, GenerationId, Store, Target};
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
@@ -10,11 +10,15 @@ use tokio::{
 
 use super::fold::Work;
 
+/// How long to wait after the first failed attempt to write a batch; twice as long after each other one.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
+
 /// Which generation batches go to, and how many flushes run at once.
 #[derive(Clone)]
 pub struct Flushing {
     /// Writes them.
-    pub writer: Arc<Writer>,
+    pub store: Store,
     /// Where they go.
     pub generation: GenerationId,
     /// Flushes that run at once.
@@ -51,31 +55,20 @@ impl Flushing {
     }
 
     /// Writes one batch; a database that is away is waited for.
-    async fn flush(&self, mut work: Work) -> Result<(), FlushError> {
-        let mut pause = Duration::from_millis(100);
-        loop {
-            let flushed = match &mut work {
-                Work::New(entries) => self.writer.copy_building(self.generation, entries).await,
-                Work::Any(batch) if self.rewrite_live => self.writer.rewrite(self.generation, batch).await,
-                Work::Any(batch) => self.writer.flush_building(self.generation, batch).await,
-            };
-            match (flushed, &mut work) {
-                (Ok(_), _) => return Ok(()),
-                // Such as a commit whose answer was lost: what is there is merged with.
-                (Err(FlushError::Refused(_)), Work::New(entries)) => {
-                    work = Work::Any(Batch {
-                        conversations: std::mem::take(entries),
-                        ..Batch::default()
-                    });
-                }
-                (Err(FlushError::Unavailable(error)), _) => {
-                    tracing::warn!(%error, retry_in = ?pause, "the database is away, trying again");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(10));
-                }
-                (Err(error), _) => return Err(error),
+    async fn flush(&self, work: Work) -> Result<(), FlushError> {
+        let (target, batch) = match work {
+            Work::New(batch) => (Target::NewInBuilding(self.generation), batch),
+            Work::Any(batch) if self.rewrite_live => (Target::RewriteLive(self.generation), batch),
+            Work::Any(batch) => (Target::Building(self.generation), batch),
+        };
+        let delays = iter::successors(Some(FIRST_DELAY), |delay| Some((*delay * 2).min(LONGEST_DELAY)));
+        let report = |attempt: Attempt<'_>| {
+            if let (Err(error), Some(retry_in)) = (attempt.result, attempt.retry_in) {
+                tracing::warn!(%error, ?retry_in, "the database is unavailable; the same batch is tried again");
             }
-        }
+        };
+        self.store.flush_with_retries(target, batch, delays, report).await?;
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ const BATCH_PROFILES: usize = 500;
 /// What is to be written.
 pub enum Work {
     /// Conversations that the generation has no rows of, sorted.
-    New(Vec<Entry>),
+    New(Batch),
     /// Anything.
     Any(Batch),
 }
@@ -85,13 +85,14 @@ impl Fold {
             agents,
             ..Batch::default()
         });
-        let older = batches(older, BATCH_ROWS).map(|conversations| Batch {
+        let of = |conversations| Batch {
             conversations,
             ..Batch::default()
-        });
+        };
         let profiles = users.chain(agents).map(Work::Any);
-        let new = batches(new, BATCH_ROWS).map(Work::New);
-        profiles.chain(new).chain(older.map(Work::Any)).collect()
+        let new = batches(new, BATCH_ROWS).map(|new| Work::New(of(new)));
+        let older = batches(older, BATCH_ROWS).map(|older| Work::Any(of(older)));
+        profiles.chain(new).chain(older).collect()
     }
 
     /// Those that surely have no row, and the others.

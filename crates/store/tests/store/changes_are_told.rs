@@ -1,5 +1,5 @@
 use recap_events::Change as Edit;
-use recap_store::{Batch, Change, ChangeListener, create_generation, create_indexes, switch_generation};
+use recap_store::{Batch, Change, ChangeListener, Target};
 use secrecy::SecretString;
 
 use crate::support::{Database, batch, entry, log};
@@ -9,7 +9,7 @@ use crate::support::{Database, batch, entry, log};
 #[tokio::test]
 async fn the_feed_tells_every_commit_in_order() {
     let database = Database::new().await;
-    let writer = database.writer(1);
+    let store = &database.store;
     let generation = database.live().await;
     let url = SecretString::from(database.url.clone());
     let mut listener = ChangeListener::connect(&url).await.unwrap();
@@ -23,8 +23,8 @@ async fn the_feed_tells_every_commit_in_order() {
         ..Batch::default()
     };
     let mut repeated = one.clone();
-    writer.flush(generation, &mut one).await.unwrap();
-    writer.flush(generation, &mut repeated).await.unwrap();
+    store.flush(Target::Live(generation), &mut one).await.unwrap();
+    store.flush(Target::Live(generation), &mut repeated).await.unwrap();
     listener.ping(7).await.unwrap();
     let Change::Organizations(told) = listener.next().await.unwrap() else {
         panic!("organizations first");
@@ -36,15 +36,17 @@ async fn the_feed_tells_every_commit_in_order() {
     let mut profiles = batch(&log(3, 200));
     profiles.conversations.clear();
     let organizations: Vec<_> = profiles.users.iter().map(|user| user.org_id.clone()).collect();
-    writer.flush(generation, &mut profiles).await.unwrap();
+    store.flush(Target::Live(generation), &mut profiles).await.unwrap();
     let Change::Organizations(told) = listener.next().await.unwrap() else {
         panic!("organizations again");
     };
     assert!(organizations.iter().all(|org_id| told.may_contain(org_id)));
 
-    let new = create_generation(&database.pool).await.unwrap();
-    create_indexes(&database.pool, new).await.unwrap();
-    switch_generation(&database.pool, generation, new, &[], &[])
+    let new = database.store.create_generation().await.unwrap();
+    database.store.create_indexes(new).await.unwrap();
+    database
+        .store
+        .switch_generation(generation, new, &[], &[])
         .await
         .unwrap();
     assert_eq!(listener.next().await.unwrap(), Change::Generation(new));

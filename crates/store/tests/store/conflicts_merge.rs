@@ -1,5 +1,5 @@
 use recap_events::{Change, Message, Millis, RawJson, ToolCallFinished, ToolCallStarted, Usage};
-use recap_store::{Base, Batch, Entry};
+use recap_store::{Base, Batch, Entry, Target};
 
 use crate::support::{Database, entry, table};
 
@@ -51,14 +51,17 @@ fn of(entry: Entry) -> Batch {
 async fn a_row_that_appeared_meanwhile_is_merged() {
     let database = Database::new().await;
     let generation = database.live().await;
-    let (one, two) = (database.writer(1), database.writer(2));
+    let (one, two) = (&database.store, database.another_store());
     let mut first = entry("org", "c", "e1", 1_000_000, &message("m1", 1_000, "first"));
     let mut second = entry("org", "c", "e2", 2_000_000, &message("m2", 500, "earlier"));
     first.base = Base::Absent;
     second.base = Base::Absent;
     let (mut first, mut second) = (of(first), of(second));
-    assert_eq!(one.flush(generation, &mut first).await.unwrap().conflicts, 0);
-    let report = two.flush(generation, &mut second).await.unwrap();
+    assert_eq!(
+        one.flush(Target::Live(generation), &mut first).await.unwrap().conflicts,
+        0
+    );
+    let report = two.flush(Target::Live(generation), &mut second).await.unwrap();
     assert_eq!((report.conflicts, report.written), (1, 1));
 
     let row: (i64, Option<String>) =
@@ -75,15 +78,15 @@ async fn a_row_that_appeared_meanwhile_is_merged() {
 async fn halves_of_a_call_and_the_text_survive_stale_states() {
     let database = Database::new().await;
     let generation = database.live().await;
-    let (one, two) = (database.writer(1), database.writer(2));
+    let (one, two) = (&database.store, database.another_store());
     let mut mine = of(entry("org", "c", "e1", 1_000_000, &message("m1", 1_000, "kept")));
-    one.flush(generation, &mut mine).await.unwrap();
+    one.flush(Target::Live(generation), &mut mine).await.unwrap();
     let mut theirs = mine.clone();
     let at = recap_events::Micros;
     mine.conversations[0].delta.apply("e2", at(2_000_000), &started());
     theirs.conversations[0].delta.apply("e3", at(3_000_000), &finished());
-    one.flush(generation, &mut mine).await.unwrap();
-    let report = two.flush(generation, &mut theirs).await.unwrap();
+    one.flush(Target::Live(generation), &mut mine).await.unwrap();
+    let report = two.flush(Target::Live(generation), &mut theirs).await.unwrap();
     assert_eq!(report.conflicts, 1);
 
     let stored = table::read(&database.pool, generation).await;
@@ -102,13 +105,13 @@ async fn halves_of_a_call_and_the_text_survive_stale_states() {
 async fn a_superseded_payload_of_a_stale_writer_is_dropped() {
     let database = Database::new().await;
     let generation = database.live().await;
-    let (one, two) = (database.writer(1), database.writer(2));
+    let (one, two) = (&database.store, database.another_store());
     let mut base = of(entry("org", "c", "e1", 1_000_000, &message("m1", 1_000, "hi")));
-    one.flush(generation, &mut base).await.unwrap();
+    one.flush(Target::Live(generation), &mut base).await.unwrap();
     let mut stale = base.clone();
     let at = recap_events::Micros;
     base.conversations[0].delta.apply("e9", at(9_000_000), &finished());
-    one.flush(generation, &mut base).await.unwrap();
+    one.flush(Target::Live(generation), &mut base).await.unwrap();
 
     let older = Change::ToolCallFinished(ToolCallFinished {
         tool_call_id: "call".into(),
@@ -118,7 +121,7 @@ async fn a_superseded_payload_of_a_stale_writer_is_dropped() {
         finished_at: None,
     });
     stale.conversations[0].delta.apply("e5", at(5_000_000), &older);
-    let report = two.flush(generation, &mut stale).await.unwrap();
+    let report = two.flush(Target::Live(generation), &mut stale).await.unwrap();
     assert_eq!((report.conflicts, report.written, report.payloads), (1, 0, 0));
     let stored = table::read(&database.pool, generation).await;
     let call = stored.tool_calls.values().next().unwrap();

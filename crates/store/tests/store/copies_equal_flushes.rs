@@ -1,4 +1,4 @@
-use recap_store::{Base, Batch, Entry, FlushError, create_generation};
+use recap_store::{Base, Batch, FlushError, Target};
 
 use crate::support::{Database, batch, fold, log, table};
 
@@ -7,22 +7,32 @@ use crate::support::{Database, batch, fold, log, table};
 #[tokio::test]
 async fn copies_leave_the_rows_of_the_fold_or_nothing() {
     let database = Database::new().await;
-    let writer = database.writer(1);
-    let building = create_generation(&database.pool).await.unwrap();
+    let store = &database.store;
+    let building = database.store.create_generation().await.unwrap();
     let values = log(21, 6_000);
     let (first, others) = values.split_at(4_000);
-    let absent = |mut batch: Batch| -> Vec<Entry> {
+    let absent = |mut batch: Batch| {
         for entry in &mut batch.conversations {
             entry.base = Base::Absent;
         }
-        batch.conversations
+        let conversations = batch.conversations;
+        Batch {
+            conversations,
+            ..Batch::default()
+        }
     };
     let profiles = Batch {
         conversations: Vec::new(),
         ..batch(&values)
     };
-    writer.flush_building(building, &mut profiles.clone()).await.unwrap();
-    let report = writer.copy_building(building, &mut absent(batch(first))).await.unwrap();
+    store
+        .flush(Target::Building(building), &mut profiles.clone())
+        .await
+        .unwrap();
+    let report = store
+        .flush(Target::NewInBuilding(building), &mut absent(batch(first)))
+        .await
+        .unwrap();
     assert!(report.written > 50 && report.payloads > 50, "{report:?}");
     let mut expected = fold::tables(&batch(first));
     let profiles = fold::tables(&profiles);
@@ -30,14 +40,10 @@ async fn copies_leave_the_rows_of_the_fold_or_nothing() {
     assert_eq!(table::read(&database.pool, building).await, expected);
 
     let mut again = absent(batch(others));
-    let refused = writer.copy_building(building, &mut again).await;
+    let refused = store.flush(Target::NewInBuilding(building), &mut again).await;
     assert!(matches!(refused, Err(FlushError::Refused(_))), "{refused:?}");
     assert_eq!(table::read(&database.pool, building).await, expected);
-    let mut again = Batch {
-        conversations: again,
-        ..Batch::default()
-    };
-    writer.flush_building(building, &mut again).await.unwrap();
+    store.flush(Target::Building(building), &mut again).await.unwrap();
     let all = fold::tables(&batch(&values));
     assert_eq!(table::read(&database.pool, building).await, all);
 }

@@ -1,5 +1,5 @@
 use recap_events::{Micros, RawJson, UserProfile};
-use recap_store::{Batch, GenerationId, UserWrite, create_generation, create_indexes, switch_generation};
+use recap_store::{Batch, GenerationId, Target, UserWrite};
 
 use crate::support::{Database, table};
 
@@ -35,26 +35,35 @@ async fn assert_erased(database: &Database, generation: GenerationId) {
 #[tokio::test]
 async fn erasure_reaches_every_generation_and_stays() {
     let database = Database::new().await;
-    let writer = database.writer(1);
+    let store = &database.store;
     let kept = database.live().await;
-    writer.flush(kept, &mut user("e1", 1, false)).await.unwrap();
-    let live = create_generation(&database.pool).await.unwrap();
-    create_indexes(&database.pool, live).await.unwrap();
-    writer.flush_building(live, &mut user("e1", 1, false)).await.unwrap();
-    switch_generation(&database.pool, kept, live, &[], &[]).await.unwrap();
-    let building = create_generation(&database.pool).await.unwrap();
-    writer
-        .flush_building(building, &mut user("e1", 1, false))
+    store
+        .flush(Target::Live(kept), &mut user("e1", 1, false))
+        .await
+        .unwrap();
+    let live = database.store.create_generation().await.unwrap();
+    database.store.create_indexes(live).await.unwrap();
+    store
+        .flush(Target::Building(live), &mut user("e1", 1, false))
+        .await
+        .unwrap();
+    database.store.switch_generation(kept, live, &[], &[]).await.unwrap();
+    let building = database.store.create_generation().await.unwrap();
+    store
+        .flush(Target::Building(building), &mut user("e1", 1, false))
         .await
         .unwrap();
 
-    writer.flush(live, &mut user("e3", 3, true)).await.unwrap();
+    store.flush(Target::Live(live), &mut user("e3", 3, true)).await.unwrap();
     for generation in [kept, live, building] {
         assert_erased(&database, generation).await;
     }
-    writer.flush(live, &mut user("e2", 2, false)).await.unwrap();
-    writer
-        .flush_building(building, &mut user("e2", 2, false))
+    store
+        .flush(Target::Live(live), &mut user("e2", 2, false))
+        .await
+        .unwrap();
+    store
+        .flush(Target::Building(building), &mut user("e2", 2, false))
         .await
         .unwrap();
     assert_erased(&database, live).await;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use recap_events::{Change, Message, Micros, Millis, Usage};
-use recap_store::{Batch, ConversationKey, Entry};
+use recap_store::{Batch, ConversationKey, Entry, Target};
 use recap_summary::{Conversation, Delta};
 use sqlx::Row as _;
 
@@ -53,32 +53,40 @@ async fn parts(database: &Database) -> BTreeMap<i16, (String, Vec<u8>)> {
 async fn one_message_more_writes_one_part() {
     let database = Database::new().await;
     let generation = database.live().await;
-    let writer = database.writer(1);
+    let store = &database.store;
     let mut delta = Delta::default();
     (0..MESSAGES).for_each(|number| add(&mut delta, number));
     let mut all = delta.clone();
     let mut giant = of(delta);
-    writer.flush(generation, &mut giant).await.unwrap();
+    store.flush(Target::Live(generation), &mut giant).await.unwrap();
     let before = parts(&database).await;
     assert!(before.len() >= 16, "{} parts", before.len());
 
     let mut stale = giant.clone();
     add(&mut giant.conversations[0].delta, MESSAGES);
     add(&mut all, MESSAGES);
-    writer.flush(generation, &mut giant).await.unwrap();
+    store.flush(Target::Live(generation), &mut giant).await.unwrap();
     let after = parts(&database).await;
     let changed = before.iter().filter(|(part, (ctid, _))| after[part].0 != *ctid).count();
     assert_eq!((after.len(), changed), (before.len(), 1));
 
     add(&mut stale.conversations[0].delta, MESSAGES + 1);
     add(&mut all, MESSAGES + 1);
-    let report = database.writer(2).flush(generation, &mut stale).await.unwrap();
+    let report = database
+        .another_store()
+        .flush(Target::Live(generation), &mut stale)
+        .await
+        .unwrap();
     assert_eq!(report.conflicts, 1);
     // One who knows nothing reads it whole, adds a message and finds the rest unchanged.
     let mut cold = Delta::default();
     add(&mut cold, MESSAGES + 2);
     add(&mut all, MESSAGES + 2);
-    database.writer(3).flush(generation, &mut of(cold)).await.unwrap();
+    database
+        .another_store()
+        .flush(Target::Live(generation), &mut of(cold))
+        .await
+        .unwrap();
 
     let main: Vec<u8> = sqlx::query_scalar("SELECT state FROM recap_g1.conversation_summary")
         .fetch_one(&database.pool)

@@ -13,6 +13,7 @@ mod plans_survive_growth;
 mod profiles_last_write_wins;
 mod reading_follows_the_contract;
 mod replay_writes_nothing;
+mod retries_end_with_the_rows_written;
 mod role_sees_one_organization;
 mod rows_equal_the_fold;
 mod switches_are_noticed;

@@ -1,4 +1,4 @@
-use recap_store::{SchemaError, check_schema, migrate};
+use recap_store::SchemaError;
 
 use crate::support::Database;
 
@@ -6,13 +6,13 @@ use crate::support::Database;
 #[tokio::test]
 async fn migrating_is_idempotent_and_checked() {
     let database = Database::empty().await;
-    let pool = &database.pool;
-    assert!(matches!(check_schema(pool).await, Err(SchemaError::NotMigrated)));
-    let (one, two) = tokio::join!(migrate(pool), migrate(pool));
+    let (pool, store) = (&database.pool, &database.store);
+    assert!(matches!(store.check_schema().await, Err(SchemaError::NotMigrated)));
+    let (one, two) = tokio::join!(store.migrate(), store.migrate());
     one.unwrap();
     two.unwrap();
-    migrate(pool).await.unwrap();
-    check_schema(pool).await.unwrap();
+    store.migrate().await.unwrap();
+    store.check_schema().await.unwrap();
     database.reader().check_schema().await.unwrap();
     assert_eq!(database.live().await.number(), 1);
 
@@ -21,7 +21,7 @@ async fn migrating_is_idempotent_and_checked() {
         .await
         .unwrap();
     assert!(matches!(
-        check_schema(pool).await,
+        store.check_schema().await,
         Err(SchemaError::Layout { layout: 99, .. })
     ));
     sqlx::query("UPDATE recap.generation SET layout = 1")
@@ -33,7 +33,7 @@ async fn migrating_is_idempotent_and_checked() {
         .await
         .unwrap();
     assert!(matches!(
-        check_schema(pool).await,
+        store.check_schema().await,
         Err(SchemaError::Ahead { applied: 9999, .. })
     ));
     sqlx::query("UPDATE recap.migration SET checksum = '\\x00' WHERE version = 1")
@@ -44,10 +44,10 @@ async fn migrating_is_idempotent_and_checked() {
         .execute(pool)
         .await
         .unwrap();
-    assert!(matches!(check_schema(pool).await, Err(SchemaError::Changed(1))));
+    assert!(matches!(store.check_schema().await, Err(SchemaError::Changed(1))));
     sqlx::query("DELETE FROM recap.migration").execute(pool).await.unwrap();
     assert!(matches!(
-        check_schema(pool).await,
+        store.check_schema().await,
         Err(SchemaError::Behind { applied: 0, .. })
     ));
 }

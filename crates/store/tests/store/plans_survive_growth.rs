@@ -1,4 +1,5 @@
 use recap_generator::{Config, Log};
+use recap_store::Target;
 use sqlx::Executor as _;
 
 use crate::support::{self, Database};
@@ -10,7 +11,7 @@ async fn statements_planned_over_empty_tables_read_what_they_write_and_no_more()
     let database = Database::new().await;
     let generation = database.live().await;
     database.pool.execute("VACUUM ANALYZE").await.unwrap();
-    let writer = database.writer(1);
+    let store = &database.store;
     let log = Config {
         users: 3_000,
         in_flight: 400,
@@ -21,12 +22,12 @@ async fn statements_planned_over_empty_tables_read_what_they_write_and_no_more()
     let mut written = 0;
     for values in events.chunks(400) {
         let mut batch = support::batch(values);
-        let report = writer.flush(generation, &mut batch).await.unwrap();
+        let report = store.flush(Target::Live(generation), &mut batch).await.unwrap();
         written += i64::try_from(report.written).unwrap();
     }
     assert!(written > 5_000, "{written} rows say nothing");
     // Its sessions tell what they read when they end, if not before.
-    writer.close().await;
+    store.close().await;
     let count = "SELECT relname::text, coalesce(seq_tup_read, 0), coalesce(idx_tup_fetch, 0), n_tup_ins + n_tup_upd + n_tup_del \
          FROM pg_stat_user_tables WHERE schemaname = $1 ORDER BY relname";
     let told = async || -> Vec<(String, i64, i64, i64)> {

@@ -1,5 +1,5 @@
 use recap_events::{Micros, RawJson, UserProfile};
-use recap_store::{Batch, UserWrite};
+use recap_store::{Batch, Target, UserWrite};
 
 use crate::support::{Database, table};
 
@@ -17,7 +17,7 @@ fn user(event: &str, time: i64, metadata: Option<&str>) -> UserWrite {
 async fn the_greatest_order_key_wins() {
     let database = Database::new().await;
     let generation = database.live().await;
-    let writer = database.writer(1);
+    let store = &database.store;
     let revisions = [
         user("b", 5, Some(r#"{"k":1}"#)),
         user("a", 5, Some(r#"{"k":2,"gone":true}"#)),
@@ -30,7 +30,7 @@ async fn the_greatest_order_key_wins() {
                 users: part.to_vec(),
                 ..Batch::default()
             };
-            let report = writer.flush(generation, &mut batch).await.unwrap();
+            let report = store.flush(Target::Live(generation), &mut batch).await.unwrap();
             assert!(split == 0 && round == 0 || report.profiles <= 1);
             assert!(batch.users.is_empty());
         }

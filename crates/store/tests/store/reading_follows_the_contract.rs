@@ -3,7 +3,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::DateTime;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use recap_events::{Change, ConversationFields, Message, Micros, Millis, RawJson, Usage, UserProfile};
-use recap_store::{Batch, ConversationKey, Entry, Filter, Include, MetadataFilter, Node, Snapshot, Stats, UserWrite};
+use recap_store::{
+    Batch, ConversationKey, Entry, Filter, Include, MetadataFilter, Node, Snapshot, Stats, Target, UserWrite,
+};
 use recap_summary::{Columns, Delta};
 use serde_json::Value;
 
@@ -351,7 +353,11 @@ async fn answers_equal_a_naive_evaluation() {
         users: users(),
         agents: Vec::new(),
     };
-    database.writer(1).flush(generation, &mut batch).await.unwrap();
+    database
+        .store
+        .flush(Target::Live(generation), &mut batch)
+        .await
+        .unwrap();
 
     let reader = database.reader();
     let mut nested = 0;
@@ -388,7 +394,11 @@ async fn thirty_two_ancestors_nest_and_a_thirty_third_does_not() {
             .conversations
             .push(Entry::unknown(ConversationKey::new("org", id), delta));
     }
-    database.writer(1).flush(generation, &mut batch).await.unwrap();
+    database
+        .store
+        .flush(Target::Live(generation), &mut batch)
+        .await
+        .unwrap();
     let moment = |ms: i64| DateTime::from_timestamp_millis(ms).unwrap();
     let filter = Filter {
         from: moment(0),

@@ -1,4 +1,5 @@
 use crate::support::{Database, batch, log, table};
+use recap_store::Target;
 
 /// The whole log again, in other batches and by a writer that knows nothing: not one row is touched.
 #[tokio::test]
@@ -6,14 +7,18 @@ async fn a_replay_costs_reads_only() {
     let database = Database::new().await;
     let generation = database.live().await;
     let values = log(5, 3_000);
-    database.writer(1).flush(generation, &mut batch(&values)).await.unwrap();
+    database
+        .store
+        .flush(Target::Live(generation), &mut batch(&values))
+        .await
+        .unwrap();
     let before = table::physical(&database.pool, generation).await;
 
-    let writer = database.writer(2);
+    let store = database.another_store();
     for chunk in values.chunks(700).rev() {
         let mut again = batch(chunk);
         let conversations = u64::try_from(again.conversations.len()).unwrap();
-        let report = writer.flush(generation, &mut again).await.unwrap();
+        let report = store.flush(Target::Live(generation), &mut again).await.unwrap();
         assert_eq!(report.unchanged, conversations);
         assert_eq!((report.written, report.payloads, report.profiles), (0, 0, 0));
     }
@@ -26,9 +31,9 @@ async fn a_replay_into_known_states_costs_nothing() {
     let database = Database::new().await;
     let generation = database.live().await;
     let values = log(6, 1_000);
-    let writer = database.writer(1);
+    let store = &database.store;
     let mut first = batch(&values);
-    writer.flush(generation, &mut first).await.unwrap();
+    store.flush(Target::Live(generation), &mut first).await.unwrap();
     let before = table::physical(&database.pool, generation).await;
 
     let again = batch(&values);
@@ -36,7 +41,7 @@ async fn a_replay_into_known_states_costs_nothing() {
         assert_eq!(entry.key, repeated.key);
         entry.delta.merge(repeated.delta);
     }
-    let report = writer.flush(generation, &mut first).await.unwrap();
+    let report = store.flush(Target::Live(generation), &mut first).await.unwrap();
     assert_eq!((report.written, report.loaded, report.payloads), (0, 0, 0));
     assert_eq!(before, table::physical(&database.pool, generation).await);
 }

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use recap_store::{Batch, Filter, GenerationId, Include, Snapshot, Writer};
+use recap_store::{Batch, Filter, GenerationId, Include, Snapshot, Store, Target};
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use crate::support::{Database, batch, log};
@@ -29,7 +29,11 @@ async fn the_role_reads_one_organization_and_writes_nothing() {
     let database = Database::new().await;
     let generation = database.live().await;
     let values = log(9, 3_000);
-    database.writer(1).flush(generation, &mut batch(&values)).await.unwrap();
+    database
+        .store
+        .flush(Target::Live(generation), &mut batch(&values))
+        .await
+        .unwrap();
     let organizations: Vec<String> = sqlx::query_scalar("SELECT DISTINCT org_id FROM recap_g1.conversation_summary")
         .fetch_all(&database.pool)
         .await
@@ -82,8 +86,8 @@ async fn an_organization_does_not_outlive_its_snapshot() {
     let database = Database::new().await;
     let generation = database.live().await;
     database
-        .writer(1)
-        .flush(generation, &mut batch(&log(9, 500)))
+        .store
+        .flush(Target::Live(generation), &mut batch(&log(9, 500)))
         .await
         .unwrap();
     let org_id: String = sqlx::query("SELECT org_id FROM recap_g1.conversation_summary LIMIT 1")
@@ -111,9 +115,9 @@ async fn an_organization_does_not_outlive_its_snapshot() {
 #[test]
 fn questions_and_flushes_can_be_asked_from_any_thread() {
     fn is_send<T: Send>(_: impl Fn(&'static mut Snapshot, &'static Filter) -> T) {}
-    fn flush_is_send<T: Send>(_: impl Fn(&'static Writer, &'static mut Batch) -> T) {}
+    fn flush_is_send<T: Send>(_: impl Fn(&'static Store, &'static mut Batch) -> T) {}
     is_send(|snapshot, filter| snapshot.page(filter, Include::ALL, None, 1));
     is_send(|snapshot, filter| snapshot.rows(filter, Include::ALL, None, 1));
     is_send(Snapshot::stats);
-    flush_is_send(|writer, batch| writer.flush(GenerationId::new(1), batch));
+    flush_is_send(|store, batch| store.flush(Target::Live(GenerationId::new(1)), batch));
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use recap_store::{Base, Batch, Entry};
+use recap_store::{Base, Batch, Entry, Target};
 
 use crate::support::{Database, batch, fold, log, table};
 
@@ -10,7 +10,7 @@ use crate::support::{Database, batch, fold, log, table};
 #[tokio::test]
 async fn batches_leave_the_rows_of_the_fold() {
     let database = Database::new().await;
-    let writer = database.writer(1);
+    let store = &database.store;
     let generation = database.live().await;
     let values = log(11, 6_000);
     let mut random = StdRng::seed_from_u64(11);
@@ -20,7 +20,7 @@ async fn batches_leave_the_rows_of_the_fold() {
         let (now, later) = rest.split_at(random.random_range(1..=400).min(rest.len()));
         rest = later;
         let mut batch = warm(batch(now), &mut hot);
-        writer.flush(generation, &mut batch).await.unwrap();
+        store.flush(Target::Live(generation), &mut batch).await.unwrap();
         for entry in batch.conversations {
             assert!(!entry.delta.state.is_dirty());
             assert!(matches!(entry.base, Base::Revision(_)));

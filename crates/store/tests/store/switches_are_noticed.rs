@@ -1,8 +1,5 @@
 use recap_events::Change;
-use recap_store::{
-    Batch, FlushError, GenerationError, GenerationOffset, GenerationStatus, create_generation, create_indexes,
-    discard_generation, generation_offsets, list_generations, switch_generation,
-};
+use recap_store::{Batch, FlushError, GenerationError, GenerationOffset, GenerationStatus, Target};
 
 use crate::support::{Database, entry};
 
@@ -18,38 +15,36 @@ fn some() -> Batch {
 #[tokio::test]
 async fn a_flush_into_a_generation_that_is_not_live_is_refused() {
     let database = Database::new().await;
-    let writer = database.writer(1);
+    let store = &database.store;
     let old = database.live().await;
-    let new = create_generation(&database.pool).await.unwrap();
+    let new = database.store.create_generation().await.unwrap();
     assert!(matches!(
-        create_generation(&database.pool).await,
+        database.store.create_generation().await,
         Err(GenerationError::AlreadyBuilding(id)) if id == new
     ));
-    create_indexes(&database.pool, new).await.unwrap();
-    writer.flush(old, &mut some()).await.unwrap();
+    database.store.create_indexes(new).await.unwrap();
+    store.flush(Target::Live(old), &mut some()).await.unwrap();
     let offsets = vec![GenerationOffset {
         topic: "t".into(),
         partition: 3,
         next_offset: 42,
     }];
-    switch_generation(&database.pool, old, new, &offsets, &[])
-        .await
-        .unwrap();
+    database.store.switch_generation(old, new, &offsets, &[]).await.unwrap();
 
-    let refused = writer.flush(old, &mut some()).await;
+    let refused = store.flush(Target::Live(old), &mut some()).await;
     assert!(matches!(refused, Err(FlushError::GenerationChanged { live }) if live == new));
-    writer.flush(new, &mut some()).await.unwrap();
-    assert_eq!(generation_offsets(&database.pool, old).await.unwrap(), offsets);
-    let again = switch_generation(&database.pool, old, new, &[], &[]).await;
+    store.flush(Target::Live(new), &mut some()).await.unwrap();
+    assert_eq!(database.store.generation_offsets(old).await.unwrap(), offsets);
+    let again = database.store.switch_generation(old, new, &[], &[]).await;
     assert!(matches!(again, Err(GenerationError::Changed { live }) if live == new));
     let status = |all: &[recap_store::Generation]| -> Vec<GenerationStatus> {
         all.iter().map(|generation| generation.status).collect()
     };
-    let all = list_generations(&database.pool).await.unwrap();
+    let all = database.store.generations().await.unwrap();
     assert_eq!(status(&all), [GenerationStatus::Kept, GenerationStatus::Live]);
 
-    let live = discard_generation(&database.pool, new).await;
+    let live = database.store.discard_generation(new).await;
     assert!(matches!(live, Err(GenerationError::Live(_))));
-    discard_generation(&database.pool, old).await.unwrap();
-    assert_eq!(list_generations(&database.pool).await.unwrap().len(), 1);
+    database.store.discard_generation(old).await.unwrap();
+    assert_eq!(database.store.generations().await.unwrap().len(), 1);
 }

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
-use recap_store::{FlushReport, Writer};
+use recap_store::{FlushReport, Store, Target};
 
 use crate::support::{Database, batch, fold, log, table};
 
@@ -14,14 +14,14 @@ async fn writers_with_stale_states_lose_nothing() {
     let values = Arc::new(log(23, 4_000));
     let mut tasks = Vec::new();
     for seed in 0..3_u8 {
-        let writer = database.writer(seed + 1);
+        let store = database.another_store();
         let values = Arc::clone(&values);
         let mut random = StdRng::seed_from_u64(u64::from(seed));
         let mut mine: Vec<usize> = (0..values.len())
             .filter(|index| index % 3 == usize::from(seed) || random.random_bool(0.1))
             .collect();
         mine.shuffle(&mut random);
-        tasks.push(tokio::spawn(write(writer, generation, values, mine)));
+        tasks.push(tokio::spawn(write(store, generation, values, mine)));
     }
     let mut conflicts = 0;
     for task in tasks {
@@ -34,7 +34,7 @@ async fn writers_with_stale_states_lose_nothing() {
 
 /// Keeps every state it ever saw, however stale. Answers how many conflicts there were.
 async fn write(
-    writer: Writer,
+    store: Store,
     generation: recap_store::GenerationId,
     values: Arc<Vec<Vec<u8>>>,
     mine: Vec<usize>,
@@ -50,7 +50,7 @@ async fn write(
                 *entry = known.clone();
             }
         }
-        let report = writer.flush(generation, &mut batch).await.unwrap();
+        let report = store.flush(Target::Live(generation), &mut batch).await.unwrap();
         total.conflicts += report.conflicts;
         for entry in batch.conversations {
             hot.insert(entry.key.clone(), entry);

@@ -8,11 +8,8 @@ use std::time::Duration;
 use recap_events::{Change, Decoded, Event, decode};
 use recap_generator::{Config, Log};
 use recap_servers::PostgresServer;
-use recap_store::{
-    Batch, BatchBuilder, ConversationKey, Entry, GenerationId, Reader, ReaderOptions, Writer, WriterOptions, migrate,
-};
+use recap_store::{Batch, BatchBuilder, ConversationKey, Entry, GenerationId, Reader, Store, StoreOptions};
 use recap_summary::Delta;
-use secrecy::SecretString;
 use sqlx::PgPool;
 
 /// A migrated database of its own.
@@ -20,12 +17,13 @@ pub struct Database {
     pub url: String,
     /// As the superuser, to look and to meddle.
     pub pool: PgPool,
+    pub store: Store,
 }
 
 impl Database {
     pub async fn new() -> Self {
         let database = Self::empty().await;
-        migrate(&database.pool).await.unwrap();
+        database.store.migrate().await.unwrap();
         database
     }
 
@@ -33,31 +31,28 @@ impl Database {
         let server = PostgresServer::shared().await.unwrap();
         let url = server.create_database().await.unwrap();
         let pool = PgPool::connect(&url).await.unwrap();
-        Self { url, pool }
+        let store = Store::new(&options(&url)).unwrap();
+        Self { url, pool, store }
     }
 
-    pub fn writer(&self, seed: u8) -> Writer {
-        let options = WriterOptions {
-            database_url: SecretString::from(self.url.clone()),
-            max_connections: 2,
-            acquire_timeout: Duration::from_secs(30),
-            statement_timeout: Duration::from_mins(2),
-        };
-        Writer::new(&options, [seed; 32]).unwrap()
+    /// A store with connections of its own, as another process has.
+    pub fn another_store(&self) -> Store {
+        Store::new(&options(&self.url)).unwrap()
     }
 
     pub fn reader(&self) -> Reader {
-        Reader::new(&ReaderOptions {
-            database_url: SecretString::from(self.url.clone()),
-            max_connections: 4,
-            acquire_timeout: Duration::from_secs(30),
-            statement_timeout: Duration::from_mins(2),
-        })
-        .unwrap()
+        Reader::new(&options(&self.url)).unwrap()
     }
 
     pub async fn live(&self) -> GenerationId {
-        recap_store::live_generation(&self.pool).await.unwrap()
+        self.store.live_generation().await.unwrap()
+    }
+}
+
+fn options(url: &str) -> StoreOptions {
+    StoreOptions {
+        statement_timeout: Duration::from_mins(2),
+        ..StoreOptions::new(url, "store-test")
     }
 }
 

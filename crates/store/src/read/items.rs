@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 
-use crate::{Include, Row, select::sql};
+use super::{filter::Include, row::Row};
+use crate::sql::sql;
 
 /// One tool call.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +56,7 @@ pub(crate) async fn attach(
     rows: &mut [Row],
 ) -> Result<(), sqlx::Error> {
     if include.tool_calls {
-        let owners = owners(rows, |row| row.tool_call_count > 0);
+        let owners = owners(rows, |row| row.columns.tool_call_count > 0);
         for item in read(connection, &tool_calls(schema), org_id, &owners).await? {
             if let Some(row) = rows.get_mut(owner(&owners, &item)?) {
                 row.tool_calls.push(ToolCall::read(&item)?);
@@ -67,7 +68,7 @@ pub(crate) async fn attach(
         }
     }
     if include.feedback {
-        let owners = owners(rows, |row| row.total_feedback > 0);
+        let owners = owners(rows, |row| row.columns.total_feedback > 0);
         for item in read(connection, &feedback(schema), org_id, &owners).await? {
             if let Some(row) = rows.get_mut(owner(&owners, &item)?) {
                 row.feedback.push(Feedback::read(&item)?);

@@ -11,8 +11,6 @@
 //! 3. A **wide window** of [`WIDE_WINDOW`] conversations; the rest as for 2, but a range that is
 //!    neither narrow nor dense here is read by creation and sorted whatever it holds.
 
-use crate::select::Source;
-
 /// Ranges of at most this many conversations are sorted rather than walked to.
 pub(crate) const NARROW: i64 = 10_000;
 
@@ -22,6 +20,17 @@ pub(crate) const WIDE_WINDOW: i64 = 50_000;
 /// How far the first walk may go for a page of `limit`.
 pub(crate) fn first_window(limit: u32) -> i64 {
     4 * i64::from(limit) + 200
+}
+
+/// Where candidate rows come from, in the order of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The next so many conversations of the organization, or of the one listed user.
+    Window(i64),
+    /// All of the range, sorted.
+    Range,
+    /// Each listed user's own list, merged.
+    EachUser,
 }
 
 /// What the probe counted, each up to its bound plus one.
@@ -55,8 +64,7 @@ pub(crate) fn after_window(window: i64, probe: Probe) -> Next {
 
 #[cfg(test)]
 mod tests {
-    use super::{NARROW, Next, Probe, WIDE_WINDOW, after_window};
-    use crate::select::Source;
+    use super::{NARROW, Next, Probe, Source, WIDE_WINDOW, after_window};
 
     #[test]
     fn each_step_is_bounded_and_the_last_is_the_range() {

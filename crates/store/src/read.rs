@@ -1,36 +1,31 @@
 //! The read side: answers for one organization out of one consistent snapshot.
 
-use std::time::Duration;
+mod filter;
+mod items;
+mod page;
+mod plan;
+mod row;
+mod select;
+mod stats;
+mod users;
 
 use chrono::SubsecRound as _;
-use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::{
-    PgConnection, PgPool, Postgres, Row as _,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
-};
+use sqlx::{PgConnection, PgPool, Postgres, Row as _, pool::PoolConnection, postgres::PgRow};
 use tracing::{Instrument as _, debug_span};
 
-use crate::{
-    Filter, GenerationId, Include, Page, Position, ReadError, Row, SchemaError, Stats, items,
-    plan::{self, Next, Probe},
-    schema,
-    select::{Scope, Source},
-    users::{self, Users},
+pub use self::{
+    filter::{Filter, Include, MetadataFilter, Position},
+    items::{Feedback, ToolCall},
+    page::{Node, Page},
+    row::Row,
+    stats::Stats,
 };
-
-/// How a [`Reader`] connects.
-#[derive(Clone, Debug)]
-pub struct ReaderOptions {
-    /// Where; a replica will do.
-    pub database_url: SecretString,
-    /// The most connections open at a time.
-    pub max_connections: u32,
-    /// How long to wait for a free one.
-    pub acquire_timeout: Duration,
-    /// How long one statement may take.
-    pub statement_timeout: Duration,
-}
+use self::{
+    plan::{Next, Probe, Source},
+    select::Scope,
+    users::Users,
+};
+use crate::{GenerationId, ReadError, SchemaError, StoreOptions, error::DatabaseError, generation};
 
 /// What the planner is told on every connection of a [`Reader`], for whoever wants to see its plans or to time its
 /// statements elsewhere.
@@ -87,31 +82,28 @@ impl PageStatements {
     }
 }
 
-/// A pool of connections that can read and nothing else: each takes on the role `recap_query`.
+/// A database, perhaps a replica, as dashboards see it: every connection takes on the role `recap_query`, which can read and
+/// nothing else.
 #[derive(Clone, Debug)]
 pub struct Reader {
     pool: PgPool,
 }
 
 impl Reader {
-    /// Prepares a pool. It connects when first used, so the database may be away.
-    pub fn new(options: &ReaderOptions) -> Result<Self, ReadError> {
-        let milliseconds = |duration: Duration| format!("{}ms", duration.as_millis());
+    /// Prepares to connect, which it does when it is first used: the database may be away. Fails when `database_url` is no URL
+    /// of PostgreSQL.
+    pub fn new(options: &StoreOptions) -> Result<Self, DatabaseError> {
         let connect = options
-            .database_url
-            .expose_secret()
-            .parse::<PgConnectOptions>()?
-            .application_name("recap-query")
+            .connect_options()?
             .options([
                 ("default_transaction_read_only", "on"),
-                ("statement_timeout", &milliseconds(options.statement_timeout)),
+                ("statement_timeout", options.statement_timeout().as_str()),
                 // A client that hangs up closes the connection; the server notices within this time.
                 ("client_connection_check_interval", "500ms"),
             ])
             .options(READER_SETTINGS);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(options.acquire_timeout)
+        let pool = options
+            .pool(options.max_connections)
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     sqlx::raw_sql("SET ROLE recap_query").execute(connection).await?;
@@ -124,13 +116,7 @@ impl Reader {
 
     /// Whether the database is there and is what this program was built for.
     pub async fn check_schema(&self) -> Result<(), SchemaError> {
-        schema::check_schema(&self.pool).await
-    }
-
-    /// The live generation.
-    pub async fn live_generation(&self) -> Result<GenerationId, ReadError> {
-        let mut connection = self.pool.acquire().await?;
-        Ok(crate::generation::live(&mut connection).await?)
+        generation::check_schema(&self.pool).await
     }
 
     /// Connections open, and of those the idle ones.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Position, Row};
+use super::{filter::Position, row::Row};
 
 /// A conversation and those shown inside it.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,11 +28,11 @@ impl Page {
         next: None,
     };
 
-    /// Puts the rows of one page into their places. Each row below the top has its parent among them.
+    /// Nests the rows of one page. Each row below the top has its parent among them.
     pub(crate) fn build(top: Vec<Row>, below: Vec<Row>, more: bool) -> Self {
         let mut children: HashMap<String, Vec<Row>> = HashMap::new();
         for row in below {
-            if let Some(parent) = row.upstream_conversation_id.clone() {
+            if let Some(parent) = row.columns.upstream_conversation_id.clone() {
                 children.entry(parent).or_default().push(row);
             }
         }
@@ -43,7 +43,7 @@ impl Page {
 }
 
 fn nodes(mut rows: Vec<Row>, children: &mut HashMap<String, Vec<Row>>) -> Vec<Node> {
-    rows.sort_unstable_by(|a, b| (b.updated_at, a.id.as_str()).cmp(&(a.updated_at, b.id.as_str())));
+    rows.sort_unstable_by(|a, b| (b.columns.updated_at, a.id.as_str()).cmp(&(a.columns.updated_at, b.id.as_str())));
     rows.into_iter()
         .map(|row| {
             let below = children.remove(&row.id).unwrap_or_default();

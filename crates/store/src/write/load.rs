@@ -3,7 +3,7 @@
 use recap_summary::Conversation;
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 
-use crate::{ConversationKey, FlushError, select::sql};
+use crate::{ConversationKey, FlushError, sql::sql};
 
 /// A conversation's row as a writer needs it.
 pub(crate) struct Stored {

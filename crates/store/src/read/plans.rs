@@ -2,22 +2,20 @@
 //! reader's own connection: its role, its row-level security, its settings.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use recap_servers::PostgresServer;
-use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 
-use super::{Reader, ReaderOptions, Snapshot};
-use crate::{
-    Filter, MetadataFilter, Position,
-    metadata::tokens_of,
-    migrate,
-    select::{Scope, Source},
-    users::{LISTED, Users},
+use super::{
+    Filter, MetadataFilter, Position, Reader, Snapshot,
+    plan::Source,
+    select::Scope,
+    users::{LISTED, Users, by_token},
 };
+use crate::{Store, StoreOptions, metadata::tokens_of};
 
 /// One organization of 100,000 conversations among fifty of 1,000: two years, 2,000 users, one in twenty
 /// a sub-conversation, updated within a day.
@@ -44,7 +42,8 @@ impl Plans {
         let server = PostgresServer::shared().await.unwrap();
         let url = server.create_database().await.unwrap();
         let pool = PgPool::connect(&url).await.unwrap();
-        migrate(&pool).await.unwrap();
+        let mut options = StoreOptions::new(url, "plans");
+        Store::new(&options).unwrap().migrate().await.unwrap();
         sqlx::raw_sql(FILL).execute(&pool).await.unwrap();
         for (users, metadata) in [(1, r#"{"rare":1}"#), (1_500, r#"{"common":1}"#), (20, r#"{"few":1}"#)] {
             sqlx::query(
@@ -58,12 +57,7 @@ impl Plans {
             .unwrap();
         }
         sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.unwrap();
-        let options = ReaderOptions {
-            database_url: SecretString::from(url),
-            max_connections: 1,
-            acquire_timeout: Duration::from_secs(30),
-            statement_timeout: Duration::from_mins(1),
-        };
+        options.max_connections = 1;
         Self {
             reader: Reader::new(&options).unwrap(),
             pool,
@@ -322,7 +316,7 @@ async fn token_lookup(plans: &Plans) {
         .execute(&mut *connection)
         .await
         .unwrap();
-    let sql = format!("EXPLAIN (ANALYZE, FORMAT JSON) {}", crate::users::by_token("recap_g1"));
+    let sql = format!("EXPLAIN (ANALYZE, FORMAT JSON) {}", by_token("recap_g1"));
     let row = sqlx::query(AssertSqlSafe(sql))
         .bind("big")
         .bind(tokens_of(r#"{"rare":1}"#))

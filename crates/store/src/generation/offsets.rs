@@ -6,9 +6,9 @@
 
 use std::collections::HashSet;
 
-use sqlx::{PgConnection, PgPool, Row as _};
+use sqlx::{PgConnection, Row as _};
 
-use crate::GenerationId;
+use crate::{Store, error::DatabaseError, generation_id::GenerationId};
 
 /// A partition and the offset before which a generation is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,39 +21,45 @@ pub struct GenerationOffset {
     pub next_offset: i64,
 }
 
-/// The stored offsets of a generation, in order.
-pub async fn generation_offsets(pool: &PgPool, id: GenerationId) -> Result<Vec<GenerationOffset>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT topic, partition, next_offset FROM recap.generation_offset WHERE generation = $1 \
+impl Store {
+    /// The stored offsets of a generation, in order.
+    pub async fn generation_offsets(&self, id: GenerationId) -> Result<Vec<GenerationOffset>, DatabaseError> {
+        let rows = sqlx::query(
+            "SELECT topic, partition, next_offset FROM recap.generation_offset WHERE generation = $1 \
          ORDER BY topic COLLATE \"C\", partition",
-    )
-    .bind(id.number())
-    .fetch_all(pool)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(GenerationOffset {
-                topic: row.try_get(0)?,
-                partition: row.try_get(1)?,
-                next_offset: row.try_get(2)?,
+        )
+        .bind(id.number())
+        .fetch_all(self.operating())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(GenerationOffset {
+                    topic: row.try_get(0)?,
+                    partition: row.try_get(1)?,
+                    next_offset: row.try_get(2)?,
+                })
             })
-        })
-        .collect()
+            .collect()
+    }
+
+    /// Replaces the stored offsets of a generation: a checkpoint.
+    pub async fn save_generation_offsets(
+        &self,
+        id: GenerationId,
+        offsets: &[GenerationOffset],
+    ) -> Result<(), DatabaseError> {
+        let mut transaction = self.operating().begin().await?;
+        store(&mut transaction, id, offsets).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Forgets the stored offsets of the live generation: from here on the consumer group's say how far it is complete.
+    pub async fn clear_generation_offsets(&self, id: GenerationId) -> Result<(), DatabaseError> {
+        self.save_generation_offsets(id, &[]).await
+    }
 }
 
-/// Replaces the stored offsets of a generation: a checkpoint.
-pub async fn save_offsets(pool: &PgPool, id: GenerationId, offsets: &[GenerationOffset]) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    store(&mut transaction, id, offsets).await?;
-    transaction.commit().await
-}
-
-/// Forgets the stored offsets of the live generation: from here on the consumer group's say it.
-pub async fn settle_generation(pool: &PgPool, id: GenerationId) -> Result<(), sqlx::Error> {
-    save_offsets(pool, id, &[]).await
-}
-
-pub(crate) async fn store(
+pub(super) async fn store(
     connection: &mut PgConnection,
     id: GenerationId,
     offsets: &[GenerationOffset],

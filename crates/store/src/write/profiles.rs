@@ -12,8 +12,7 @@ use crate::{
     AgentWrite, UserWrite,
     batch::{Revision, UserFields},
     metadata::tokens_of,
-    payloads::chunks,
-    select::sql,
+    sql::{chunks, sql},
 };
 
 /// Of several revisions of one profile the greatest, in the order of their owners.

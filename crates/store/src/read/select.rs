@@ -4,23 +4,18 @@
 //! `$1` organization, `$2` and `$3` range, `$4` listed users, `$5` metadata tokens, `$6` agent,
 //! `$7` and `$8` the place in the list after which to read, `$9` how many rows, `$10` how far to walk.
 
-use sqlx::{AssertSqlSafe, Postgres, postgres::PgArguments, query::Query};
+use sqlx::{Postgres, postgres::PgArguments, query::Query};
 
-use crate::{Filter, Position, plan::NARROW, row, users::Users};
+use super::{
+    filter::{Filter, Position},
+    plan::{NARROW, Source},
+    row,
+    users::Users,
+};
+use crate::sql::sql;
 
 /// Ancestors up to which a conversation is shown inside its parent.
 pub(crate) const MAX_LINKS: u32 = 32;
-
-/// Where candidate rows come from, in the order of the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// The next so many conversations of the organization, or of the one listed user.
-    Window(i64),
-    /// All of the range, sorted.
-    Range,
-    /// Each listed user's own list, merged.
-    EachUser,
-}
 
 /// Everything a statement depends on.
 pub(crate) struct Scope<'a> {
@@ -28,11 +23,6 @@ pub(crate) struct Scope<'a> {
     pub(crate) org_id: &'a str,
     pub(crate) filter: &'a Filter,
     pub(crate) users: &'a Users,
-}
-
-/// A statement as text. Only fixed fragments and a generation's schema name ever go into one.
-pub(crate) fn sql(text: String) -> AssertSqlSafe<String> {
-    AssertSqlSafe(text)
 }
 
 impl Scope<'_> {
@@ -50,9 +40,9 @@ impl Scope<'_> {
     }
 
     /// A page of top-level conversations with their descendants. Columns: `top`, `more`, then those of
-    /// [`row::columns`]. Unordered.
+    /// [`row::select_list`]. Unordered.
     pub(crate) fn page(&self, source: Source, first_message_text: bool) -> String {
-        let columns = row::columns(first_message_text);
+        let columns = row::select_list(first_message_text);
         let joins = row::joins(self.schema);
         let (of_c, of_t, names) = (row::stored("c"), row::stored("t"), row::stored_names());
         let (candidates, links) = (self.candidates(source), self.links());
@@ -78,9 +68,9 @@ impl Scope<'_> {
         )
     }
 
-    /// Conversations one by one, whatever their parents. Columns as in [`row::columns`], in order.
+    /// Conversations one by one, whatever their parents. Columns as in [`row::select_list`], in order.
     pub(crate) fn rows(&self, source: Source, first_message_text: bool) -> String {
-        let columns = row::columns(first_message_text);
+        let columns = row::select_list(first_message_text);
         let joins = row::joins(self.schema);
         let of_c = row::stored("c");
         let candidates = self.candidates(source);

@@ -1,13 +1,13 @@
 //! Migrations: run by the operator's tool, checked by the services.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, error::Error};
 
 use sqlx::{
     Acquire as _, PgPool,
     migrate::{MigrateError, Migrator},
 };
 
-use crate::generation::{self, GenerationId, LAYOUT};
+use crate::{Store, columns::LAYOUT, error::DatabaseError, generation_id::GenerationId};
 
 /// Why the services refuse to work with this database, or why migrating it failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,27 +48,46 @@ pub enum SchemaError {
     },
     /// A migration failed.
     #[error("migrating failed: {0}")]
-    Migration(#[from] MigrateError),
+    Migration(Box<dyn Error + Send + Sync>),
     /// The database failed.
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(#[from] DatabaseError),
 }
 
-/// Brings the control schema up to date and creates the first generation if there is none.
-///
-/// Safe to run by several at once and any number of times.
-pub async fn migrate(pool: &PgPool) -> Result<(), SchemaError> {
-    // The migrator's lock belongs to the session: after a failure only closing it gives it back.
-    let mut connection = pool.acquire().await?;
-    connection.close_on_drop();
-    migrator().run_direct(None, connection.acquire().await?, false).await?;
-    drop(connection);
-    generation::ensure_live(pool).await?;
-    Ok(())
+impl From<sqlx::Error> for SchemaError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<MigrateError> for SchemaError {
+    fn from(error: MigrateError) -> Self {
+        Self::Migration(error.into())
+    }
+}
+
+impl Store {
+    /// Brings the control schema up to date and creates the first generation if there is none.
+    ///
+    /// Safe to run by several at once and any number of times.
+    pub async fn migrate(&self) -> Result<(), SchemaError> {
+        // The migrator's lock belongs to the session: after a failure only closing it gives it back.
+        let mut connection = self.operating().acquire().await?;
+        connection.close_on_drop();
+        migrator().run_direct(None, connection.acquire().await?, false).await?;
+        drop(connection);
+        super::ensure_live(self.operating()).await?;
+        Ok(())
+    }
+
+    /// Whether this program and the database fit together. Changes nothing.
+    pub async fn check_schema(&self) -> Result<(), SchemaError> {
+        check_schema(self.operating()).await
+    }
 }
 
 /// Whether this program and the database fit together. Changes nothing.
-pub async fn check_schema(pool: &PgPool) -> Result<(), SchemaError> {
+pub(crate) async fn check_schema(pool: &PgPool) -> Result<(), SchemaError> {
     let migrated: bool = sqlx::query_scalar("SELECT to_regclass('recap.migration') IS NOT NULL")
         .fetch_one(pool)
         .await?;

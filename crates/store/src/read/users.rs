@@ -3,7 +3,8 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Filter, MetadataFilter, metadata::tokens_for, select::sql};
+use super::filter::{Filter, MetadataFilter};
+use crate::{metadata::tokens_for, sql::sql};
 
 /// Up to this many users are listed; more are recognised one by one while walking.
 pub(crate) const LISTED: i64 = 1_000;

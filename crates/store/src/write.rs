@@ -15,23 +15,28 @@
 //! Entries are changed in place on the way, but only by merging in what others have committed. So after
 //! any failure, a lost answer to the commit included, the same batch can be flushed again.
 
-use std::{sync::Mutex, time::Duration};
+mod copy;
+pub(crate) mod feedback;
+mod load;
+pub(crate) mod parts;
+mod payloads;
+pub(crate) mod prepared;
+mod profiles;
+mod retry;
+mod target;
+pub(crate) mod tool_calls;
+mod upsert;
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::{
-    AssertSqlSafe, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tracing::{Instrument as _, debug_span};
 
-use crate::{
-    Base, Batch, Entry, FlushError, GenerationId, OrgBuckets, SchemaError, changes,
-    generation::{self, GENERATION_LOCK},
-    load::{self, Stored},
-    payloads, profiles, schema,
-    upsert::{self, Prepared},
+use self::{load::Stored, prepared::Prepared};
+pub use self::{
+    retry::Attempt,
+    target::{FlushReport, Target},
 };
+use crate::{Base, Batch, Entry, FlushError, GenerationId, OrgBuckets, Store, changes, generation};
 
 /// Rows of one statement; beyond this they gain nothing.
 const CHUNK_ROWS: usize = 1_000;
@@ -40,170 +45,73 @@ const CHUNK_BYTES: usize = 2 << 20;
 /// States read at a time.
 const LOAD_ROWS: usize = 2_000;
 
-/// How a [`Writer`] connects.
-#[derive(Clone, Debug)]
-pub struct WriterOptions {
-    /// Where: the primary, as the owner of the tables.
-    pub database_url: SecretString,
-    /// The most connections open at a time; a flush takes one.
-    pub max_connections: u32,
-    /// How long to wait for a connection.
-    pub acquire_timeout: Duration,
-    /// How long one statement may take.
-    pub statement_timeout: Duration,
-}
-
-/// Writes batches. Any number of writers may work on the same conversations at once.
-#[derive(Debug)]
-pub struct Writer {
-    pub(crate) pool: PgPool,
-    random: Mutex<StdRng>,
-}
-
-/// What a flush did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FlushReport {
-    /// Conversation rows written.
-    pub written: u64,
-    /// Conversations that needed no write: the row knew everything.
-    pub unchanged: u64,
-    /// Stored states read before writing.
-    pub loaded: u64,
-    /// Rows that another writer had changed meanwhile, and were merged.
-    pub conflicts: u64,
-    /// Tool call and feedback rows written.
-    pub payloads: u64,
-    /// User and agent profiles written.
-    pub profiles: u64,
-}
-
-impl Writer {
-    /// Prepares a pool of its own. It connects when first used. `seed` makes the revisions, which must
-    /// differ between processes and runs: take it from the operating system.
-    pub fn new(options: &WriterOptions, seed: [u8; 32]) -> Result<Self, FlushError> {
-        let timeout = format!("{}ms", options.statement_timeout.as_millis());
-        let connect = options
-            .database_url
-            .expose_secret()
-            .parse::<PgConnectOptions>()?
-            .application_name("recap-projector")
-            .options([
-                ("statement_timeout", timeout.as_str()),
-                // A projector that is stopped in a transaction must not hold its rows for ever.
-                ("idle_in_transaction_session_timeout", "10s"),
-                ("jit", "off"),
-                // Lookups by primary key, however young the table's statistics are.
-                ("plan_cache_mode", "force_generic_plan"),
-                ("enable_seqscan", "off"),
-                ("enable_hashjoin", "off"),
-                ("enable_mergejoin", "off"),
-            ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(options.acquire_timeout)
-            .connect_lazy_with(connect);
-        Ok(Self {
-            pool,
-            random: Mutex::new(StdRng::from_seed(seed)),
-        })
-    }
-
-    /// Whether the database is there and is what this program was built for.
-    pub async fn check_schema(&self) -> Result<(), SchemaError> {
-        schema::check_schema(&self.pool).await
-    }
-
-    /// The live generation.
-    pub async fn live_generation(&self) -> Result<GenerationId, FlushError> {
-        let mut connection = self.pool.acquire().await?;
-        Ok(generation::live(&mut connection).await?)
-    }
-
-    /// Connections open, and of those the idle ones.
-    #[must_use]
-    pub fn connections(&self) -> (u32, usize) {
-        (self.pool.size(), self.pool.num_idle())
-    }
-
-    /// Closes all connections once they are given back.
-    pub async fn close(&self) {
-        self.pool.close().await;
-    }
-
-    /// Commits a batch to the live generation, which must be `generation`.
+impl Store {
+    /// Commits a batch.
     ///
     /// Afterwards the entries are sorted by key, clean, without payloads and based on their rows, and the
     /// profiles are gone from the batch. After an error nothing is written and the batch can be
     /// flushed again.
-    pub async fn flush(&self, generation: GenerationId, batch: &mut Batch) -> Result<FlushReport, FlushError> {
+    pub async fn flush(&self, target: Target, batch: &mut Batch) -> Result<FlushReport, FlushError> {
         let span = debug_span!(
             "store.flush",
             db.system.name = "postgresql",
+            db.operation.name = target.operation(),
             db.operation.batch.size = batch.conversations.len(),
         );
-        self.flush_into(generation, Mode::Live, batch).instrument(span).await
-    }
-
-    /// Like [`Self::flush`], and writes every row and payload of the batch anew, changed or not.
-    pub async fn rewrite(&self, generation: GenerationId, batch: &mut Batch) -> Result<FlushReport, FlushError> {
-        let span = debug_span!("store.rewrite", db.system.name = "postgresql");
-        self.flush_into(generation, Mode::Rewrite, batch).instrument(span).await
-    }
-
-    /// Commits a batch to a generation that is being built.
-    pub async fn flush_building(&self, generation: GenerationId, batch: &mut Batch) -> Result<FlushReport, FlushError> {
-        let span = debug_span!("store.flush_building", db.system.name = "postgresql");
-        self.flush_into(generation, Mode::Building, batch)
-            .instrument(span)
-            .await
-    }
-
-    async fn flush_into(
-        &self,
-        generation: GenerationId,
-        mode: Mode,
-        batch: &mut Batch,
-    ) -> Result<FlushReport, FlushError> {
-        unite_by_key(&mut batch.conversations);
-        let begin = format!("BEGIN; SELECT pg_advisory_xact_lock_shared({GENERATION_LOCK})");
-        let mut transaction = self.pool.begin_with(AssertSqlSafe(begin)).await?;
-        let live = generation::live(&mut transaction).await?;
-        if mode != Mode::Building && live != generation {
-            return Err(FlushError::GenerationChanged { live });
+        async {
+            unite_by_key(&mut batch.conversations);
+            let mut connection = self.flushing().acquire().await?;
+            let flushed = flush(&mut connection, target, batch).await;
+            if flushed.is_err() && target.copies() {
+                // Perhaps in the middle of a stream.
+                connection.close_on_drop();
+            }
+            flushed
         }
-        let mut flush = Flush {
-            mode,
-            connection: &mut transaction,
-            schema: generation.schema(),
-            revisions: vec![None; batch.conversations.len()],
-            touched: OrgBuckets::none(),
-            report: FlushReport::default(),
-            random: self.random(),
-        };
+        .instrument(span)
+        .await
+    }
+}
+
+/// One transaction, on a connection that is in none.
+async fn flush(connection: &mut PgConnection, target: Target, batch: &mut Batch) -> Result<FlushReport, FlushError> {
+    let mut transaction = connection.begin_with(AssertSqlSafe(target.begin())).await?;
+    let generation = target.generation();
+    let live = generation::live(&mut transaction).await?;
+    if target.is_live() && live != generation {
+        return Err(FlushError::GenerationChanged { live });
+    }
+    let mut flush = Flush {
+        target,
+        connection: &mut transaction,
+        schema: generation.schema(),
+        revisions: vec![None; batch.conversations.len()],
+        touched: OrgBuckets::none(),
+        report: FlushReport::default(),
+        random: StdRng::from_rng(&mut rand::rng()),
+    };
+    if target.copies() {
+        flush.copy_conversations(&mut batch.conversations).await?;
+    } else {
         flush.load_unknown(&mut batch.conversations).await?;
         flush.write_conversations(&mut batch.conversations).await?;
-        flush.write_profiles(generation, batch).await?;
-        let Flush {
-            revisions,
-            touched,
-            report,
-            ..
-        } = flush;
-        if live == generation && !touched.is_empty() {
-            changes::notify_organizations(&mut transaction, &touched).await?;
-        }
-        transaction
-            .commit()
-            .instrument(debug_span!("store.commit", db.system.name = "postgresql"))
-            .await?;
-        settle(batch, &revisions);
-        Ok(report)
     }
-
-    pub(crate) fn random(&self) -> StdRng {
-        let mut random = self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        StdRng::from_rng(&mut *random)
+    flush.write_profiles(generation, batch).await?;
+    let Flush {
+        revisions,
+        touched,
+        report,
+        ..
+    } = flush;
+    if live == generation && !touched.is_empty() {
+        changes::notify_organizations(&mut transaction, &touched).await?;
     }
+    transaction
+        .commit()
+        .instrument(debug_span!("store.commit", db.system.name = "postgresql"))
+        .await?;
+    mark_written(batch, &revisions);
+    Ok(report)
 }
 
 /// Sorts by key. Should a key be there twice, its deltas become one, based on nothing known.
@@ -220,7 +128,7 @@ fn unite_by_key(entries: &mut Vec<Entry>) {
 }
 
 /// Makes the entries what their committed rows are.
-fn settle(batch: &mut Batch, revisions: &[Option<i64>]) {
+fn mark_written(batch: &mut Batch, revisions: &[Option<i64>]) {
     for (entry, revision) in batch.conversations.iter_mut().zip(revisions) {
         if let Some(revision) = revision {
             entry.base = Base::Revision(*revision);
@@ -232,20 +140,9 @@ fn settle(batch: &mut Batch, revisions: &[Option<i64>]) {
     batch.agents.clear();
 }
 
-/// Where a flush goes and what it writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    /// What changes, into the live generation.
-    Live,
-    /// Everything, into the live generation.
-    Rewrite,
-    /// What changes, into any generation.
-    Building,
-}
-
 /// A flush under way.
 struct Flush<'t> {
-    mode: Mode,
+    target: Target,
     connection: &'t mut PgConnection,
     schema: String,
     /// The revision written for each entry, if any.
@@ -280,13 +177,25 @@ impl Flush<'_> {
     }
 
     fn merge(&self, entry: &mut Entry, stored: Stored) {
-        if self.mode == Mode::Rewrite {
+        if self.target.rewrites() {
             entry.delta.state.merge(&stored.state);
             entry.delta.state.mark_dirty();
             entry.base = Base::Revision(stored.revision);
         } else {
             merge_into_stored(entry, stored);
         }
+    }
+
+    /// Copies conversations that have no row yet.
+    async fn copy_conversations(&mut self, entries: &mut [Entry]) -> Result<(), FlushError> {
+        for (entry, revision) in entries.iter_mut().zip(&mut self.revisions) {
+            entry.delta.payloads.retain_current(&entry.delta.state);
+            self.touched.insert(&entry.key.org_id);
+            *revision = Some(new_revision(&mut self.random));
+        }
+        self.report.payloads += copy::copy(self.connection, &self.schema, entries, &self.revisions).await?;
+        self.report.written += count(entries.len());
+        Ok(())
     }
 
     async fn write_conversations(&mut self, entries: &mut [Entry]) -> Result<(), FlushError> {
@@ -311,13 +220,13 @@ impl Flush<'_> {
             let chunk = &dirty[..rows.len()];
             let affected = upsert::upsert(self.connection, &self.schema, &rows).await?;
             if affected == count(rows.len()) {
-                upsert::upsert_parts(self.connection, &self.schema, &rows).await?;
+                parts::upsert(self.connection, &self.schema, &rows).await?;
             }
             (chunk, rest, affected)
         };
         let mut written = chunk.to_vec();
         if affected < count(chunk.len()) {
-            written = self.settle_conflicts(entries, chunk).await?;
+            written = self.resolve_conflicts(entries, chunk).await?;
         }
         for index in &written {
             let entry = &mut entries[*index];
@@ -338,8 +247,8 @@ impl Flush<'_> {
             if bytes >= CHUNK_BYTES {
                 break;
             }
-            let revision = self.new_revision();
-            let row = Prepared::new(&entries[*index], revision);
+            let revision = new_revision(&mut self.random);
+            let row = Prepared::changed(&entries[*index], revision);
             bytes += row.bytes();
             self.revisions[*index] = Some(revision);
             rows.push(row);
@@ -350,7 +259,7 @@ impl Flush<'_> {
 
     /// Some rows of this chunk were changed by others; all are locked now. Merges those and writes them
     /// again, and the parts of all. Returns the entries that are written.
-    async fn settle_conflicts(&mut self, entries: &mut [Entry], chunk: &[usize]) -> Result<Vec<usize>, FlushError> {
+    async fn resolve_conflicts(&mut self, entries: &mut [Entry], chunk: &[usize]) -> Result<Vec<usize>, FlushError> {
         let revisions: Vec<i64> = chunk.iter().filter_map(|index| self.revisions[*index]).collect();
         let keys: Vec<_> = chunk.iter().map(|index| &entries[*index].key).collect();
         let conflicts = load::load(self.connection, &self.schema, &keys, Some(&revisions)).await?;
@@ -380,9 +289,9 @@ impl Flush<'_> {
             let affected = upsert::upsert(self.connection, &self.schema, &rows).await?;
             if affected != count(rows.len()) {
                 let message = "a locked row has changed".to_owned();
-                return Err(FlushError::Unavailable(sqlx::Error::Protocol(message)));
+                return Err(sqlx::Error::Protocol(message).into());
             }
-            upsert::upsert_parts(self.connection, &self.schema, &rows).await?;
+            parts::upsert(self.connection, &self.schema, &rows).await?;
             rest = after;
         }
         let mut written = [at_once, again].concat();
@@ -393,9 +302,9 @@ impl Flush<'_> {
     async fn write_parts(&mut self, entries: &[Entry], indices: &[usize]) -> Result<(), FlushError> {
         let rows: Vec<Prepared<'_>> = indices
             .iter()
-            .filter_map(|index| Some(Prepared::new(&entries[*index], self.revisions[*index]?)))
+            .filter_map(|index| Some(Prepared::changed(&entries[*index], self.revisions[*index]?)))
             .collect();
-        Ok(upsert::upsert_parts(self.connection, &self.schema, &rows).await?)
+        Ok(parts::upsert(self.connection, &self.schema, &rows).await?)
     }
 
     async fn write_profiles(&mut self, generation: GenerationId, batch: &Batch) -> Result<(), FlushError> {
@@ -427,14 +336,14 @@ impl Flush<'_> {
         }
         Ok(())
     }
+}
 
-    /// Any value but 0, which stands for "no row".
-    fn new_revision(&mut self) -> i64 {
-        loop {
-            let revision = self.random.random();
-            if revision != 0 {
-                return revision;
-            }
+/// Any value but 0, which stands for "no row".
+fn new_revision(random: &mut StdRng) -> i64 {
+    loop {
+        let revision = random.random();
+        if revision != 0 {
+            return revision;
         }
     }
 }
@@ -450,6 +359,6 @@ fn merge_into_stored(entry: &mut Entry, stored: Stored) {
     entry.base = Base::Revision(revision);
 }
 
-pub(crate) fn count(length: usize) -> u64 {
+fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }

@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgRow};
 
-use crate::GenerationId;
-
-/// Columns that exist for the writer alone.
-const WRITERS_OWN: [&str; 5] = ["revision", "base_revision", "text_kept", "part_count", "state"];
+use crate::{Store, columns::WRITERS_OWN, error::DatabaseError, generation_id::GenerationId};
 
 /// The compared tables, each with its key behind `org_id`.
 const TABLES: [(&str, &[&str]); 5] = [
@@ -68,38 +65,40 @@ struct Table {
     columns: Vec<String>,
 }
 
-impl Comparison {
-    /// Looks up which columns the two have in common.
-    pub async fn new(pool: &PgPool, old: GenerationId, new: GenerationId) -> Result<Self, sqlx::Error> {
-        let rows = sqlx::query(
-            "SELECT table_name::text, column_name::text FROM information_schema.columns \
-             WHERE table_schema IN ($1, $2) GROUP BY 1, 2 HAVING count(*) = 2 ORDER BY 1, 2",
-        )
-        .bind(old.schema())
-        .bind(new.schema())
-        .fetch_all(pool)
-        .await?;
-        let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for row in rows {
-            let (table, column): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-            if !WRITERS_OWN.contains(&column.as_str()) {
-                columns.entry(table).or_default().push(column);
-            }
-        }
-        let tables = TABLES
-            .iter()
-            .filter_map(|(name, key)| columns.remove(*name).map(|columns| Table { name, key, columns }))
-            .collect();
-        Ok(Self {
-            pool: pool.clone(),
-            old,
-            new,
-            tables,
-        })
+impl Store {
+    /// Prepares to compare, by the columns that the two generations have in common.
+    pub async fn compare(&self, old: GenerationId, new: GenerationId) -> Result<Comparison, DatabaseError> {
+        let pool = self.operating().clone();
+        let tables = common_tables(&pool, old, new).await?;
+        Ok(Comparison { pool, old, new, tables })
     }
+}
 
+async fn common_tables(pool: &PgPool, old: GenerationId, new: GenerationId) -> Result<Vec<Table>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT table_name::text, column_name::text FROM information_schema.columns \
+         WHERE table_schema IN ($1, $2) GROUP BY 1, 2 HAVING count(*) = 2 ORDER BY 1, 2",
+    )
+    .bind(old.schema())
+    .bind(new.schema())
+    .fetch_all(pool)
+    .await?;
+    let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows {
+        let (table, column): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        if !WRITERS_OWN.contains(&column.as_str()) {
+            columns.entry(table).or_default().push(column);
+        }
+    }
+    Ok(TABLES
+        .iter()
+        .filter_map(|(name, key)| columns.remove(*name).map(|columns| Table { name, key, columns }))
+        .collect())
+}
+
+impl Comparison {
     /// Organizations in which anything differs, by row counts and row hashes; of all tables at once.
-    pub async fn organizations(&self) -> Result<Vec<String>, sqlx::Error> {
+    pub async fn organizations(&self) -> Result<Vec<String>, DatabaseError> {
         let tables = self.tables.iter().map(|table| self.differing_in(table));
         let mut organizations = futures::future::try_join_all(tables).await?.concat();
         organizations.sort();
@@ -125,7 +124,7 @@ impl Comparison {
     }
 
     /// How many conversations the new generation has.
-    pub async fn conversations(&self) -> Result<u64, sqlx::Error> {
+    pub async fn conversations(&self) -> Result<u64, DatabaseError> {
         let statement = format!("SELECT count(*) FROM {}.conversation_summary", self.new.schema());
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(statement))
             .fetch_one(&self.pool)
@@ -134,7 +133,7 @@ impl Comparison {
     }
 
     /// The rows that differ in these organizations, at most `limit` a table.
-    pub async fn rows(&self, organizations: &[String], limit: u32) -> Result<Vec<Difference>, sqlx::Error> {
+    pub async fn rows(&self, organizations: &[String], limit: u32) -> Result<Vec<Difference>, DatabaseError> {
         let mut differences = Vec::new();
         for table in &self.tables {
             let statement = table.differing(self, "WHERE org_id = ANY($1)", &format!(" LIMIT {limit}"));
@@ -150,7 +149,7 @@ impl Comparison {
     }
 
     /// Those of `differences` that still differ.
-    pub async fn still(&self, differences: &[Difference]) -> Result<Vec<Difference>, sqlx::Error> {
+    pub async fn still(&self, differences: &[Difference]) -> Result<Vec<Difference>, DatabaseError> {
         let mut still = Vec::new();
         for table in &self.tables {
             let mut keys: Vec<Vec<&str>> = vec![Vec::new(); table.key.len() + 1];
@@ -181,7 +180,7 @@ impl Comparison {
     }
 
     /// The columns in which a row differs.
-    pub async fn columns(&self, difference: &Difference) -> Result<Vec<ColumnDifference>, sqlx::Error> {
+    pub async fn columns(&self, difference: &Difference) -> Result<Vec<ColumnDifference>, DatabaseError> {
         let Some(table) = self.tables.iter().find(|t| t.name == difference.table) else {
             return Ok(Vec::new());
         };
@@ -201,7 +200,7 @@ impl Comparison {
     }
 
     /// The totals of an organization in both generations.
-    pub async fn totals(&self, org_id: &str) -> Result<(OrganizationTotals, OrganizationTotals), sqlx::Error> {
+    pub async fn totals(&self, org_id: &str) -> Result<(OrganizationTotals, OrganizationTotals), DatabaseError> {
         let mut totals = [OrganizationTotals::default(); 2];
         for (total, generation) in totals.iter_mut().zip([self.old, self.new]) {
             let row = sqlx::query(AssertSqlSafe(format!(

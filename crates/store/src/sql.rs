@@ -1,0 +1,31 @@
+//! Statements: put together from fragments, and of bounded size.
+
+use sqlx::AssertSqlSafe;
+
+/// Rows of one statement.
+const ROWS: usize = 1_000;
+/// Bytes of one statement, about.
+const BYTES: usize = 2 << 20;
+
+/// A statement as text. Only fixed fragments and a generation's schema name ever go into one.
+pub(crate) fn sql(text: String) -> AssertSqlSafe<String> {
+    AssertSqlSafe(text)
+}
+
+/// Cuts a list into statements of bounded size.
+pub(crate) fn chunks<T>(mut rest: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let mut total = 0;
+        let most = rest.iter().take(ROWS);
+        let fitting = most
+            .take_while(|item| {
+                let fits = total < BYTES;
+                total += bytes(item);
+                fits
+            })
+            .count();
+        let (chunk, after) = rest.split_at(fitting);
+        rest = after;
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
