@@ -75,7 +75,7 @@ async fn attempts_end_with_the_delays_or_with_a_refusal() {
     let delays = [Duration::ZERO; 2].into_iter();
     let result = away
         .flush_with_retries(Target::Building(building), batch(&values), delays.clone(), |_| {
-            attempts += 1
+            attempts += 1;
         })
         .await;
     assert!(matches!(result, Err(FlushError::Unavailable(_))), "{result:?}");
