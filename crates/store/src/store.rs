@@ -13,8 +13,8 @@ use sqlx::{
 
 use crate::error::DatabaseError;
 
-/// Connections for operating on generations: a comparison reads five tables at once.
-const OPERATING_CONNECTIONS: u32 = 5;
+/// Connections for operating on generations: a rebuild holds a lock and makes indexes while a comparison reads five tables.
+const OPERATING_CONNECTIONS: u32 = 8;
 
 /// How a program connects to its database.
 #[derive(Clone, Debug)]
