@@ -1,5 +1,6 @@
 //! The read side: answers for one organization out of one consistent snapshot.
 
+mod attach;
 mod filter;
 mod items;
 mod page;
@@ -310,7 +311,7 @@ impl Snapshot {
             .map(|row| Row::read(row, first))
             .collect::<Result<_, _>>()?;
         let connection = self.connection.get()?;
-        items::attach(connection, &self.schema, &self.org_id, include, &mut rows).await?;
+        attach::attach(connection, &self.schema, &self.org_id, include, &mut rows).await?;
         Ok(rows)
     }
 

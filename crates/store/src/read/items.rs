@@ -1,13 +1,8 @@
 //! What hangs off conversations without bound: tool calls and feedback. Read for a whole page at once, and
 //! spelled as JSON by whoever answers: PostgreSQL takes five times as long for that as for finding them.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row as _, postgres::PgRow};
-
-use super::{filter::Include, row::Row};
-use crate::sql::sql;
+use sqlx::{Row as _, postgres::PgRow};
 
 /// One tool call.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,41 +42,6 @@ pub struct Feedback {
     pub created_at: Option<DateTime<Utc>>,
 }
 
-/// Gives rows the tool calls and the feedback that are asked for.
-pub(crate) async fn attach(
-    connection: &mut PgConnection,
-    schema: &str,
-    org_id: &str,
-    include: Include,
-    rows: &mut [Row],
-) -> Result<(), sqlx::Error> {
-    if include.tool_calls {
-        let owners = owners(rows, |row| row.columns.tool_call_count > 0);
-        for item in read(connection, &tool_calls(schema), org_id, &owners).await? {
-            if let Some(row) = rows.get_mut(owner(&owners, &item)?) {
-                row.tool_calls.push(ToolCall::read(&item)?);
-            }
-        }
-        for row in &mut *rows {
-            row.tool_calls
-                .sort_unstable_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
-        }
-    }
-    if include.feedback {
-        let owners = owners(rows, |row| row.columns.total_feedback > 0);
-        for item in read(connection, &feedback(schema), org_id, &owners).await? {
-            if let Some(row) = rows.get_mut(owner(&owners, &item)?) {
-                row.feedback.push(Feedback::read(&item)?);
-            }
-        }
-        for row in &mut *rows {
-            row.feedback
-                .sort_unstable_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-        }
-    }
-    Ok(())
-}
-
 /// The tool calls of conversations `$2` of organization `$1`.
 pub(crate) fn tool_calls(schema: &str) -> String {
     format!(
@@ -100,36 +60,8 @@ pub(crate) fn feedback(schema: &str) -> String {
     )
 }
 
-/// The conversations that have such items by their counters, and their places among the rows.
-fn owners(rows: &[Row], has: impl Fn(&Row) -> bool) -> HashMap<String, usize> {
-    let owners = rows.iter().enumerate().filter(|(_, row)| has(row));
-    owners.map(|(place, row)| (row.id.clone(), place)).collect()
-}
-
-fn owner(owners: &HashMap<String, usize>, item: &PgRow) -> Result<usize, sqlx::Error> {
-    let conversation_id: &str = item.try_get(0)?;
-    Ok(owners.get(conversation_id).copied().unwrap_or(usize::MAX))
-}
-
-async fn read(
-    connection: &mut PgConnection,
-    statement: &str,
-    org_id: &str,
-    owners: &HashMap<String, usize>,
-) -> Result<Vec<PgRow>, sqlx::Error> {
-    if owners.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ids: Vec<&str> = owners.keys().map(String::as_str).collect();
-    sqlx::query(sql(statement.to_owned()))
-        .bind(org_id)
-        .bind(ids)
-        .fetch_all(connection)
-        .await
-}
-
 impl ToolCall {
-    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+    pub(super) fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get(1)?,
             name: row.try_get(2)?,
@@ -144,7 +76,7 @@ impl ToolCall {
 }
 
 impl Feedback {
-    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+    pub(super) fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get(1)?,
             helpful: row.try_get::<Option<bool>, _>(2)?.unwrap_or_default(),
