@@ -13,7 +13,7 @@ use anyhow::{Context as _, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use recap_generator::{Config, Log, Record};
 use recap_log::{Cluster, Pace, Publisher, Topic};
-use recap_servers::clerk::{LocalClerk, Session};
+use recap_testing::clerk::{LocalClerk, Session};
 
 use super::{
     backlog::{prepare, projector_variables},
@@ -54,7 +54,7 @@ pub async fn start_query(database: &Database, organization: &str, variables: &[(
         ..Session::admin(organization, "user_bench")
     };
     let token = clerk.token(&session)?;
-    let host = format!("127.0.0.1:{}", recap_servers::port::free_port()?);
+    let host = format!("127.0.0.1:{}", recap_testing::port::free_port()?);
     let (issuer, keys) = (clerk.issuer(), clerk.jwks_url());
     let connections = connections().to_string();
     let mut all = vec![

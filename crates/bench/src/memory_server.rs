@@ -21,7 +21,7 @@ use axum::{
     routing::get,
 };
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use recap_servers::clerk::{Session, SigningKey};
+use recap_testing::clerk::{Session, SigningKey};
 use serde_json::Value;
 use tokio::net::TcpListener;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use recap_log::{Cluster, Log, Topic};
-use recap_servers::{KafkaOptions, KafkaServer, PostgresOptions, PostgresServer};
 use recap_store::{Store, StoreOptions};
+use recap_testing::{KafkaOptions, KafkaServer, PostgresOptions, PostgresServer};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use recap_servers::clerk::{Session, SigningKey};
+use recap_testing::clerk::{Session, SigningKey};
 
 use crate::private_file;
 

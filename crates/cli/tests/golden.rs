@@ -12,12 +12,11 @@ use clap::Parser;
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use recap_projector::{Projector, ProjectorArgs, RunningProjector};
 use recap_query::{Config, RunningServer, config::ClerkConfig};
-use recap_servers::{
-    KafkaServer, PostgresServer, Record,
-    clerk::{LocalClerk, Session},
-    kafka::unique_prefix,
-};
 use recap_telemetry::MetricsRegistry;
+use recap_testing::{
+    KafkaServer, PostgresServer, Record, TestLog,
+    clerk::{LocalClerk, Session},
+};
 use reqwest::Url;
 use serde_json::Value;
 use sqlx::PgPool;
@@ -26,15 +25,6 @@ use sqlx::PgPool;
 const PATIENCE: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(50);
 const PARTITIONS: i32 = 3;
-/// The default topics behind a prefix of the test.
-const TOPICS: [&str; 6] = [
-    "recap.conversations",
-    "recap.messages",
-    "recap.feedback",
-    "recap.tool-calls",
-    "recap.users",
-    "recap.agents",
-];
 
 /// Who projects.
 #[derive(Debug, Clone, Copy)]
@@ -196,7 +186,7 @@ async fn run(records: Vec<Record>, projectors: Projectors) -> Result<()> {
         projector.stop();
         projector.wait().await?;
     }
-    let dead = world.kafka.read_all(&world.dead_letters()).await?;
+    let dead = world.log.kafka().read_all(&world.log.dead_letters()).await?;
     ensure!(dead.is_empty(), "dead letters: {dead:?}");
     Ok(())
 }
@@ -210,8 +200,7 @@ struct Flags {
 
 /// Topics, a database, a Clerk instance and a query service of one test's own, on the shared servers.
 struct World {
-    kafka: &'static KafkaServer,
-    prefix: String,
+    log: TestLog<'static>,
     database_url: String,
     clerk: LocalClerk,
     query: RunningServer,
@@ -220,11 +209,7 @@ struct World {
 
 impl World {
     async fn start() -> Result<Self> {
-        let kafka = KafkaServer::shared().await?;
-        let prefix = unique_prefix("golden");
-        for topic in TOPICS {
-            kafka.topic(&format!("{prefix}{topic}"), PARTITIONS).await?;
-        }
+        let log = TestLog::create(KafkaServer::shared().await?, "golden", PARTITIONS).await?;
         let postgres = PostgresServer::shared().await?;
         let database_url = postgres.create_database().await?;
         let pool = PgPool::connect(&database_url).await?;
@@ -238,8 +223,7 @@ impl World {
         let query = recap_query::serve(config, MetricsRegistry::new()?).await?;
         let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
         Ok(Self {
-            kafka,
-            prefix,
+            log,
             database_url,
             clerk,
             query,
@@ -249,27 +233,19 @@ impl World {
 
     async fn publish(&self, mut records: Vec<Record>) -> Result<()> {
         for record in &mut records {
-            record.topic.insert_str(0, &self.prefix);
+            record.topic = self.log.name(&record.topic);
         }
-        Ok(self.kafka.publish(&records).await?)
-    }
-
-    fn topics(&self) -> Vec<String> {
-        TOPICS.iter().map(|topic| format!("{}{topic}", self.prefix)).collect()
-    }
-
-    fn dead_letters(&self) -> String {
-        format!("{}recap.dead-letters", self.prefix)
+        Ok(self.log.kafka().publish(&records).await?)
     }
 
     async fn projector(&self, group: &str, number: usize) -> Result<RunningProjector> {
         let flags = Flags::try_parse_from([
             "recap-projector".to_owned(),
             format!("--database-url={}", self.database_url),
-            format!("--kafka-bootstrap-servers={}", self.kafka.bootstrap()),
-            format!("--topics={}", self.topics().join(",")),
-            format!("--dead-letter-topic={}", self.dead_letters()),
-            format!("--consumer-group={}{group}", self.prefix),
+            format!("--kafka-bootstrap-servers={}", self.log.kafka().bootstrap()),
+            format!("--topics={}", self.log.topics().join(",")),
+            format!("--dead-letter-topic={}", self.log.dead_letters()),
+            format!("--consumer-group={}", self.log.name(group)),
             format!("--group-instance-id=golden-{number}"),
             "--offset-commit-interval=50ms".to_owned(),
             "--admin-addr=127.0.0.1:0".to_owned(),
@@ -295,12 +271,10 @@ impl World {
 
     /// Until the group has committed everything that is published, which it does only after the database has it.
     async fn wait_until_level(&self, group: &str) -> Result<()> {
-        let group = format!("{}{group}", self.prefix);
-        let topics = self.topics();
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let group = self.log.name(group);
         let start = Instant::now();
         loop {
-            let lag = self.kafka.consumer_lag(&group, &topics).await?;
+            let lag = self.log.lag(&group).await?;
             if lag == 0 {
                 return Ok(());
             }

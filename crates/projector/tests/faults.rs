@@ -20,10 +20,10 @@ use std::{
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use recap_generator::{Config, Log, Record};
-use recap_servers::{KafkaServer, PostgresServer, kafka::KafkaOptions};
+use recap_testing::{KafkaServer, PostgresServer, kafka::KafkaOptions};
 use sprinkle::sprinkle;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-use support::{Place, Process, TOPICS, eventually};
+use support::{Place, Process, eventually};
 
 /// Longer than the projectors' session timeout.
 const FREEZE: Duration = Duration::from_secs(8);
@@ -255,11 +255,8 @@ impl Harness<'_> {
                 }
                 _ => {
                     partitions += 1;
-                    for topic in TOPICS {
-                        self.kafka
-                            .add_partitions(&self.place.topic(topic), partitions)
-                            .await
-                            .unwrap();
+                    for topic in self.place.log.topics() {
+                        self.kafka.add_partitions(&topic, partitions).await.unwrap();
                     }
                 }
             }

@@ -11,14 +11,14 @@ use clap::Parser;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use recap_projector::{Projector, ProjectorArgs, RunningProjector};
 use recap_query::{Config, RunningServer, config::ClerkConfig};
-use recap_servers::{
-    KafkaServer, PostgresServer, Record,
-    clerk::{LocalClerk, Session},
-    kafka::unique_prefix,
-};
 use recap_telemetry::{
     LogFormat, LogOutput, Service, Telemetry, TelemetryConfig,
     propagation::{inject, inject_span},
+};
+use recap_testing::{
+    KafkaServer, PostgresServer, Record,
+    clerk::{LocalClerk, Session},
+    kafka::unique_prefix,
 };
 use receiver::{Receiver, ServiceSpan, attribute};
 use serde_json::{Value, json};

@@ -3,8 +3,8 @@
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use recap_servers::postgres;
 use recap_store::{GenerationId, PageStatements, READER_SETTINGS};
+use recap_testing::postgres;
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::process::Command;
 

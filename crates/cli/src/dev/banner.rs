@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{SecondsFormat, Utc};
 use recap_generator::Log;
-use recap_servers::clerk::{LocalClerk, Session};
+use recap_testing::clerk::{LocalClerk, Session};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Where everything is.

@@ -10,8 +10,8 @@ use clap::Parser;
 use recap_log::Cluster;
 use recap_projector::{Projector, ProjectorArgs, ProjectorError, RunningProjector, Settings};
 use recap_query::{QueryArgs, RunningServer, ServeError, config::ClerkConfig};
-use recap_servers::clerk::LocalClerk;
 use recap_telemetry::{LogOutput, MetricsRegistry, Service, Telemetry, TelemetryConfig};
+use recap_testing::clerk::LocalClerk;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::migrate::Database;

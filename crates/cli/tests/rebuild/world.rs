@@ -17,13 +17,12 @@ use recap_events::{Decoded, decode};
 use recap_generator::{Config, Log, Record};
 use recap_projector::{Projector, ProjectorArgs, RunningProjector};
 use recap_query::config::ClerkConfig;
-use recap_servers::{
-    KafkaServer, PostgresServer,
-    clerk::{LocalClerk, Session},
-    kafka::unique_prefix,
-};
 use recap_store::{Batch, BatchBuilder, Difference, Store, StoreOptions, Target};
 use recap_telemetry::MetricsRegistry;
+use recap_testing::{
+    KafkaServer, PostgresServer, TestLog,
+    clerk::{LocalClerk, Session},
+};
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::{
     process::{Child, Command},
@@ -34,14 +33,6 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(20);
 const PARTITIONS: i32 = 2;
-const TOPICS: [&str; 6] = [
-    "recap.conversations",
-    "recap.messages",
-    "recap.feedback",
-    "recap.tool-calls",
-    "recap.users",
-    "recap.agents",
-];
 
 /// A log with disorder, duplicates, revisions and deletions.
 pub fn log(seed: u64, events: u64) -> Vec<Record> {
@@ -63,7 +54,7 @@ pub fn said(output: &Output) -> String {
 
 pub struct World {
     kafka: &'static KafkaServer,
-    prefix: String,
+    log: TestLog<'static>,
     database_url: String,
     pool: PgPool,
     projectors: Vec<RunningProjector>,
@@ -79,16 +70,13 @@ struct Flags {
 impl World {
     pub async fn new(test: &str) -> Result<Self> {
         let kafka = KafkaServer::shared().await?;
-        let prefix = unique_prefix(test);
-        for topic in TOPICS {
-            kafka.topic(&format!("{prefix}{topic}"), PARTITIONS).await?;
-        }
+        let log = TestLog::create(kafka, test, PARTITIONS).await?;
         let database_url = PostgresServer::shared().await?.create_database().await?;
         let pool = PgPool::connect(&database_url).await?;
         store(&database_url)?.migrate().await?;
         Ok(Self {
             kafka,
-            prefix,
+            log,
             database_url,
             pool,
             projectors: Vec::new(),
@@ -96,22 +84,15 @@ impl World {
     }
 
     pub fn topic(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
+        self.log.name(name)
     }
 
     fn topics(&self) -> Vec<String> {
-        TOPICS.iter().map(|topic| self.topic(topic)).collect()
+        self.log.topics()
     }
 
     pub async fn publish(&self, records: &[Record]) -> Result<()> {
-        let records: Vec<recap_servers::Record> = records
-            .iter()
-            .map(|record| {
-                let topic = self.topic(record.topic.name());
-                recap_servers::Record::new(topic, record.key.clone(), record.value.clone())
-            })
-            .collect();
-        Ok(self.kafka.publish(&records).await?)
+        Ok(self.log.publish(records).await?)
     }
 
     pub async fn start_projector(&mut self, name: &str) -> Result<()> {
@@ -120,8 +101,8 @@ impl World {
             format!("--database-url={}", self.database_url),
             format!("--kafka-bootstrap-servers={}", self.kafka.bootstrap()),
             format!("--topics={}", self.topics().join(",")),
-            format!("--dead-letter-topic={}", self.topic("recap.dead-letters")),
-            format!("--consumer-group={}", self.prefix),
+            format!("--dead-letter-topic={}", self.log.dead_letters()),
+            format!("--consumer-group={}", self.log.group()),
             format!("--group-instance-id={name}"),
             "--session-timeout=6s".to_owned(),
             "--drain-timeout=4s".to_owned(),
@@ -142,10 +123,8 @@ impl World {
 
     /// Until the live group has committed everything published.
     pub async fn level(&self) -> Result<()> {
-        let topics = self.topics();
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.until("the projector is level", async || {
-            Ok(self.kafka.consumer_lag(&self.prefix, &topics).await? == 0)
+            Ok(self.log.lag(self.log.group()).await? == 0)
         })
         .await
     }
@@ -182,7 +161,7 @@ impl World {
             .env("DATABASE_URL", &self.database_url)
             .env("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())
             .env("RECAP_TOPICS", self.topics().join(","))
-            .env("RECAP_CONSUMER_GROUP", &self.prefix)
+            .env("RECAP_CONSUMER_GROUP", self.log.group())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use recap_generator::{Config, Log};
-use recap_servers::{KafkaServer, PostgresServer};
+use recap_testing::{KafkaServer, PostgresServer};
 use sqlx::Executor;
 
 use crate::support::{Place, Process, eventually};

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use recap_events::Reason;
-use recap_servers::{KafkaServer, PostgresServer, RawRecord, Received, Record};
+use recap_testing::{KafkaServer, PostgresServer, RawRecord, Received, Record};
 use sqlx::Executor;
 
 use crate::support::{Place, eventually};

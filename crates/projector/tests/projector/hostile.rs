@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use recap_generator::{Config, Log, Record};
-use recap_servers::{KafkaServer, PostgresServer};
+use recap_testing::{KafkaServer, PostgresServer};
 use serde_json::Value;
 
 use crate::support::{

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use recap_generator::{Config, Log};
-use recap_servers::{KafkaServer, PostgresServer};
+use recap_testing::{KafkaServer, PostgresServer};
 use sqlx::AssertSqlSafe;
 
 use crate::support::{Place, eventually, store};
@@ -45,7 +45,7 @@ async fn a_projector_killed_in_the_middle_of_100_000_events_and_started_again_wr
     let place = Place::new(kafka, "killed", postgres.create_database().await.unwrap(), 3).await;
     let records = log(2, 100_000);
     place.publish(&records).await;
-    let member = format!("--group-instance-id={}", place.prefix);
+    let member = format!("--group-instance-id={}", place.log.group());
     let slow = [member.as_str(), "--flush-max-events=1000"];
     let mut killed = place.projector(&slow);
     let begun = || async { place.count("conversation_summary").await > 500 };
@@ -109,8 +109,8 @@ async fn a_broker_that_restarts_and_topics_that_come_late_are_waited_for() {
     kafka.start_again().await.unwrap();
     place.publish(&records[3_000..6_000]).await;
     place.caught_up(LIMIT).await;
-    for topic in crate::support::TOPICS {
-        kafka.add_partitions(&place.topic(topic), 3).await.unwrap();
+    for topic in place.log.topics() {
+        kafka.add_partitions(&topic, 3).await.unwrap();
     }
     place.publish(&records[6_000..]).await;
     place.caught_up(LIMIT).await;
@@ -169,8 +169,8 @@ async fn static_members_that_come_back_read_what_was_added_while_they_were_away(
         for mut projector in projectors {
             assert_eq!(projector.stop().await, Some(0));
         }
-        for topic in crate::support::TOPICS {
-            kafka.add_partitions(&place.topic(topic), 3).await.unwrap();
+        for topic in place.log.topics() {
+            kafka.add_partitions(&topic, 3).await.unwrap();
         }
         let again = start();
         place.publish(&records[2_000..]).await;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use recap_generator::{Config, Log, Record};
-use recap_servers::{KafkaServer, PostgresServer};
+use recap_testing::{KafkaServer, PostgresServer};
 
 use crate::support::{Place, Process, eventually};
 

@@ -13,19 +13,9 @@ use std::{
 };
 
 use recap_events::{Decoded, decode};
-use recap_servers::{KafkaServer, Record, kafka::unique_prefix, port::free_port};
 use recap_store::{Batch, BatchBuilder, Store, StoreOptions, Target};
+use recap_testing::{KafkaServer, TestLog, port::free_port};
 use sqlx::{AssertSqlSafe, PgPool, Row};
-
-/// Every topic of the contract, before a test's own prefix.
-pub const TOPICS: [&str; 6] = [
-    "recap.conversations",
-    "recap.messages",
-    "recap.feedback",
-    "recap.tool-calls",
-    "recap.users",
-    "recap.agents",
-];
 
 /// The tables of a generation, each with the columns that hold no content: what a write was guarded by, and the state's own encoding.
 const TABLES: [(&str, &[&str]); 6] = [
@@ -43,7 +33,7 @@ const TABLES: [(&str, &[&str]); 6] = [
 /// A consumer group, its topics and its database, apart from those of every other test.
 pub struct Place<'k> {
     pub kafka: &'k KafkaServer,
-    pub prefix: String,
+    pub log: TestLog<'k>,
     pub database_url: String,
 }
 
@@ -53,7 +43,7 @@ impl<'k> Place<'k> {
         migrate(&database_url).await;
         let place = Self {
             kafka,
-            prefix: unique_prefix(test),
+            log: TestLog::named(kafka, test),
             database_url,
         };
         if partitions > 0 {
@@ -64,8 +54,7 @@ impl<'k> Place<'k> {
 
     /// Creates every topic, also while brokers come and go.
     pub async fn create_topics(&self, partitions: i32) {
-        for topic in TOPICS {
-            let topic = self.topic(topic);
+        for topic in self.log.topics() {
             let created = || async { self.kafka.topic(&topic, partitions).await.is_ok() };
             assert!(
                 eventually(Duration::from_mins(1), created).await,
@@ -75,30 +64,19 @@ impl<'k> Place<'k> {
     }
 
     pub fn topic(&self, name: &str) -> String {
-        format!("{}.{name}", self.prefix)
+        self.log.name(name)
     }
 
     pub fn dead_letter_topic(&self) -> String {
-        self.topic("recap.dead-letters")
+        self.log.dead_letters()
     }
 
-    /// Publishes them, those with an empty key without one.
     pub async fn publish(&self, records: &[recap_generator::Record]) {
-        let records: Vec<Record> = records
-            .iter()
-            .map(|record| {
-                let topic = self.topic(record.topic.name());
-                let mut sent = Record::keyless(topic, record.value.clone());
-                sent.key = (!record.key.is_empty()).then(|| record.key.clone());
-                sent
-            })
-            .collect();
-        self.kafka.publish(&records).await.unwrap();
+        self.log.publish(records).await.unwrap();
     }
 
     /// Starts a projector as a process, a dynamic member of its group unless told otherwise.
     pub fn projector(&self, more: &[&str]) -> Process {
-        let topics: Vec<String> = TOPICS.iter().map(|topic| self.topic(topic)).collect();
         let admin = format!("127.0.0.1:{}", free_port().unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_recap-projector"));
         if !more.iter().any(|argument| argument.starts_with("--group-instance-id")) {
@@ -108,8 +86,8 @@ impl<'k> Place<'k> {
             .arg(format!("--admin-addr={admin}"))
             .arg(format!("--database-url={}", self.database_url))
             .arg(format!("--kafka-bootstrap-servers={}", self.kafka.bootstrap()))
-            .arg(format!("--topics={}", topics.join(",")))
-            .arg(format!("--consumer-group={}", self.prefix))
+            .arg(format!("--topics={}", self.log.topics().join(",")))
+            .arg(format!("--consumer-group={}", self.log.group()))
             .arg(format!("--dead-letter-topic={}", self.dead_letter_topic()))
             .args(["--topic-refresh=500ms", "--session-timeout=6s", "--drain-timeout=4s"])
             .args(["--offset-commit-interval=100ms", "--log=warn,recap_projector=info"])
@@ -120,9 +98,7 @@ impl<'k> Place<'k> {
     }
 
     pub async fn lag(&self) -> u64 {
-        let topics: Vec<String> = TOPICS.iter().map(|topic| self.topic(topic)).collect();
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        self.kafka.consumer_lag(&self.prefix, &topics).await.unwrap()
+        self.log.lag(self.log.group()).await.unwrap()
     }
 
     /// Waits until every record is committed.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use recap_query::config::KeySource;
-use recap_servers::clerk::{Session, SigningKey};
+use recap_testing::clerk::{Session, SigningKey};
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 

@@ -233,7 +233,7 @@ async fn open_requests_finish_at_shutdown() {
 
 #[tokio::test]
 async fn a_database_that_is_away_is_a_503_and_comes_back() {
-    let postgres = recap_servers::PostgresServer::start().await.unwrap();
+    let postgres = recap_testing::PostgresServer::start().await.unwrap();
     let world = World::on(&postgres, |config| {
         config.timeouts.queue = Duration::from_millis(500);
     })

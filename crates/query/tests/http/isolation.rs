@@ -134,9 +134,9 @@ fn collect(conversations: &Value, into: &mut Vec<(String, String)>) {
 }
 
 async fn ask(world: &World, q: &Question) -> Result<Vec<(String, String)>, u16> {
-    let session = recap_servers::clerk::Session {
+    let session = recap_testing::clerk::Session {
         admin: q.admin,
-        ..recap_servers::clerk::Session::member(ORGS[q.org], USERS[q.user])
+        ..recap_testing::clerk::Session::member(ORGS[q.org], USERS[q.user])
     };
     let token = if q.v1 {
         world.clerk.token_v1(&session)
@@ -192,9 +192,9 @@ async fn everybody_receives_exactly_what_the_rule_allows() {
             handle.block_on(async {
                 let expected = allowed(&q);
                 if q.stats {
-                    let session = recap_servers::clerk::Session {
+                    let session = recap_testing::clerk::Session {
                         admin: q.admin,
-                        ..recap_servers::clerk::Session::member(ORGS[q.org], USERS[q.user])
+                        ..recap_testing::clerk::Session::member(ORGS[q.org], USERS[q.user])
                     };
                     let reply = world
                         .get(&world.clerk.token(&session).unwrap(), &format!("{STATS}?{}", query(&q)))

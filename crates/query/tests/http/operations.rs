@@ -37,9 +37,9 @@ async fn refusals_come_in_the_contracts_order() {
     assert_problem(&world.plain(Method::GET, &bad_and_forbidden).await, 401);
     let homeless = world
         .clerk
-        .token(&recap_servers::clerk::Session {
+        .token(&recap_testing::clerk::Session {
             org_id: None,
-            ..recap_servers::clerk::Session::member(ORG, "u")
+            ..recap_testing::clerk::Session::member(ORG, "u")
         })
         .unwrap();
     for _ in 0..3 {

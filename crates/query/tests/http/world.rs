@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use recap_events::Decoded;
 use recap_query::{Config, RunningServer, config::ClerkConfig};
-use recap_servers::{
+use recap_store::{BatchBuilder, Store, StoreOptions, Target};
+use recap_telemetry::MetricsRegistry;
+use recap_testing::{
     PostgresServer,
     clerk::{LocalClerk, Session},
 };
-use recap_store::{BatchBuilder, Store, StoreOptions, Target};
-use recap_telemetry::MetricsRegistry;
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use sqlx::PgPool;

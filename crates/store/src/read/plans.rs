@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use recap_servers::PostgresServer;
+use recap_testing::PostgresServer;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 

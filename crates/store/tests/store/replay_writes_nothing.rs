@@ -1,5 +1,6 @@
-use crate::support::{Database, batch, log, table};
 use recap_store::Target;
+
+use crate::support::{Database, batch, log, table};
 
 /// The whole log again, in other batches and by a writer that knows nothing: not one row is touched.
 #[tokio::test]

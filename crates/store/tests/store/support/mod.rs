@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use recap_events::{Change, Decoded, Event, decode};
 use recap_generator::{Config, Log};
-use recap_servers::PostgresServer;
 use recap_store::{Batch, BatchBuilder, ConversationKey, Entry, GenerationId, Reader, Store, StoreOptions};
 use recap_summary::Delta;
+use recap_testing::PostgresServer;
 use sqlx::PgPool;
 
 /// A migrated database of its own.

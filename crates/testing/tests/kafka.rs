@@ -5,7 +5,7 @@ use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
 };
-use recap_servers::{KafkaServer, Record, kafka::unique_prefix};
+use recap_testing::{KafkaServer, Record, kafka::unique_prefix};
 
 #[tokio::test]
 async fn records_come_back_as_they_were_published() {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use recap_servers::PostgresServer;
+use recap_testing::PostgresServer;
 use sqlx::{Connection, PgConnection, Row};
 
 const POLL: Duration = Duration::from_millis(20);

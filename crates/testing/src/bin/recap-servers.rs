@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use anyhow::bail;
-use recap_servers::{KafkaServer, PostgresServer};
+use recap_testing::{KafkaServer, PostgresServer};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
