@@ -302,7 +302,7 @@ fn example_state(now: DateTime<Utc>, messages: i64) -> recap_summary::Encoded {
             usage: Usage {
                 input_tokens: Some(700),
                 output_tokens: Some(200),
-                total_tokens: None,
+                ..Usage::default()
             },
             attachment_count: None,
             user_id: None,

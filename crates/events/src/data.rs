@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use crate::{
     AgentProfile, Body, Change, ConversationFields, EventType, FeedbackSubmitted, Message, ToolCallFinished,
-    ToolCallStarted, Usage, UserProfile,
+    ToolCallStarted, UserProfile,
     json::Scan,
     reader::{Reader, Slot},
+    usage::UsageSlots,
 };
 
 /// What `data` says.
@@ -124,13 +125,6 @@ struct MessageSlots<'a> {
     upstream_conversation_id: Id<'a>,
 }
 
-#[derive(Default)]
-struct UsageSlots {
-    input: Slot<u32>,
-    output: Slot<u32>,
-    total: Slot<u32>,
-}
-
 fn message<'a>(r: &mut Reader<'a>) -> Read<'a> {
     let mut scope = Scope::default();
     let mut slots = MessageSlots::default();
@@ -141,7 +135,7 @@ fn message<'a>(r: &mut Reader<'a>) -> Read<'a> {
         "text" => r.text(key, &mut slots.text),
         "model" => r.text(key, &mut slots.model),
         "finishReason" => r.text(key, &mut slots.finish_reason),
-        "usage" => r.nested((key, "usage."), &mut slots.usage, usage),
+        "usage" => r.nested((key, "usage."), &mut slots.usage, UsageSlots::field),
         "attachmentCount" => r.count(key, &mut slots.attachment_count),
         "userId" => r.id(key, &mut slots.user_id),
         "agentId" => r.agent_id(key, &mut slots.agent_id),
@@ -158,11 +152,7 @@ fn message<'a>(r: &mut Reader<'a>) -> Read<'a> {
     let (Some(ids), Some(message_id), Some(role), Some(created_at)) = (ids, message_id, role, created_at) else {
         return Ok(None);
     };
-    let usage = slots.usage.take().map_or_else(Usage::default, |usage| Usage {
-        input_tokens: usage.input.take(),
-        output_tokens: usage.output.take(),
-        total_tokens: usage.total.take(),
-    });
+    let usage = slots.usage.take().unwrap_or_default().finish();
     Ok(Some(in_conversation(
         ids,
         Change::Message(Message {
@@ -179,15 +169,6 @@ fn message<'a>(r: &mut Reader<'a>) -> Read<'a> {
             upstream_conversation_id: slots.upstream_conversation_id.take(),
         }),
     )))
-}
-
-fn usage(r: &mut Reader<'_>, key: &str, slots: &mut UsageSlots) -> Scan<()> {
-    match key {
-        "inputTokens" => r.count(key, &mut slots.input),
-        "outputTokens" => r.count(key, &mut slots.output),
-        "totalTokens" => r.count(key, &mut slots.total),
-        _ => r.skip(),
-    }
 }
 
 fn tool_call_started<'a>(r: &mut Reader<'a>) -> Read<'a> {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::{EventType, Micros, Millis, RawJson};
+use crate::{EventType, Micros, Millis, RawJson, Usage};
 
 /// One valid event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,17 +164,6 @@ pub struct Message<'a> {
     pub agent_id: Option<i64>,
     /// The parent conversation.
     pub upstream_conversation_id: Option<Cow<'a, str>>,
-}
-
-/// Token counts of one message, each at most 2^31−1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Tokens read.
-    pub input_tokens: Option<u32>,
-    /// Tokens written.
-    pub output_tokens: Option<u32>,
-    /// All tokens, as the producer counts them.
-    pub total_tokens: Option<u32>,
 }
 
 /// The first half of a tool call.

@@ -17,14 +17,16 @@ mod outcome;
 mod raw_json;
 mod reader;
 mod time;
+mod usage;
 
 pub use content_hash::{ERASED_CONTENT, text_content_hash};
 pub use decode::decode;
 pub use event::{
     AgentProfile, Body, Change, ConversationFields, Event, FeedbackSubmitted, Message, OrderKey, ToolCallFinished,
-    ToolCallStarted, Usage, UserProfile,
+    ToolCallStarted, UserProfile,
 };
 pub use event_type::EventType;
 pub use outcome::{Decoded, Invalid, Reason, Skipped};
 pub use raw_json::{NotJson, RawJson};
 pub use time::{Micros, Millis};
+pub use usage::Usage;

@@ -62,9 +62,9 @@ fn row(number: usize) -> Row {
     columns.assistant_message_count = 10;
     columns.total_message_count = 20;
     columns.duration_ms = 61_005;
-    columns.total_tokens = 18_000;
-    columns.input_tokens = 14_000;
-    columns.output_tokens = 4_000;
+    columns.tokens.total = 18_000;
+    columns.tokens.input = 14_000;
+    columns.tokens.output = 4_000;
     columns.tool_call_count = 1;
     columns.last_finish_reason = id("stop");
     columns.total_feedback = given;

@@ -1,6 +1,6 @@
 //! The columns of `conversation_summary`: one list, from which the upsert, `COPY` and the select lists are made.
 //!
-//! A column computed from a conversation's state is a field of [`Columns`], a line of [`SHOWN`] and a line of
+//! A column computed from a conversation's state is a field of [`Columns`] (or of its sums of tokens), a line of [`SHOWN`] and a line of
 //! `migrations/generation/tables.sql`. Generations made before lack it, so [`LAYOUT`] is raised with it.
 
 use recap_events::Millis;
@@ -42,7 +42,8 @@ pub(crate) enum Field {
     Time(fn(&mut Columns) -> &mut Millis),
 }
 
-/// A [`Shown`] column named like its field: text or an integer that may be missing, a count or a time that may not.
+/// A [`Shown`] column: text or an integer that may be missing, a count or a time that may not. It is named like its
+/// field, or a count stands where `=` says.
 macro_rules! shown {
     (text $name:ident) => {
         shown!($name, Value::Text(|row| row.columns.$name.as_deref()), Field::Text)
@@ -51,7 +52,13 @@ macro_rules! shown {
         shown!($name, Value::Integer(|row| row.columns.$name), Field::Integer)
     };
     (count $name:ident) => {
-        shown!($name, Value::Integer(|row| Some(row.columns.$name)), Field::Count)
+        shown!(count $name = $name)
+    };
+    (count $name:ident = $($path:ident).+) => {
+        Shown {
+            column: Column::new(stringify!($name), Value::Integer(|row| Some(row.columns.$($path).+))),
+            field: Field::Count(|columns| &mut columns.$($path).+),
+        }
     };
     (time $name:ident) => {
         shown!($name, Value::Time(|row| Some(row.columns.$name)), Field::Time)
@@ -77,9 +84,9 @@ pub(crate) static SHOWN: &[Shown] = &[
     shown!(count assistant_message_count),
     shown!(count total_message_count),
     shown!(count duration_ms),
-    shown!(count total_tokens),
-    shown!(count input_tokens),
-    shown!(count output_tokens),
+    shown!(count total_tokens = tokens.total),
+    shown!(count input_tokens = tokens.input),
+    shown!(count output_tokens = tokens.output),
     shown!(count attachment_count),
     shown!(count tool_call_count),
     shown!(count total_feedback),

@@ -53,7 +53,7 @@ fn message(number: i64) -> Event {
         usage: Usage {
             input_tokens: answer.then_some(1_234),
             output_tokens: answer.then_some(321),
-            total_tokens: None,
+            ..Usage::default()
         },
         attachment_count: None,
         user_id: Some("user_2aCmeAda".into()),

@@ -8,21 +8,17 @@
 //!
 //! The format is pinned by a test. A change of it is a new version, and every version is read for ever.
 
-mod bytes;
 mod packed;
 mod records;
 mod registers;
 
-use bytes::{Reader, Writer};
-
 use crate::{
-    Conversation,
-    conversation::MAX_PARTS,
-    part::{self, Part},
+    StateError,
+    bytes::{Reader, Writer},
+    part::{self, MAX_PARTS, Part},
+    register::Registers,
+    state_error::VERSION,
 };
-
-/// The version written, and the newest that is read.
-const VERSION: u8 = 1;
 
 /// A state as bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,23 +31,10 @@ pub struct Encoded {
     pub parts: Vec<(u16, Vec<u8>)>,
 }
 
-/// Why bytes are not a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum StateError {
-    /// Written by a newer release.
-    #[error("the state has format version {version}, this release reads up to {VERSION}")]
-    Newer {
-        /// The version found.
-        version: u8,
-    },
-    /// Not what any release writes.
-    #[error("not a state: {0}")]
-    Corrupt(&'static str),
-}
-
-pub(crate) fn encode(state: &Conversation, wanted: impl Fn(&Part) -> bool) -> Encoded {
-    let count = state.parts.len();
-    let records = match &*state.parts {
+/// The bytes of the registers and of the wanted parts, all of them when there is only one.
+pub(crate) fn encode(registers: &Registers, parts: &[Part], wanted: impl Fn(&Part) -> bool) -> Encoded {
+    let count = parts.len();
+    let records = match parts {
         [only] => only.weight,
         _ => 0,
     };
@@ -59,28 +42,29 @@ pub(crate) fn encode(state: &Conversation, wanted: impl Fn(&Part) -> bool) -> En
     main.byte(VERSION);
     #[expect(clippy::cast_possible_truncation, reason = "at most 12")]
     main.byte(count.trailing_zeros() as u8);
-    registers::encode(&mut main, &state.registers);
-    let mut parts = Vec::new();
-    if let [only] = &*state.parts {
+    registers::encode(&mut main, registers);
+    let mut encoded = Vec::new();
+    if let [only] = parts {
         records::encode(&mut main, only);
     } else {
-        let numbered = (0_u16..).zip(&state.parts);
+        let numbered = (0_u16..).zip(parts);
         for (number, part) in numbered.filter(|(_, part)| wanted(part)) {
             let mut bytes = Writer::with_capacity(64 + part.weight);
             bytes.byte(VERSION);
             records::encode(&mut bytes, part);
-            parts.push((number, bytes.finish()));
+            encoded.push((number, bytes.finish()));
         }
     }
     Encoded {
         main: main.finish(),
         #[expect(clippy::cast_possible_truncation, reason = "at most MAX_PARTS")]
         part_count: count as u16,
-        parts,
+        parts: encoded,
     }
 }
 
-pub(crate) fn decode(main: &[u8], parts: &[(u16, Vec<u8>)]) -> Result<Conversation, StateError> {
+/// What [`encode`] wrote, of all parts.
+pub(crate) fn decode(main: &[u8], parts: &[(u16, Vec<u8>)]) -> Result<(Registers, Vec<Part>), StateError> {
     let mut reader = versioned(main)?;
     let count = 1_usize
         .checked_shl(u32::from(reader.byte()?))
@@ -93,7 +77,7 @@ pub(crate) fn decode(main: &[u8], parts: &[(u16, Vec<u8>)]) -> Result<Conversati
         }
         let only = records::decode(&mut reader)?;
         reader.end()?;
-        return Ok(Conversation::from_stored(registers, vec![only]));
+        return Ok((registers, vec![only]));
     }
     reader.end()?;
     if parts.len() != count {
@@ -115,8 +99,7 @@ pub(crate) fn decode(main: &[u8], parts: &[(u16, Vec<u8>)]) -> Result<Conversati
         }
         *slot = Some(part);
     }
-    let parts = decoded.into_iter().flatten().collect();
-    Ok(Conversation::from_stored(registers, parts))
+    Ok((registers, decoded.into_iter().flatten().collect()))
 }
 
 fn versioned(bytes: &[u8]) -> Result<Reader<'_>, StateError> {

@@ -4,7 +4,13 @@ use std::cmp::Ordering;
 
 use recap_events::Millis;
 
-use crate::{Conversation, Id, part::Part, record::Message, register::Register, symbols::Symbol, totals::Totals};
+use crate::{
+    Id, TokenSums,
+    part::Part,
+    record::Message,
+    register::{Register, Registers},
+    symbols::Symbol,
+};
 
 /// The columns of a conversation's row; the names are the contract's. Profiles are joined when reading.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,12 +39,8 @@ pub struct Columns {
     pub total_message_count: i64,
     /// From the first message to the last, in milliseconds.
     pub duration_ms: i64,
-    /// Sum over the messages.
-    pub total_tokens: i64,
-    /// Sum over the messages.
-    pub input_tokens: i64,
-    /// Sum over the messages.
-    pub output_tokens: i64,
+    /// Sums over the messages.
+    pub tokens: TokenSums,
     /// Sum over the messages.
     pub attachment_count: i64,
     /// Calls of which at least one half arrived.
@@ -52,8 +54,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    pub(crate) fn of(state: &Conversation) -> Self {
-        let registers = &*state.registers;
+    pub(crate) fn of(registers: &Registers, parts: &[Part]) -> Self {
         let (own, by_message) = (&registers.own, &registers.by_message);
         let mut columns = Self {
             created_at: match (&registers.created_at, registers.span) {
@@ -72,7 +73,7 @@ impl Columns {
             upstream_conversation_id: first(own.upstream.as_ref(), by_message.upstream.as_ref(), Id::to_string),
             ..Self::default()
         };
-        columns.add_records(&state.parts);
+        columns.add_records(parts);
         columns
     }
 
@@ -84,15 +85,13 @@ impl Columns {
             let totals = if let Some(totals) = &part.totals {
                 &**totals
             } else {
-                computed = Totals::of(part);
+                computed = part.compute_totals();
                 &computed
             };
             self.user_message_count += totals.user_messages;
             self.assistant_message_count += totals.assistant_messages;
             self.total_message_count += totals.messages;
-            self.total_tokens += totals.total_tokens;
-            self.input_tokens += totals.input_tokens;
-            self.output_tokens += totals.output_tokens;
+            self.tokens += totals.tokens;
             self.attachment_count += totals.attachments;
             self.tool_call_count += totals.tool_calls;
             self.total_helpful += totals.helpful;

@@ -3,10 +3,9 @@
 mod fold;
 
 use crate::{
-    Columns, Id, Payload, Stamp,
-    codec::{self, Encoded, StateError},
+    Columns, Encoded, Id, Payload, Stamp, StateError, codec,
     first_text::Text,
-    part::{self, Part},
+    part::{self, MAX_PARTS, Part},
     record::{Feedback, ToolCall},
     register::Registers,
     totals::Totals,
@@ -15,18 +14,15 @@ use crate::{
 /// Above this average weight the number of parts doubles; about the encoded bytes of a part.
 const PART_BYTES: usize = 16 * 1024;
 
-/// Parts are numbered by a few bits of a hash.
-pub(crate) const MAX_PARTS: usize = 4096;
-
 /// The state of one conversation: everything its events said, as far as it can matter again.
 ///
 /// The default is the state of no event. Equality is that of what events said; what is still to be written
 /// doesn't count.
 #[derive(Debug, Clone)]
 pub struct Conversation {
-    pub(crate) registers: Box<Registers>,
+    registers: Box<Registers>,
     /// A power of two.
-    pub(crate) parts: Vec<Part>,
+    parts: Vec<Part>,
     /// Sum of the parts' weights.
     weight: usize,
     /// Sum of the memory the parts hold.
@@ -66,7 +62,7 @@ impl Conversation {
     }
 
     /// A clean state of these.
-    pub(crate) fn from_stored(registers: Registers, parts: Vec<Part>) -> Self {
+    fn from_stored(registers: Registers, parts: Vec<Part>) -> Self {
         let mut state = Self {
             registers: Box::new(registers),
             weight: 0,
@@ -197,7 +193,7 @@ impl Conversation {
     /// What the conversation shows.
     #[must_use]
     pub fn columns(&self) -> Columns {
-        Columns::of(self)
+        Columns::of(&self.registers, &self.parts)
     }
 
     /// Whether anything changed since [`Self::mark_clean`] or [`Self::decode`].
@@ -222,7 +218,7 @@ impl Conversation {
         for part in &mut self.parts {
             part.dirty = false;
             if several && part.totals.is_none() {
-                part.totals = Some(Box::new(Totals::of(part)));
+                part.totals = Some(Box::new(part.compute_totals()));
                 self.part_memory += size_of::<Totals>();
             }
         }
@@ -233,19 +229,20 @@ impl Conversation {
     /// The bytes to write: of several parts only those that changed, all of them if their number grew.
     #[must_use]
     pub fn encode(&self) -> Encoded {
-        codec::encode(self, |part| part.dirty)
+        codec::encode(&self.registers, &self.parts, |part| part.dirty)
     }
 
     /// All bytes of the state.
     #[must_use]
     pub fn encode_whole(&self) -> Encoded {
-        codec::encode(self, |_| true)
+        codec::encode(&self.registers, &self.parts, |_| true)
     }
 
     /// Reads a state back: clean, the first text known to be in the row. `parts` are all of them, in any
     /// order. Takes memory in proportion to the bytes.
     pub fn decode(main: &[u8], parts: &[(u16, Vec<u8>)]) -> Result<Self, StateError> {
-        codec::decode(main, parts)
+        let (registers, parts) = codec::decode(main, parts)?;
+        Ok(Self::from_stored(registers, parts))
     }
 
     /// What to do with the row's first text.

@@ -7,6 +7,7 @@
 //!
 //! Start with [`Conversation`]; a projector works with [`Delta`].
 
+mod bytes;
 mod codec;
 mod columns;
 mod conversation;
@@ -19,13 +20,17 @@ mod record;
 mod register;
 mod sorted;
 mod stamp;
+mod state_error;
 mod symbols;
+mod tokens;
 mod totals;
 
-pub use codec::{Encoded, StateError};
+pub use codec::Encoded;
 pub use columns::Columns;
 pub use conversation::{Conversation, FirstText};
 pub use delta::Delta;
 pub use id::Id;
 pub use payload::{FeedbackRow, Payload, PayloadKind, Payloads};
 pub use stamp::Stamp;
+pub use state_error::StateError;
+pub use tokens::TokenSums;

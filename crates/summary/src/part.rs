@@ -14,6 +14,9 @@ use crate::{
     totals::Totals,
 };
 
+/// Parts are numbered by a few bits of a hash.
+pub(crate) const MAX_PARTS: usize = 4096;
+
 /// About what a record costs when encoded, without its id.
 const MESSAGE_WEIGHT: usize = 24;
 const TOOL_CALL_WEIGHT: usize = 46;
@@ -292,6 +295,10 @@ impl Part {
         let messages = self.messages.iter().map(Record::id);
         let tool_calls = self.tool_calls.iter().map(Record::id);
         messages.chain(tool_calls).chain(self.feedback.iter().map(Record::id))
+    }
+
+    pub fn compute_totals(&self) -> Totals {
+        Totals::of(&self.messages, &self.tool_calls, &self.feedback)
     }
 
     pub fn heap_bytes(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use recap_events::Millis;
 
-use crate::{Id, Stamp, stamp::Key, symbols::Symbol};
+use crate::{Id, Stamp, stamp::Key, symbols::Symbol, tokens::Tokens};
 
 /// Something with an id, kept sorted by it.
 pub(crate) trait Record {
@@ -41,30 +41,6 @@ pub(crate) struct Content<S> {
     pub finish_reason: S,
     /// Kept of assistant messages only: no other model is shown.
     pub model: S,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Tokens {
-    pub input: u32,
-    pub output: u32,
-    /// `None` when it is their sum.
-    pub total: Option<u32>,
-}
-
-impl Tokens {
-    pub fn new(input: u32, output: u32, total: Option<u32>) -> Self {
-        let sum = u64::from(input) + u64::from(output);
-        Self {
-            input,
-            output,
-            total: total.filter(|total| u64::from(*total) != sum),
-        }
-    }
-
-    pub fn total(self) -> i64 {
-        self.total
-            .map_or_else(|| i64::from(self.input) + i64::from(self.output), i64::from)
-    }
 }
 
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use recap_events::Millis;
 
 use crate::{
-    part::Part,
-    record::{Role, Verdict},
+    TokenSums,
+    record::{Feedback, Message, Role, ToolCall, Verdict},
 };
 
 /// Sums over a part's records, and where its last messages stand.
@@ -15,9 +15,7 @@ pub(crate) struct Totals {
     pub messages: i64,
     /// Least and greatest `createdAt` of its messages.
     pub created: Option<(Millis, Millis)>,
-    pub total_tokens: i64,
-    pub input_tokens: i64,
-    pub output_tokens: i64,
+    pub tokens: TokenSums,
     pub attachments: i64,
     /// Index of the message with the greatest `(createdAt, id)` among those that have a finish reason.
     pub last_finished: Option<usize>,
@@ -29,13 +27,13 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    pub fn of(part: &Part) -> Self {
+    pub fn of(messages: &[Message], tool_calls: &[ToolCall], feedback: &[Feedback]) -> Self {
         let mut totals = Self {
-            messages: count(part.messages.len()),
-            tool_calls: count(part.tool_calls.len()),
+            messages: count(messages.len()),
+            tool_calls: count(tool_calls.len()),
             ..Self::default()
         };
-        for (index, message) in part.messages.iter().enumerate() {
+        for (index, message) in messages.iter().enumerate() {
             let content = &message.content;
             match content.role {
                 Role::User => totals.user_messages += 1,
@@ -44,13 +42,11 @@ impl Totals {
             }
             let (first, last) = totals.created.unwrap_or((content.created_at, content.created_at));
             totals.created = Some((first.min(content.created_at), last.max(content.created_at)));
-            totals.total_tokens += content.tokens.total();
-            totals.input_tokens += i64::from(content.tokens.input);
-            totals.output_tokens += i64::from(content.tokens.output);
+            totals.tokens += content.tokens;
             totals.attachments += i64::from(content.attachments);
             // Ids ascend, so of equal times the later index has the greater id.
             let is_last = |other: Option<usize>| {
-                other.is_none_or(|other| part.messages[other].content.created_at <= content.created_at)
+                other.is_none_or(|other| messages[other].content.created_at <= content.created_at)
             };
             if content.finish_reason.index().is_some() && is_last(totals.last_finished) {
                 totals.last_finished = Some(index);
@@ -59,7 +55,7 @@ impl Totals {
                 totals.last_modelled = Some(index);
             }
         }
-        for feedback in &part.feedback {
+        for feedback in feedback {
             match feedback.verdict {
                 Verdict::Helpful => totals.helpful += 1,
                 Verdict::NotHelpful => totals.not_helpful += 1,

@@ -20,7 +20,7 @@ fn add(delta: &mut Delta, number: i64) {
         usage: Usage {
             input_tokens: Some(1),
             output_tokens: Some(2),
-            total_tokens: None,
+            ..Usage::default()
         },
         attachment_count: None,
         user_id: None,

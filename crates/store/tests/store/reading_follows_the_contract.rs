@@ -96,7 +96,7 @@ fn conversation(random: &mut StdRng, id: &str, parent: Option<&str>) -> Delta {
             usage: Usage {
                 input_tokens: Some(3),
                 output_tokens: Some(4),
-                total_tokens: None,
+                ..Usage::default()
             },
             attachment_count: None,
             user_id: None,
@@ -244,9 +244,9 @@ fn expected_stats(all: &[Known], filter: &Filter) -> Stats {
         conversation_count: i64::try_from(matching.len()).unwrap(),
         message_count: sum(|c| c.total_message_count),
         tool_calls: sum(|c| c.tool_call_count),
-        total_tokens: sum(|c| c.total_tokens),
-        input_tokens: sum(|c| c.input_tokens),
-        output_tokens: sum(|c| c.output_tokens),
+        total_tokens: sum(|c| c.tokens.total),
+        input_tokens: sum(|c| c.tokens.input),
+        output_tokens: sum(|c| c.tokens.output),
         unique_users: i64::try_from(users.len()).unwrap(),
         unique_agents: i64::try_from(agents.len()).unwrap(),
         total_feedback: sum(|c| c.total_feedback),

@@ -2,11 +2,11 @@
 
 use recap_events::Micros;
 
-use super::{
-    StateError,
+use crate::{
+    Id, StateError,
     bytes::{Reader, Writer, zigzag},
+    id::Form,
 };
-use crate::{Id, id::Form};
 
 /// Bits that say how an id is packed.
 pub(super) const KIND_BITS: u32 = 3;

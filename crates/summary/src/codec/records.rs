@@ -2,17 +2,15 @@
 
 use recap_events::Millis;
 
-use super::{
-    StateError,
-    bytes::{Reader, Writer},
-    packed::{KIND_BITS, KIND_MASK, PackedId, read_id, read_time, split, write_time},
-};
+use super::packed::{KIND_BITS, KIND_MASK, PackedId, read_id, read_time, split, write_time};
 use crate::{
-    Id, Stamp,
+    Id, Stamp, StateError,
+    bytes::{Reader, Writer},
     part::Part,
-    record::{Content, Feedback, Message, Record, Role, Tokens, ToolCall, Verdict},
+    record::{Content, Feedback, Message, Record, Role, ToolCall, Verdict},
     stamp::Key,
     symbols::{Symbol, Symbols},
+    tokens::Tokens,
 };
 
 /// The shortest record has flags, a time, two ids and another time or more.
@@ -26,12 +24,18 @@ const ROLE_BITS: u32 = 2;
 const ROLE_MASK: u16 = 3;
 const MESSAGE_EVENT: u32 = ROLE_BITS + KIND_BITS;
 const HAS_MICROS: u16 = 1 << 8;
-const HAS_TOKENS: u16 = 1 << 9;
-const HAS_TOTAL: u16 = 1 << 10;
 const HAS_ATTACHMENTS: u16 = 1 << 11;
 const HAS_FINISH_REASON: u16 = 1 << 12;
 const HAS_MODEL: u16 = 1 << 13;
-const MESSAGE_FLAGS: u16 = (1 << 14) - 1;
+const OTHER_MESSAGE_FLAGS: u16 = ROLE_MASK
+    | KIND_MASK << ROLE_BITS
+    | KIND_MASK << MESSAGE_EVENT
+    | HAS_MICROS
+    | HAS_ATTACHMENTS
+    | HAS_FINISH_REASON
+    | HAS_MODEL;
+const MESSAGE_FLAGS: u16 = OTHER_MESSAGE_FLAGS | Tokens::FLAGS;
+const _: () = assert!(Tokens::FLAGS & OTHER_MESSAGE_FLAGS == 0, "a flag has one meaning");
 
 /// A half of a tool call: whether it is there, its event id's kind, whether it has microseconds.
 const HALF_BITS: u32 = 1 + KIND_BITS + 1;
@@ -129,7 +133,6 @@ fn dictionary(part: &Part) -> (Vec<Symbol>, Vec<u64>) {
 
 fn write_message(writer: &mut Writer, message: &Message, numbers: &[u64], before: i64) -> i64 {
     let content = &message.content;
-    let tokens = content.tokens;
     let time = split(message.key.time);
     let id = PackedId::new(&message.id, time.0);
     let event = PackedId::new(&message.key.id, time.0);
@@ -144,8 +147,7 @@ fn write_message(writer: &mut Writer, message: &Message, numbers: &[u64], before
         role | id.kind() << ROLE_BITS
             | event.kind() << MESSAGE_EVENT
             | flag(time.1 > 0, HAS_MICROS)
-            | flag(tokens.input > 0 || tokens.output > 0, HAS_TOKENS)
-            | flag(tokens.total.is_some(), HAS_TOTAL)
+            | content.tokens.flags()
             | flag(content.attachments > 0, HAS_ATTACHMENTS)
             | flag(content.finish_reason != Symbol::NONE, HAS_FINISH_REASON)
             | flag(content.model != Symbol::NONE, HAS_MODEL),
@@ -154,13 +156,7 @@ fn write_message(writer: &mut Writer, message: &Message, numbers: &[u64], before
     id.write(writer);
     event.write(writer);
     writer.signed(content.created_at.0.wrapping_sub(time.0));
-    if tokens.input > 0 || tokens.output > 0 {
-        writer.number(tokens.input.into());
-        writer.number(tokens.output.into());
-    }
-    if let Some(total) = tokens.total {
-        writer.number(total.into());
-    }
+    content.tokens.write(writer);
     if content.attachments > 0 {
         writer.number(content.attachments.into());
     }
@@ -180,12 +176,7 @@ fn read_message(reader: &mut Reader<'_>, symbols: &Symbols, millis: &mut i64) ->
     let id = read_id(reader, flags >> ROLE_BITS & KIND_MASK, *millis)?;
     let event = read_id(reader, flags >> MESSAGE_EVENT & KIND_MASK, *millis)?;
     let created_at = Millis(millis.wrapping_add(reader.signed()?));
-    let (input, output) = if has(HAS_TOKENS) {
-        (reader.count()?, reader.count()?)
-    } else {
-        (0, 0)
-    };
-    let total = has(HAS_TOTAL).then(|| reader.count()).transpose()?;
+    let tokens = Tokens::read(reader, flags)?;
     let attachments = if has(HAS_ATTACHMENTS) { reader.count()? } else { 0 };
     let mut symbol = |there: bool| {
         if !there {
@@ -208,7 +199,7 @@ fn read_message(reader: &mut Reader<'_>, symbols: &Symbols, millis: &mut i64) ->
                 2 => Role::System,
                 _ => Role::Other,
             },
-            tokens: Tokens::new(input, output, total),
+            tokens,
             attachments,
             finish_reason: symbol(has(HAS_FINISH_REASON))?,
             model: symbol(has(HAS_MODEL))?,

@@ -2,13 +2,10 @@
 
 use recap_events::Millis;
 
-use super::{
-    StateError,
-    bytes::{Reader, Writer},
-    packed::{KIND_BITS, KIND_MASK, PackedId, read_id, read_time, split, write_time},
-};
+use super::packed::{KIND_BITS, KIND_MASK, PackedId, read_id, read_time, split, write_time};
 use crate::{
-    Id,
+    Id, StateError,
+    bytes::{Reader, Writer},
     first_text::{FirstTextRegister, Text},
     register::{Owner, Register, Registers, Span},
     stamp::Key,

@@ -8,8 +8,9 @@ use super::Conversation;
 use crate::{
     FeedbackRow, Id, Payload, Stamp,
     part::{self, Half, Part},
-    record::{Content, Feedback, Role, Tokens},
+    record::{Content, Feedback, Role},
     stamp::Key,
+    tokens::Tokens,
 };
 
 impl Conversation {
@@ -39,15 +40,10 @@ impl Conversation {
     fn apply_message(&mut self, key: Key, message: &Message<'_>) {
         self.dirty |= self.registers.message(&key, message);
         let role = Role::of(&message.role);
-        let usage = &message.usage;
         let content = Content {
             created_at: message.created_at,
             role,
-            tokens: Tokens::new(
-                usage.input_tokens.unwrap_or(0),
-                usage.output_tokens.unwrap_or(0),
-                usage.total_tokens,
-            ),
+            tokens: Tokens::from(&message.usage),
             attachments: message.attachment_count.unwrap_or(0),
             finish_reason: message.finish_reason.as_deref(),
             model: message.model.as_deref().filter(|_| role == Role::Assistant),

@@ -38,7 +38,7 @@ pub fn message(number: i64) -> Event {
             usage: Usage {
                 input_tokens: answer.then_some(300 + count),
                 output_tokens: answer.then_some(count),
-                total_tokens: None,
+                ..Usage::default()
             },
             attachment_count: None,
             user_id: Some("user_2aCmeAda".into()),
@@ -82,7 +82,7 @@ fn an_event_of_a_giant_conversation_writes_one_part() {
     assert!(encoded.main.len() < 256);
     assert_eq!(state.columns().total_message_count, 100_001);
     assert_eq!(
-        state.columns().total_tokens - columns.total_tokens,
+        state.columns().tokens.total - columns.tokens.total,
         0,
         "an even message is the user's"
     );

@@ -1,8 +1,8 @@
 //! Reading and writing numbers and bytes.
 
-use super::StateError;
+use crate::StateError;
 
-pub(super) struct Writer(Vec<u8>);
+pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
     pub fn with_capacity(bytes: usize) -> Self {
@@ -52,11 +52,11 @@ fn low_byte(number: u64) -> u8 {
     number.to_le_bytes()[0]
 }
 
-pub(super) fn zigzag(number: i64) -> u64 {
+pub(crate) fn zigzag(number: i64) -> u64 {
     (number << 1 ^ number >> 63).cast_unsigned()
 }
 
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
