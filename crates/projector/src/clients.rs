@@ -45,7 +45,7 @@ impl Settings {
                 .set("partition.assignment.strategy", "cooperative-sticky")
                 .set("session.timeout.ms", millis(self.session_timeout))
                 // Also how long a rebalance waits for a member that is there and does not join again (KIP-62).
-                .set("max.poll.interval.ms", millis(self.patience()))
+                .set("max.poll.interval.ms", millis(self.max_poll_interval()))
                 .set(
                     "heartbeat.interval.ms",
                     millis((self.session_timeout / 10).min(std::time::Duration::from_secs(3))),

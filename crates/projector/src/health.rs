@@ -8,38 +8,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::coverage::Turn;
-
 /// The state of a running projector; all of it may be read at any time.
 #[derive(Debug)]
 pub struct Health {
     started: Instant,
     /// A consumer that has not polled for this long hangs: giving partitions up takes less.
-    patience: Duration,
+    max_poll_interval: Duration,
     polled_ms: AtomicU64,
     running: AtomicBool,
     draining: AtomicBool,
     joined: AtomicBool,
     partitions: AtomicUsize,
-    /// Partitions were assigned since they were last paused.
-    pub(crate) reassigned: AtomicBool,
     database: Mutex<Option<String>>,
-    join_again: Mutex<Option<Turn>>,
 }
 
 impl Health {
-    pub(crate) fn new(patience: Duration) -> Self {
+    pub(crate) fn new(max_poll_interval: Duration) -> Self {
         Self {
             started: Instant::now(),
-            patience,
+            max_poll_interval,
             polled_ms: AtomicU64::new(0),
             running: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             joined: AtomicBool::new(false),
             partitions: AtomicUsize::new(0),
-            reassigned: AtomicBool::new(false),
             database: Mutex::new(Some("not reached yet".to_owned())),
-            join_again: Mutex::new(None),
         }
     }
 
@@ -52,21 +45,10 @@ impl Health {
     pub(crate) fn assigned(&self, partitions: usize) {
         self.partitions.store(partitions, Ordering::Relaxed);
         self.joined.store(true, Ordering::Relaxed);
-        self.reassigned.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn stopping(&self) {
         self.draining.store(true, Ordering::Relaxed);
-    }
-
-    /// Partitions go unread: this member, if it is its turn, is to leave the group and join again.
-    pub(crate) fn call_to_join_again(&self, turn: Turn) {
-        *self.join_again.lock().unwrap_or_else(PoisonError::into_inner) = Some(turn);
-    }
-
-    /// The call, once.
-    pub(crate) fn called_to_join_again(&self) -> Option<Turn> {
-        self.join_again.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// `None` when the database answers, else why not.
@@ -74,12 +56,17 @@ impl Health {
         *self.database.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
+    /// Why the database does not answer, if it does not.
+    pub(crate) fn database_trouble(&self) -> Option<String> {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Why the process should be restarted, if it should: waiting for Kafka or PostgreSQL is no reason.
     #[must_use]
     pub fn not_alive(&self) -> Option<String> {
         let polled = Duration::from_millis(self.polled_ms.load(Ordering::Relaxed));
         let silent = self.started.elapsed().saturating_sub(polled);
-        let hung = self.running.load(Ordering::Relaxed) && silent > self.patience;
+        let hung = self.running.load(Ordering::Relaxed) && silent > self.max_poll_interval;
         hung.then(|| format!("the consumer has not polled for {} s", silent.as_secs()))
     }
 
@@ -89,8 +76,7 @@ impl Health {
         if self.draining.load(Ordering::Relaxed) {
             return Some("stopping".to_owned());
         }
-        let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(trouble) = &*database {
+        if let Some(trouble) = self.database_trouble() {
             return Some(format!("database: {trouble}"));
         }
         if !self.joined.load(Ordering::Relaxed) {

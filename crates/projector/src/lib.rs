@@ -9,61 +9,29 @@
 //!        └───────── finished chunks: offsets move ────────┘
 //! ```
 //!
-//! Start with [`Projector::start`]; then `consumer` for how records are taken, `worker` and `pending` for how batches grow, `flush` for how
-//! they end, `offsets` for when an offset moves, [`dead_letters`] for what cannot be folded, and `coverage` for partitions that nobody would read.
+//! Start with [`Projector::start`]; then `consumer` for how records are received and `books` for when an offset moves, `intake` for how records get to
+//! the workers, `worker` for how batches grow and end, and [`dead_letters`] for what cannot be folded.
 
 mod admin;
 mod arguments;
-mod cache;
-mod chunk;
+mod books;
 mod clients;
 mod consumer;
-mod coverage;
 pub mod dead_letters;
-mod flush;
 mod health;
-mod offsets;
-mod pending;
+mod intake;
+mod interrupted_switch;
 mod projector;
-mod rebalance;
-mod reread;
-mod router;
 mod settings;
-mod settle;
-mod source;
 mod worker;
 
 pub use arguments::ProjectorArgs;
 pub use consumer::ConsumerError;
-pub use flush::FlushFailure;
 pub use health::Health;
 pub use projector::{Projector, ProjectorError, RunningProjector};
 use recap_service::{backoff, clock};
-pub use reread::Gone;
 pub use settings::{GroupProtocol, Settings};
-pub use worker::WorkerError;
+pub use worker::{FlushFailure, Gone, WorkerError};
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
-    use clap::Parser;
-
-    use crate::{ProjectorArgs, Settings};
-
-    #[derive(Parser)]
-    struct Command {
-        #[command(flatten)]
-        projector: ProjectorArgs,
-    }
-
-    /// Valid settings with these arguments.
-    pub(crate) fn settings(arguments: &[&str]) -> Settings {
-        let needed = [
-            "recap-projector",
-            "--database-url=postgres://localhost/recap",
-            "--kafka-bootstrap-servers=localhost:1",
-        ];
-        let command = Command::try_parse_from(needed.iter().chain(arguments)).unwrap();
-        command.projector.settings().unwrap()
-    }
-}
+mod tests;

@@ -19,17 +19,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Settings, admin,
     backoff::Backoff,
-    cache::StateCache,
-    consumer::{ConsumerError, ConsumerThread},
-    coverage::look_now_and_then,
+    consumer::{
+        self, ConsumerError,
+        coverage::{RejoinTarget, watch_coverage},
+        membership::Membership,
+    },
     dead_letters::{Limit, Publisher, TooManyDeadLetters, Window},
-    flush::{FlushFailure, Flusher},
     health::Health,
-    pending::Pending,
-    reread::Reread,
-    router::Router,
-    settle::settle_now_and_then,
-    worker::{Worker, WorkerError},
+    interrupted_switch::finish_interrupted_switches,
+    worker::{FlushFailure, Flusher, Reread, Worker, WorkerError},
 };
 
 /// How long leaving the group may take after everything is committed; with brokers away it would take minutes.
@@ -80,7 +78,7 @@ impl ProjectorError {
         }
     }
 
-    /// Whether it stopped as asked, with some of what it had taken in still to be read again.
+    /// Whether it stopped as asked, with some of what it had received still to be read again.
     #[must_use]
     pub fn drain_timed_out(&self) -> bool {
         matches!(self, Self::Consumer(ConsumerError::DrainTimedOut { .. }))
@@ -144,7 +142,7 @@ impl Projector {
     pub async fn start(settings: Settings, registry: &MetricsRegistry) -> Result<RunningProjector, ProjectorError> {
         let settings = Arc::new(settings);
         let metrics = ProjectorMetrics::new(&registry.meter());
-        let health = Arc::new(Health::new(settings.patience()));
+        let health = Arc::new(Health::new(settings.max_poll_interval()));
         let addr = settings.admin_addr;
         let listener = TcpListener::bind(addr)
             .await
@@ -153,8 +151,8 @@ impl Projector {
             .local_addr()
             .map_err(|source| ProjectorError::Admin { addr, source })?;
         let flusher = Arc::new(Flusher {
-            store: store(&settings)?,
-            publisher: Publisher::new(&settings, metrics.clone()).map_err(ProjectorError::Client)?,
+            writer: store(&settings)?,
+            dead_letters: Publisher::new(&settings, metrics.clone()).map_err(ProjectorError::Client)?,
             limit: Limit::new(Window::new(
                 settings.dead_letter_window,
                 settings.dead_letter_max_ratio,
@@ -166,7 +164,9 @@ impl Projector {
         let observed = Arc::downgrade(&flusher);
         let max = connections(&settings);
         metrics.database.observe_pool("flush", move || {
-            let (open, idle) = observed.upgrade().map_or((0, 0), |flusher| flusher.store.connections());
+            let (open, idle) = observed
+                .upgrade()
+                .map_or((0, 0), |flusher| flusher.writer.connections());
             let idle = u32::try_from(idle).unwrap_or(open);
             PoolState {
                 used: open.saturating_sub(idle),
@@ -220,7 +220,7 @@ struct Supervisor {
     settings: Arc<Settings>,
     metrics: ProjectorMetrics,
     health: Arc<Health>,
-    flusher: Arc<Flusher>,
+    flusher: Arc<Flusher<Store, Publisher>>,
     /// Ends intake, and lets the workers finish.
     stop: CancellationToken,
     /// Ends waiting for the workers.
@@ -236,46 +236,45 @@ impl Supervisor {
         tracing::info!(%generation, topics = ?self.settings.topics, group = &*self.settings.group, "projecting");
         let (report, reports) = mpsc::channel();
         let mut workers = JoinSet::new();
-        let mut senders = Vec::new();
+        let mut inputs = Vec::new();
         for number in 0..self.settings.workers {
-            let (sender, chunks) = tokio::sync::mpsc::unbounded_channel();
-            senders.push(sender);
-            let cache = StateCache::new(self.settings.cache_bytes / self.settings.workers, self.metrics.clone());
-            let worker = Worker {
-                chunks,
-                reports: report.clone(),
-                reread: Arc::new(Reread::new(Arc::clone(&self.settings), number)),
-                flusher: Arc::clone(&self.flusher),
-                settings: Arc::clone(&self.settings),
+            let (input, chunks) = tokio::sync::mpsc::unbounded_channel();
+            inputs.push(input);
+            let records = Reread::new(Arc::clone(&self.settings), number);
+            let worker = Worker::new(
+                &self.settings,
+                &self.flusher,
                 generation,
-                cache,
-                pending: Pending::new(self.metrics.clone()),
-                conversations_max: usize::MAX,
-                in_flight_bytes: 0,
-                reported_bytes: 0,
-            };
+                records,
+                chunks,
+                report.clone(),
+            );
             workers.spawn(worker.run());
         }
-        let router = Router::new(Arc::clone(&self.settings.topics), senders, reports, self.hard.clone());
-        let consumer = self.spawn_consumer(router)?;
-        let publisher = Arc::clone(&self.flusher);
-        workers.spawn(async move {
-            publisher.publisher.create_topic().await;
-            Ok(())
-        });
-        let settings = Arc::clone(&self.settings);
-        let store = self.flusher.store.clone();
-        workers.spawn(async move {
-            settle_now_and_then(settings, store).await;
-            Ok(())
-        });
-        let looking = look_now_and_then(
-            Arc::clone(&self.settings),
+        let membership = Membership::new(
+            &self.settings,
+            inputs,
+            reports,
+            self.hard.clone(),
             self.metrics.clone(),
             Arc::clone(&self.health),
         );
+        let (rejoin, rejoin_requests) = mpsc::channel();
+        let consumer = self.spawn_consumer(membership, rejoin_requests)?;
+        let flusher = Arc::clone(&self.flusher);
+        workers.spawn(async move {
+            flusher.dead_letters.create_topic().await;
+            Ok(())
+        });
+        let settings = Arc::clone(&self.settings);
+        let store = self.flusher.writer.clone();
+        workers.spawn(async move {
+            finish_interrupted_switches(settings, store).await;
+            Ok(())
+        });
+        let coverage = watch_coverage(Arc::clone(&self.settings), self.metrics.clone(), rejoin);
         workers.spawn(async {
-            looking.await;
+            coverage.await;
             Ok(())
         });
         self.watch(workers, consumer).await
@@ -285,8 +284,8 @@ impl Supervisor {
     async fn generation(&self) -> Result<GenerationId, ProjectorError> {
         let mut backoff = Backoff::new();
         loop {
-            let trouble = match self.flusher.store.check_schema().await {
-                Ok(()) => match self.flusher.store.live_generation().await {
+            let trouble = match self.flusher.writer.check_schema().await {
+                Ok(()) => match self.flusher.writer.live_generation().await {
                     Ok(generation) => {
                         self.health.database(None);
                         return Ok(generation);
@@ -304,9 +303,19 @@ impl Supervisor {
         }
     }
 
-    fn spawn_consumer(&self, router: Router) -> Result<Consumer, ProjectorError> {
-        let stop = self.stop.clone();
-        let thread = ConsumerThread::new(&self.settings, router, &self.metrics, &self.health, stop)?;
+    fn spawn_consumer(
+        &self,
+        membership: Membership,
+        rejoin_requests: mpsc::Receiver<RejoinTarget>,
+    ) -> Result<Consumer, ProjectorError> {
+        let thread = consumer::join(
+            &self.settings,
+            membership,
+            &self.metrics,
+            &self.health,
+            rejoin_requests,
+            self.stop.clone(),
+        )?;
         let (drained_sender, drained) = oneshot::channel();
         let (left_sender, left) = oneshot::channel();
         let spawned = std::thread::Builder::new().name("consumer".to_owned()).spawn(move || {
@@ -354,7 +363,7 @@ impl Supervisor {
             tracing::warn!("leaving the consumer group takes too long; the group will notice by itself");
         }
         workers.shutdown().await;
-        if tokio::time::timeout(LEAVE_TIMEOUT, self.flusher.store.close())
+        if tokio::time::timeout(LEAVE_TIMEOUT, self.flusher.writer.close())
             .await
             .is_err()
         {

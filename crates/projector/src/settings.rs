@@ -101,7 +101,7 @@ impl Settings {
     }
 
     /// How long the consumer may go without a poll: giving partitions up takes a drain, and it may have to join again.
-    pub(crate) fn patience(&self) -> Duration {
+    pub(crate) fn max_poll_interval(&self) -> Duration {
         self.drain_timeout + self.session_timeout + Duration::from_secs(30)
     }
 

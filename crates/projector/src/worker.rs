@@ -1,25 +1,43 @@
 //! A worker: folds what comes in while the batch before is being written.
+//!
+//! `pending` is how batches grow, `flush` how they end, `isolation` what happens to events that the database refuses, `state_cache` what is kept of
+//! states between batches. `seams` names what a worker needs from the world.
+
+mod event_counts;
+mod flush;
+mod isolation;
+mod pending;
+mod provenance;
+mod reading;
+mod reread;
+mod seams;
+mod state_cache;
 
 use std::{
     sync::{Arc, mpsc},
     time::Duration,
 };
 
-use recap_store::{Entry, GenerationId};
-use recap_telemetry::ResetReason;
+use recap_store::{BatchFlush, Entry, GenerationId};
+use recap_telemetry::{LevelShare, ResetReason};
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinError, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
+pub use self::{flush::FlushFailure, reread::Gone};
+use self::{
+    flush::Flushed,
+    pending::{Pass, Pending},
+    provenance::Provenance,
+    seams::{DeadLetterSink, RecordSource},
+    state_cache::StateCache,
+};
+pub(crate) use self::{flush::Flusher, reread::Reread};
 use crate::{
     Settings,
-    cache::StateCache,
-    chunk::{Buffers, Chunk},
-    consumer::level,
-    flush::{FlushFailure, Flushed, Flusher},
-    pending::{Pass, Pending},
-    reread::Reread,
-    router::Report,
-    source::Sources,
+    intake::{
+        Report,
+        chunk::{Buffers, Chunk},
+    },
 };
 
 /// Why a worker ended before its work did.
@@ -39,25 +57,49 @@ const LEAST_CONVERSATIONS: usize = 16;
 type InFlight = AbortOnDropHandle<Result<Flushed, FlushFailure>>;
 
 /// One of the workers; owns the states of the conversations routed to it.
-pub(crate) struct Worker {
-    pub chunks: UnboundedReceiver<Chunk>,
-    pub reports: mpsc::Sender<Report>,
-    pub reread: Arc<Reread>,
-    pub flusher: Arc<Flusher>,
-    pub settings: Arc<Settings>,
-    pub generation: GenerationId,
-    pub cache: StateCache,
-    pub pending: Pending,
+pub(crate) struct Worker<W, D, R> {
+    chunks: UnboundedReceiver<Chunk>,
+    reports: mpsc::Sender<Report>,
+    records: Arc<R>,
+    flusher: Arc<Flusher<W, D>>,
+    settings: Arc<Settings>,
+    generation: GenerationId,
+    cache: StateCache,
+    pending: Pending,
     /// The most conversations in a batch, by the size of those in the last one.
-    pub conversations_max: usize,
+    conversations_max: usize,
     /// About what the batch that is being written takes.
-    pub in_flight_bytes: usize,
-    /// What was reported of both batches.
-    pub reported_bytes: i64,
+    in_flight_bytes: usize,
+    dirty_level: LevelShare,
 }
 
-impl Worker {
-    /// Works until the consumer is gone and everything taken is written.
+impl<W: BatchFlush, D: DeadLetterSink, R: RecordSource> Worker<W, D, R> {
+    /// A worker that folds `chunks` for `generation`. `records` gives it its records once more.
+    pub fn new(
+        settings: &Arc<Settings>,
+        flusher: &Arc<Flusher<W, D>>,
+        generation: GenerationId,
+        records: R,
+        chunks: UnboundedReceiver<Chunk>,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        let metrics = &flusher.metrics;
+        Self {
+            chunks,
+            reports,
+            records: Arc::new(records),
+            generation,
+            cache: StateCache::new(settings.cache_bytes / settings.workers, metrics.clone()),
+            pending: Pending::new(metrics.clone()),
+            conversations_max: usize::MAX,
+            in_flight_bytes: 0,
+            dirty_level: metrics.dirty_bytes.share(),
+            flusher: Arc::clone(flusher),
+            settings: Arc::clone(settings),
+        }
+    }
+
+    /// Works until the consumer is gone and everything received is written.
     pub async fn run(mut self) -> Result<(), WorkerError> {
         let mut in_flight: Option<InFlight> = None;
         let mut open = true;
@@ -68,27 +110,27 @@ impl Worker {
             if !open && in_flight.is_none() && self.pending.is_empty() {
                 return Ok(());
             }
-            let lingered = self.lingered();
+            let linger_deadline = self.linger_deadline();
             let lingers = in_flight.is_none() && !self.pending.is_empty();
-            let takes = open && !self.is_full();
+            let receives = open && !self.is_full();
             tokio::select! {
                 biased;
-                flushed = done(&mut in_flight), if in_flight.is_some() => {
+                flushed = ended(&mut in_flight), if in_flight.is_some() => {
                     in_flight = None;
                     self.flushed(flushed??).await?;
                 }
-                chunk = self.chunks.recv(), if takes => match chunk {
+                chunk = self.chunks.recv(), if receives => match chunk {
                     Some(chunk) => self.fold(chunk)?,
                     None => open = false,
                 },
-                () = tokio::time::sleep_until(lingered), if lingers => {}
+                () = tokio::time::sleep_until(linger_deadline), if lingers => {}
             }
         }
     }
 
     fn fold(&mut self, chunk: Chunk) -> Result<(), WorkerError> {
         let records = chunk.records.len();
-        let dead = self.pending.take_in(&chunk, &mut self.cache);
+        let dead = self.pending.fold_first(&chunk, &mut self.cache);
         let folded = Report::Folded(chunk.bytes(), Buffers::from(chunk));
         // The consumer thread is gone only when nobody commits any more.
         let _unheard = self.reports.send(folded);
@@ -97,7 +139,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Without a backlog a batch is due after a short wait for company; with one, when it is old or full.
+    /// Without a backlog a batch is due after waiting a little for more events; with one, when it is old or full.
     fn is_due(&self, open: bool) -> bool {
         if self.pending.is_empty() {
             return false;
@@ -115,14 +157,14 @@ impl Worker {
     }
 
     /// Small events may belong to huge conversations, whose states are all in memory while they are written.
-    fn measure(&mut self, entries: &[Entry]) {
+    fn limit_next_batch(&mut self, entries: &[Entry]) {
         let bytes: usize = entries.iter().map(|entry| entry.delta.heap_bytes()).sum();
         if let Some(average) = bytes.checked_div(entries.len()) {
             self.conversations_max = (self.settings.batch_bytes() / average.max(1)).max(LEAST_CONVERSATIONS);
         }
     }
 
-    fn lingered(&self) -> Instant {
+    fn linger_deadline(&self) -> Instant {
         let since = self.pending.since().map_or_else(Instant::now, Instant::from_std);
         since + self.settings.linger.max(Duration::from_micros(100))
     }
@@ -132,59 +174,60 @@ impl Worker {
         let work = self.pending.take(&mut self.cache);
         self.cache.report();
         let flusher = Arc::clone(&self.flusher);
-        let reread = Arc::clone(&self.reread);
+        let records = Arc::clone(&self.records);
         let generation = self.generation;
         AbortOnDropHandle::new(tokio::spawn(
-            async move { flusher.flush(generation, work, &reread).await },
+            async move { flusher.flush(generation, work, &*records).await },
         ))
     }
 
-    /// Moves the shared level to what is not committed here now.
+    /// Exports what is not committed here now.
     fn report(&mut self) {
-        let bytes = level(self.pending.bytes() + self.in_flight_bytes);
-        let dirty = &self.flusher.metrics.dirty_bytes;
-        dirty.add(bytes - std::mem::replace(&mut self.reported_bytes, bytes));
+        self.dirty_level.set(self.pending.bytes() + self.in_flight_bytes);
     }
 
     async fn flushed(&mut self, flushed: Flushed) -> Result<(), WorkerError> {
         self.in_flight_bytes = 0;
         match flushed {
             Flushed::Done { entries, chunks } => {
-                self.measure(&entries);
+                self.limit_next_batch(&entries);
                 self.pending.written(entries, &mut self.cache);
                 self.cache.report();
                 self.report();
-                let durable = chunks.iter().map(|taken| (taken.id, taken.bytes));
+                let durable = chunks.iter().map(|chunk| (chunk.id, chunk.bytes));
                 // The consumer thread is gone only when nobody commits any more.
                 let _unheard = self.reports.send(Report::Durable(durable.collect()));
                 Ok(())
             }
-            Flushed::GenerationChanged { live, sources } => self.refold(live, sources).await,
+            Flushed::GenerationChanged { live, provenance } => self.refold(live, provenance).await,
         }
     }
 
     /// Everything held belongs to a generation that is no longer live: drops it, and reads and folds the records again.
-    async fn refold(&mut self, live: GenerationId, mut sources: Sources) -> Result<(), WorkerError> {
+    async fn refold(&mut self, live: GenerationId, mut provenance: Provenance) -> Result<(), WorkerError> {
         tracing::info!(from = %self.generation, to = %live, "another generation is live; folding again");
         self.flusher.metrics.reset(ResetReason::GenerationChanged);
         self.generation = live;
         self.cache.clear();
         let (more, dead_letters) = self.pending.unfold();
-        sources.extend(more);
-        let mut read_again = self.reread.pieces(&sources);
-        while let Some(chunk) = read_again.recv().await {
+        provenance.extend(more);
+        let mut chunks = self.records.pieces(&provenance);
+        while let Some(chunk) = chunks.recv().await {
             let chunk = chunk.map_err(FlushFailure::from)?;
-            let again = Pass::Again(&sources.refused);
+            let again = Pass::Again(&provenance.refused);
             self.pending.fold(&chunk, &mut self.cache, again);
         }
-        self.pending.resume(sources, dead_letters);
+        self.pending.resume(provenance, dead_letters);
         Ok(())
     }
 }
 
-async fn done(in_flight: &mut Option<InFlight>) -> Result<Result<Flushed, FlushFailure>, JoinError> {
+async fn ended(in_flight: &mut Option<InFlight>) -> Result<Result<Flushed, FlushFailure>, JoinError> {
     match in_flight {
         Some(handle) => handle.await,
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// The state of one series of attempts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Backoff {
     next: Duration,
 }
@@ -26,16 +26,29 @@ impl Backoff {
         Self { next: FIRST }
     }
 
-    /// Waits between half and all of the current delay ("equal jitter"), from 50 ms on, and doubles it up to 5 s.
+    /// Waits for the next delay.
     pub async fn wait(&mut self) {
-        let delay = self.next_delay().mul_f64(random::between(0.5, 1.0));
-        tokio::time::sleep(delay).await;
+        tokio::time::sleep(self.jittered()).await;
+    }
+
+    /// Between half and all of the current delay ("equal jitter"), from 50 ms on; doubles it up to 5 s.
+    fn jittered(&mut self) -> Duration {
+        self.next_delay().mul_f64(random::between(0.5, 1.0))
     }
 
     fn next_delay(&mut self) -> Duration {
         let delay = self.next;
         self.next = (delay * 2).min(LONGEST);
         delay
+    }
+}
+
+/// The delays, without end.
+impl Iterator for Backoff {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(self.jittered())
     }
 }
 

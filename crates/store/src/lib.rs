@@ -61,4 +61,4 @@ pub use read::{
     Snapshot, Stats, ToolCall,
 };
 pub use store::{Store, StoreOptions};
-pub use write::{Attempt, FlushReport, Target};
+pub use write::{Attempt, BatchFlush, FlushReport, Target};

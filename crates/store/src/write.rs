@@ -33,7 +33,7 @@ use tracing::{Instrument as _, debug_span};
 
 use self::{load::Stored, prepared::Prepared};
 pub use self::{
-    retry::Attempt,
+    retry::{Attempt, BatchFlush},
     target::{FlushReport, Target},
 };
 use crate::{Base, Batch, Entry, FlushError, GenerationId, OrgBuckets, Store, changes, generation};

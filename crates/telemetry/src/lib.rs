@@ -25,7 +25,7 @@ mod setup;
 pub use config::{Exporter, LogFormat, OtlpProtocol, Signal, TelemetryConfig};
 pub use database_metrics::{DatabaseMetrics, PoolState};
 pub use database_spans::DatabaseSpans;
-pub use observed::{Level, PartitionLag, PartitionLags};
+pub use observed::{Level, LevelShare, PartitionLag, PartitionLags};
 pub use opentelemetry::metrics::Meter;
 pub use process_metrics::observe_process;
 pub use projector_metrics::{BatchFigures, EventOutcome, FlushOutcome, ProjectorMetrics, ResetReason};

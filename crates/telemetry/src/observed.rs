@@ -23,7 +23,7 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A number several workers move up and down; its sum is exported.
+/// A number that one place sets, or that several places hold shares of; its sum is exported.
 #[derive(Debug, Clone)]
 pub struct Level(Arc<AtomicI64>);
 
@@ -37,14 +37,18 @@ impl Level {
         Self(value)
     }
 
-    /// Moves the level by `delta`, down when negative.
-    pub fn add(&self, delta: i64) {
-        self.0.fetch_add(delta, Ordering::Relaxed);
+    /// Sets the level, for values that one place knows whole.
+    pub fn set(&self, value: usize) {
+        self.0.store(saturated(value), Ordering::Relaxed);
     }
 
-    /// Sets the level, for values that one place knows whole.
-    pub fn set(&self, value: i64) {
-        self.0.store(value, Ordering::Relaxed);
+    /// A share of the level, 0 at first.
+    #[must_use]
+    pub fn share(&self) -> LevelShare {
+        LevelShare {
+            level: self.clone(),
+            value: 0,
+        }
     }
 
     /// The level now.
@@ -52,6 +56,32 @@ impl Level {
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// One holder's share of a [`Level`]; taken off it when dropped.
+#[derive(Debug)]
+pub struct LevelShare {
+    level: Level,
+    value: i64,
+}
+
+impl LevelShare {
+    /// Sets this share, and moves the level by the difference.
+    pub fn set(&mut self, value: usize) {
+        let value = saturated(value);
+        let before = std::mem::replace(&mut self.value, value);
+        self.level.0.fetch_add(value - before, Ordering::Relaxed);
+    }
+}
+
+impl Drop for LevelShare {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+fn saturated(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// How far behind one partition is.

@@ -16,7 +16,7 @@
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 use recap_log::headers;
 
-use crate::chunk::{Chunk, Record};
+use crate::intake::chunk::{Chunk, Record};
 
 /// Prefix of the headers below.
 pub const PREFIX: &str = "recap-";

@@ -2,7 +2,7 @@
 
 use std::{iter, time::Duration};
 
-use recap_store::{Attempt, FlushError, GenerationId, Store, Target};
+use recap_store::{Attempt, BatchFlush as _, FlushError, GenerationId, Store, Target};
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},

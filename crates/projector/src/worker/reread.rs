@@ -11,11 +11,14 @@ use rdkafka::{Message as _, error::RDKafkaErrorCode};
 use recap_log::{LogError, LogReader, Offsets, Partition, worker_of};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use super::{
+    provenance::{Provenance, Span},
+    seams::RecordSource,
+};
 use crate::{
     Settings,
-    chunk::{Buffers, Chunk},
-    offsets::ChunkId,
-    source::{Sources, Span},
+    books::durable_offsets::ChunkId,
+    intake::chunk::{Buffers, Chunk},
 };
 
 /// Bytes of one piece.
@@ -64,12 +67,13 @@ impl Reread {
     pub fn new(settings: Arc<Settings>, worker: usize) -> Self {
         Self { settings, worker }
     }
+}
 
-    /// Every record of these sources, in pieces; some perhaps repeatedly. A broker that is away is waited for.
-    pub fn pieces(&self, sources: &Sources) -> Receiver<Result<Chunk, Gone>> {
+impl RecordSource for Reread {
+    fn pieces(&self, provenance: &Provenance) -> Receiver<Result<Chunk, Gone>> {
         let (pieces, received) = channel(1);
         let mut passes: Vec<Spans> = Vec::new();
-        for ((topic, partition), spans) in sources.spans() {
+        for ((topic, partition), spans) in provenance.spans() {
             let partition = Partition::new(Arc::clone(&self.settings.topics[topic]), partition);
             for (pass, span) in spans.into_iter().enumerate() {
                 if passes.len() == pass {

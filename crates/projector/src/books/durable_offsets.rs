@@ -30,12 +30,12 @@ impl Partition {
 
 /// The positions of the assigned partitions.
 #[derive(Debug, Default)]
-pub(crate) struct Offsets {
+pub(crate) struct DurableOffsets {
     partitions: HashMap<PartitionIndex, Partition>,
     chunks: HashMap<ChunkId, Vec<(PartitionIndex, i64)>>,
 }
 
-impl Offsets {
+impl DurableOffsets {
     /// A partition was assigned; what was known of an earlier assignment is forgotten.
     pub fn assign(&mut self, partition: PartitionIndex) {
         self.partitions.insert(partition, Partition::default());
@@ -73,7 +73,7 @@ impl Offsets {
     }
 
     /// Whether all that was taken from these partitions is durable.
-    pub fn settled(&self, partitions: &[PartitionIndex]) -> bool {
+    pub fn are_durable(&self, partitions: &[PartitionIndex]) -> bool {
         partitions
             .iter()
             .filter_map(|partition| self.partitions.get(partition))
@@ -169,7 +169,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_position_is_the_least_unfinished_record_else_the_end(steps in steps()) {
-            let (mut offsets, mut model) = (Offsets::default(), Model::default());
+            let (mut offsets, mut model) = (DurableOffsets::default(), Model::default());
             let mut building: [Option<ChunkId>; 3] = [None; 3];
             let mut dispatched: Vec<ChunkId> = Vec::new();
             let mut last_id = 0;
@@ -204,8 +204,8 @@ mod tests {
                 }
                 for partition in 0..3 {
                     prop_assert_eq!(offsets.position(partition), model.position(partition));
-                    let settled = !model.unfinished.iter().any(|record| record.0 == partition);
-                    prop_assert_eq!(offsets.settled(&[partition]), settled);
+                    let durable = !model.unfinished.iter().any(|record| record.0 == partition);
+                    prop_assert_eq!(offsets.are_durable(&[partition]), durable);
                 }
             }
         }
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_position_is_handed_out_once_unless_its_commit_failed() {
-        let mut offsets = Offsets::default();
+        let mut offsets = DurableOffsets::default();
         offsets.assign(0);
         assert_eq!(offsets.advanced(), []);
         offsets.take(ChunkId(1), 0, 5);

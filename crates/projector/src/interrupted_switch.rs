@@ -7,18 +7,18 @@ use recap_store::Store;
 
 use crate::Settings;
 
-/// How often a projector looks; one small statement.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// How often a projector checks; one small statement.
+const CHECK_EVERY: Duration = Duration::from_secs(15);
 /// Memory for what is read again.
 const MEMORY_BYTES: usize = 32 << 20;
 
-/// Looks now and then for as long as the projector lives.
-pub(crate) async fn settle_now_and_then(settings: Arc<Settings>, store: Store) {
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+/// Checks for as long as the projector lives.
+pub(crate) async fn finish_interrupted_switches(settings: Arc<Settings>, store: Store) {
+    let mut ticks = tokio::time::interval(CHECK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        look.tick().await;
-        match settle(&settings, &store).await {
+        ticks.tick().await;
+        match finish_interrupted_switch(&settings, &store).await {
             Ok(false) => {}
             Ok(true) => tracing::info!("read past a switch that its rebuild had left unfinished"),
             Err(error) => tracing::warn!(%error, "cannot finish an unfinished switch now"),
@@ -26,7 +26,7 @@ pub(crate) async fn settle_now_and_then(settings: Arc<Settings>, store: Store) {
     }
 }
 
-async fn settle(settings: &Settings, store: &Store) -> Result<bool, ReplayError> {
+async fn finish_interrupted_switch(settings: &Settings, store: &Store) -> Result<bool, ReplayError> {
     let mut replay = Replay::new(store.clone(), settings.log(), Arc::new(Unobserved));
     replay.memory_bytes = MEMORY_BYTES;
     replay.flushes = 1;

@@ -1,16 +1,16 @@
-//! What is kept of records once they are folded: where they are in the log, for a folded event can't be unfolded.
+//! What is kept of records once they are folded: where they are in the log, for a folded event cannot be unfolded.
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::{chunk::Chunk, offsets::ChunkId};
+use crate::{
+    books::durable_offsets::ChunkId,
+    intake::chunk::{Chunk, LogPosition},
+};
 
 /// Offsets without records of this worker that are read over rather than sought past.
 const READ_OVER: i64 = 10_000;
 
-/// A place in the log: the topic (its place among the projector's), the partition, the offset.
-pub(crate) type Place = (usize, i32, i64);
-
-/// Offsets of one partition, from the first record taken to the last.
+/// Offsets of one partition, from the first record of a chunk to the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub first: i64,
@@ -19,7 +19,7 @@ pub(crate) struct Span {
 
 /// A chunk that was folded, and is not durable yet.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct FoldedChunk {
     pub id: ChunkId,
     /// What its records took.
     pub bytes: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Taken {
     spans: Vec<((usize, i32), Span)>,
 }
 
-impl From<&Chunk> for Taken {
+impl From<&Chunk> for FoldedChunk {
     fn from(chunk: &Chunk) -> Self {
         let mut spans: Vec<((usize, i32), Span)> = Vec::new();
         for record in &chunk.records {
@@ -59,22 +59,22 @@ impl From<&Chunk> for Taken {
 
 /// The records that a batch was folded from.
 #[derive(Debug, Default)]
-pub(crate) struct Sources {
-    pub taken: Vec<Taken>,
+pub(crate) struct Provenance {
+    pub chunks: Vec<FoldedChunk>,
     /// Events that the database refused and that went to the dead letters.
-    pub refused: HashSet<Place>,
+    pub refused: HashSet<LogPosition>,
 }
 
-impl Sources {
+impl Provenance {
     pub fn extend(&mut self, other: Self) {
-        self.taken.extend(other.taken);
+        self.chunks.extend(other.chunks);
         self.refused.extend(other.refused);
     }
 
     /// The spans of each partition in their order, those near each other as one.
     pub fn spans(&self) -> BTreeMap<(usize, i32), Vec<Span>> {
         let mut all: BTreeMap<_, Vec<Span>> = BTreeMap::new();
-        for (partition, span) in self.taken.iter().flat_map(|taken| &taken.spans) {
+        for (partition, span) in self.chunks.iter().flat_map(|chunk| &chunk.spans) {
             all.entry(*partition).or_default().push(*span);
         }
         for spans in all.values_mut() {
@@ -95,9 +95,9 @@ impl Sources {
 mod tests {
     use super::*;
 
-    fn taken(id: u64, spans: &[(i32, i64, i64)]) -> Taken {
+    fn chunk(id: u64, spans: &[(i32, i64, i64)]) -> FoldedChunk {
         let span = |&(partition, first, last)| ((0, partition), Span { first, last });
-        Taken {
+        FoldedChunk {
             id: ChunkId(id),
             bytes: 0,
             oldest: None,
@@ -107,11 +107,11 @@ mod tests {
 
     #[test]
     fn spans_near_each_other_are_read_as_one_and_distant_ones_apart() {
-        let mut sources = Sources::default();
-        sources.taken.push(taken(1, &[(0, 100, 200), (1, 7, 7)]));
-        sources.taken.push(taken(2, &[(0, 50, 120)]));
-        sources.taken.push(taken(3, &[(0, 201, 300), (0, 90_000, 90_001)]));
-        let spans = sources.spans();
+        let mut provenance = Provenance::default();
+        provenance.chunks.push(chunk(1, &[(0, 100, 200), (1, 7, 7)]));
+        provenance.chunks.push(chunk(2, &[(0, 50, 120)]));
+        provenance.chunks.push(chunk(3, &[(0, 201, 300), (0, 90_000, 90_001)]));
+        let spans = provenance.spans();
         let span = |first, last| Span { first, last };
         assert_eq!(spans[&(0, 0)], [span(50, 300), span(90_000, 90_001)]);
         assert_eq!(spans[&(0, 1)], [span(7, 7)]);

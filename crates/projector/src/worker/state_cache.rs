@@ -5,10 +5,7 @@ use std::hash::RandomState;
 use hashlink::LinkedHashMap;
 use recap_store::{Base, ConversationKey, Entry};
 use recap_summary::Delta;
-use recap_telemetry::ProjectorMetrics;
-
-/// What a map's slot, two counted strings and the allocator take beside the state.
-const OVERHEAD: usize = 160;
+use recap_telemetry::{LevelShare, ProjectorMetrics};
 
 #[derive(Debug)]
 pub(crate) struct StateCache {
@@ -17,7 +14,8 @@ pub(crate) struct StateCache {
     states: LinkedHashMap<ConversationKey, (Delta, Base), RandomState>,
     bytes: usize,
     metrics: ProjectorMetrics,
-    reported: (i64, i64),
+    count_level: LevelShare,
+    bytes_level: LevelShare,
 }
 
 impl StateCache {
@@ -27,22 +25,23 @@ impl StateCache {
             budget,
             states: LinkedHashMap::default(),
             bytes: 0,
+            count_level: metrics.states_held.share(),
+            bytes_level: metrics.states_bytes.share(),
             metrics,
-            reported: (0, 0),
         }
     }
 
     /// Takes a state out, to be changed.
     pub fn take(&mut self, key: &ConversationKey) -> Option<(Delta, Base)> {
         let found = self.states.remove(key)?;
-        self.bytes = self.bytes.saturating_sub(bytes(key, &found.0));
+        self.bytes = self.bytes.saturating_sub(Entry::memory_bytes(key, &found.0));
         Some(found)
     }
 
     /// Keeps a clean state.
     pub fn put(&mut self, entry: Entry) {
         let Entry { key, delta, base } = entry;
-        let size = bytes(&key, &delta);
+        let size = Entry::memory_bytes(&key, &delta);
         // One that is huge shall not push out all others.
         if size > self.budget / 2 {
             self.metrics.evicted(1, size as u64);
@@ -53,7 +52,7 @@ impl StateCache {
         while self.bytes > self.budget
             && let Some((key, (delta, _))) = self.states.pop_front()
         {
-            let size = bytes(&key, &delta);
+            let size = Entry::memory_bytes(&key, &delta);
             self.metrics.evicted(1, size as u64);
             self.bytes = self.bytes.saturating_sub(size);
         }
@@ -66,23 +65,11 @@ impl StateCache {
         self.report();
     }
 
-    /// Moves the shared levels to what is held here now.
+    /// Exports what is held here now.
     pub fn report(&mut self) {
-        let count = i64::try_from(self.states.len()).unwrap_or(i64::MAX);
-        let bytes = i64::try_from(self.bytes).unwrap_or(i64::MAX);
-        self.metrics.states_held.add(count - self.reported.0);
-        self.metrics.states_bytes.add(bytes - self.reported.1);
-        self.reported = (count, bytes);
+        self.count_level.set(self.states.len());
+        self.bytes_level.set(self.bytes);
     }
-}
-
-/// An estimate of the memory an entry takes, in bytes.
-pub(crate) fn bytes(key: &ConversationKey, delta: &Delta) -> usize {
-    OVERHEAD
-        + size_of::<(ConversationKey, Delta, Base)>()
-        + key.org_id.len()
-        + key.conversation_id.len()
-        + delta.heap_bytes()
 }
 
 #[cfg(test)]

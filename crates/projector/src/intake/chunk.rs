@@ -8,17 +8,35 @@ use rdkafka::{
 };
 use recap_log::{UnreadableHeader, headers};
 
-use crate::{offsets::ChunkId, source::Place};
+use crate::books::durable_offsets::ChunkId;
 
 type Span = Range<usize>;
+
+/// A chunk of this size goes to its worker at once; smaller ones go when there is nothing more to receive.
+pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
 
 /// What unreadable headers count for: their size cannot be asked for, and by default no record is larger.
 const UNREADABLE_BYTES: usize = 1 << 20;
 
+/// A record of rdkafka's whose headers can be kept unread.
+pub(crate) trait KafkaRecord: Message {
+    /// The headers as they are, none when there are none.
+    fn detach_headers(&self) -> Option<OwnedHeaders>;
+}
+
+impl KafkaRecord for BorrowedMessage<'_> {
+    fn detach_headers(&self) -> Option<OwnedHeaders> {
+        self.headers().map(BorrowedHeaders::detach)
+    }
+}
+
+/// A position in the log: the topic (its index among the projector's), the partition, the offset.
+pub(crate) type LogPosition = (usize, i32, i64);
+
 /// Where one record came from and where its pieces are.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// Place in [`Chunk::topics`].
+    /// Index in [`Chunk::topics`].
     pub topic: usize,
     pub partition: i32,
     pub offset: i64,
@@ -33,7 +51,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// Where it is in the log.
-    pub fn place(&self) -> Place {
+    pub fn position(&self) -> LogPosition {
         (self.topic, self.partition, self.offset)
     }
 }
@@ -93,7 +111,7 @@ impl Chunk {
     }
 
     /// Copies a record in and returns the bytes it takes.
-    pub fn push(&mut self, topic: usize, message: &BorrowedMessage<'_>) -> usize {
+    pub fn push(&mut self, topic: usize, message: &impl KafkaRecord) -> usize {
         let (before, first_header) = (self.buffer.len(), self.headers.len());
         let key = self.copy(message.key());
         let value = self.copy(message.payload());
@@ -102,7 +120,7 @@ impl Chunk {
         } else {
             self.headers.truncate(first_header);
             self.unreadable += 1;
-            message.headers().map(BorrowedHeaders::detach)
+            message.detach_headers()
         };
         let unreadable = usize::from(unreadable_headers.is_some()) * UNREADABLE_BYTES;
         self.records.push(Record {
@@ -119,7 +137,7 @@ impl Chunk {
         self.buffer.len() - before + size_of::<Record>() + headers * size_of::<(Span, Option<Span>)>() + unreadable
     }
 
-    fn copy_headers(&mut self, message: &BorrowedMessage<'_>) -> Result<(), UnreadableHeader> {
+    fn copy_headers(&mut self, message: &impl KafkaRecord) -> Result<(), UnreadableHeader> {
         for header in headers(message.headers()) {
             let (name, value) = header?;
             let start = self.buffer.len();

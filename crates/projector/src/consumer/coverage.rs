@@ -2,11 +2,11 @@
 //!
 //! A broker answers a static member that comes back with the assignment it had (KIP-345), also when topics or partitions were added while it was
 //! away, and librdkafka, which does not speak the version of the request that would tell (KIP-814), takes it for the new one: nobody would ever
-//! read what was added. So every member looks now and then, and when partitions stay unread, one of them leaves the group and joins again.
+//! read what was added. So every member surveys the topics and the group now and then; when partitions stay unread, one member leaves the group and joins again.
 
 use std::{
     collections::BTreeSet,
-    sync::Arc,
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
@@ -18,47 +18,51 @@ use rdkafka::{
 use recap_telemetry::ProjectorMetrics;
 use tokio::time::MissedTickBehavior;
 
-use crate::{Settings, health::Health, settings::GroupProtocol};
+use crate::{Settings, settings::GroupProtocol};
 
-/// The shortest time between two looks, which cost a few small requests.
+/// The shortest time between two surveys, which cost a few small requests.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 type Partition = (Arc<str>, i32);
 
-/// The member whose turn it is to join again.
+/// Which member is to leave the group and join again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum RejoinTarget {
     /// Nobody is assigned anything.
     Everybody,
     /// The one that reads this partition, the first that is read at all.
     OwnerOf(Partition),
 }
 
-/// What one look found.
+/// Which partitions there are, and which of them are read.
 #[derive(Debug, Default)]
-struct Seen {
+struct Coverage {
     missing: BTreeSet<Arc<str>>,
     /// `None` while the group rebalances, and where the brokers assign: they look themselves.
     reading: Option<BTreeSet<Partition>>,
     existing: BTreeSet<Partition>,
 }
 
-impl Seen {
+impl Coverage {
     fn unread(&self) -> usize {
         let reading = self.reading.as_ref();
         reading.map_or(0, |reading| self.existing.difference(reading).count())
     }
 
-    fn turn(&self) -> Turn {
+    fn rejoin_target(&self) -> RejoinTarget {
         let first = self.reading.iter().flatten().next().cloned();
-        first.map_or(Turn::Everybody, Turn::OwnerOf)
+        first.map_or(RejoinTarget::Everybody, RejoinTarget::OwnerOf)
     }
 }
 
-/// Looks for as long as the projector lives.
-pub(crate) async fn look_now_and_then(settings: Arc<Settings>, metrics: ProjectorMetrics, health: Arc<Health>) {
+/// Surveys the topics for as long as the projector lives.
+pub(crate) async fn watch_coverage(
+    settings: Arc<Settings>,
+    metrics: ProjectorMetrics,
+    rejoin_requests: mpsc::Sender<RejoinTarget>,
+) {
     let mut config = settings.admin_config();
     config.set("allow.auto.create.topics", "false");
     let client: Arc<BaseConsumer> = match config.create() {
@@ -67,42 +71,43 @@ pub(crate) async fn look_now_and_then(settings: Arc<Settings>, metrics: Projecto
     };
     let interval = settings.topic_refresh.max(LEAST_INTERVAL);
     // Partitions that are handed over are unread for as long as giving them up may take.
-    let patience = settings.drain_timeout + 2 * interval;
-    let mut look = tokio::time::interval(interval);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let allowed = settings.drain_timeout + 2 * interval;
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missing = BTreeSet::new();
     let mut unread_since: Option<Instant> = None;
     loop {
-        look.tick().await;
+        ticks.tick().await;
         let (client, settings) = (Arc::clone(&client), Arc::clone(&settings));
-        let seen = match tokio::task::spawn_blocking(move || see(&client, &settings)).await {
+        let seen = match tokio::task::spawn_blocking(move || survey(&client, &settings)).await {
             Ok(Ok(seen)) => seen,
             Ok(Err(error)) => {
-                tracing::debug!(%error, "topics and partitions not seen");
+                tracing::debug!(%error, "topics and partitions not surveyed");
                 continue;
             }
             Err(error) => {
-                tracing::error!(%error, "looking for topics crashed");
+                tracing::error!(%error, "surveying the topics crashed");
                 continue;
             }
         };
         if seen.missing != missing {
             missing.clone_from(&seen.missing);
-            tell_missing(&missing);
+            log_missing(&missing);
             metrics.missing_topics.set(seen.missing.clone());
         }
         let unread = seen.unread();
-        metrics.unread.set(i64::try_from(unread).unwrap_or(i64::MAX));
+        metrics.unread.set(unread);
         if unread == 0 {
             unread_since = None;
-        } else if unread_since.get_or_insert_with(Instant::now).elapsed() > patience {
+        } else if unread_since.get_or_insert_with(Instant::now).elapsed() > allowed {
             unread_since = None;
-            health.call_to_join_again(seen.turn());
+            // Without a consumer nobody is left to join.
+            let _unheard = rejoin_requests.send(seen.rejoin_target());
         }
     }
 }
 
-fn tell_missing(missing: &BTreeSet<Arc<str>>) {
+fn log_missing(missing: &BTreeSet<Arc<str>>) {
     if missing.is_empty() {
         tracing::info!("every topic exists");
     } else {
@@ -110,8 +115,8 @@ fn tell_missing(missing: &BTreeSet<Arc<str>>) {
     }
 }
 
-fn see(client: &BaseConsumer, settings: &Settings) -> KafkaResult<Seen> {
-    let mut seen = Seen::default();
+fn survey(client: &BaseConsumer, settings: &Settings) -> KafkaResult<Coverage> {
+    let mut seen = Coverage::default();
     for topic in &*settings.topics {
         let metadata = client.fetch_metadata(Some(topic), TIMEOUT)?;
         let found = metadata.topics().iter().find(|found| found.name() == &**topic);
@@ -202,14 +207,17 @@ mod tests {
     #[test]
     fn the_owner_of_the_first_partition_that_is_read_joins_again() {
         let partition = |number| -> Partition { ("t".into(), number) };
-        let mut seen = Seen {
+        let mut seen = Coverage {
             existing: (0..3).map(partition).collect(),
-            ..Seen::default()
+            ..Coverage::default()
         };
         assert_eq!(seen.unread(), 0, "nothing is known while the group rebalances");
         seen.reading = Some(BTreeSet::new());
-        assert_eq!((seen.unread(), seen.turn()), (3, Turn::Everybody));
+        assert_eq!((seen.unread(), seen.rejoin_target()), (3, RejoinTarget::Everybody));
         seen.reading = Some([2, 1].map(partition).into());
-        assert_eq!((seen.unread(), seen.turn()), (1, Turn::OwnerOf(partition(1))));
+        assert_eq!(
+            (seen.unread(), seen.rejoin_target()),
+            (1, RejoinTarget::OwnerOf(partition(1)))
+        );
     }
 }

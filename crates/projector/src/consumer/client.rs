@@ -1,0 +1,143 @@
+//! The seam to the consumer group: what the consumer thread asks of its Kafka client.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use rdkafka::{
+    TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol},
+    error::KafkaResult,
+    message::BorrowedMessage,
+};
+
+use super::{
+    ConsumerError,
+    callbacks::{Callbacks, ClientEvent},
+};
+use crate::{Settings, intake::chunk::KafkaRecord};
+
+/// A member of a consumer group. Nothing is assigned before [`Self::assign`] answers [`ClientEvent::Assigned`], nothing given up before
+/// [`Self::unassign`] answers [`ClientEvent::Revoked`].
+pub(crate) trait GroupClient {
+    /// A record as the client lends it.
+    type Record<'a>: KafkaRecord
+    where
+        Self: 'a;
+
+    /// The next record; `None` after `timeout`, or earlier when there are events.
+    fn poll(&self, timeout: Duration) -> Option<KafkaResult<Self::Record<'_>>>;
+
+    /// What happened since the last call.
+    fn take_events(&self) -> Vec<ClientEvent>;
+
+    /// Joins the group for these topics.
+    fn subscribe(&self, topics: &[&str]) -> KafkaResult<()>;
+
+    /// Leaves the group, once what is assigned was given up.
+    fn unsubscribe(&self);
+
+    /// Begins to read these partitions.
+    fn assign(&self, partitions: &TopicPartitionList) -> KafkaResult<()>;
+
+    /// Gives these partitions up.
+    fn unassign(&self, partitions: &TopicPartitionList) -> KafkaResult<()>;
+
+    /// Stops fetching these partitions, and drops what was fetched ahead.
+    fn pause(&self, partitions: &TopicPartitionList) -> KafkaResult<()>;
+
+    /// Fetches these partitions again.
+    fn resume(&self, partitions: &TopicPartitionList) -> KafkaResult<()>;
+
+    /// Leaves offsets to the client, which commits them at its interval until the broker takes them.
+    fn store_offsets(&self, offsets: &TopicPartitionList) -> KafkaResult<()>;
+
+    /// Commits offsets, and waits for the broker.
+    fn commit(&self, offsets: &TopicPartitionList) -> KafkaResult<()>;
+}
+
+/// librdkafka as a member of the group.
+pub(super) struct LibrdkafkaClient(BaseConsumer<Callbacks>);
+
+impl LibrdkafkaClient {
+    /// Makes the client, and joins the group.
+    pub fn join(settings: &Settings, callbacks: Callbacks) -> Result<Self, ConsumerError> {
+        let client = Self(
+            settings
+                .consumer_config()
+                .create_with_context(callbacks)
+                .map_err(ConsumerError::Start)?,
+        );
+        let topics: Vec<&str> = settings.topics.iter().map(AsRef::as_ref).collect();
+        client.subscribe(&topics).map_err(ConsumerError::Start)?;
+        Ok(client)
+    }
+
+    fn is_cooperative(&self) -> bool {
+        matches!(self.0.rebalance_protocol(), RebalanceProtocol::Cooperative)
+    }
+}
+
+impl Drop for LibrdkafkaClient {
+    /// Closing a consumer waits until its partitions are given up; from here on the callbacks do that themselves.
+    fn drop(&mut self) {
+        self.0.context().closing.store(true, Ordering::Relaxed);
+        for event in self.take_events() {
+            if let ClientEvent::Revoked { partitions, .. } = event
+                && let Err(error) = self.unassign(&partitions)
+            {
+                tracing::debug!(%error, "partitions not given up on closing");
+            }
+        }
+    }
+}
+
+impl GroupClient for LibrdkafkaClient {
+    type Record<'a> = BorrowedMessage<'a>;
+
+    fn poll(&self, timeout: Duration) -> Option<KafkaResult<BorrowedMessage<'_>>> {
+        self.0.poll(timeout)
+    }
+
+    fn take_events(&self) -> Vec<ClientEvent> {
+        self.0.context().take_events()
+    }
+
+    fn subscribe(&self, topics: &[&str]) -> KafkaResult<()> {
+        self.0.subscribe(topics)
+    }
+
+    fn unsubscribe(&self) {
+        self.0.unsubscribe();
+    }
+
+    fn assign(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        if self.is_cooperative() {
+            self.0.incremental_assign(partitions)
+        } else {
+            self.0.assign(partitions)
+        }
+    }
+
+    fn unassign(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        if self.is_cooperative() {
+            self.0.incremental_unassign(partitions)
+        } else {
+            self.0.unassign()
+        }
+    }
+
+    fn pause(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        self.0.pause(partitions)
+    }
+
+    fn resume(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        self.0.resume(partitions)
+    }
+
+    fn store_offsets(&self, offsets: &TopicPartitionList) -> KafkaResult<()> {
+        self.0.store_offsets(offsets)
+    }
+
+    fn commit(&self, offsets: &TopicPartitionList) -> KafkaResult<()> {
+        self.0.commit(offsets, CommitMode::Sync)
+    }
+}

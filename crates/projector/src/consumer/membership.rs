@@ -1,0 +1,262 @@
+//! What this member of the group has in hand: the books of its partitions and the records on their way to the workers.
+
+use std::{
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{Statistics, TopicPartitionList};
+use recap_telemetry::ProjectorMetrics;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use super::{callbacks::ClientEvent, client::GroupClient};
+use crate::{
+    Settings,
+    books::{Books, BrokerOffsets, durable_offsets::PartitionIndex},
+    clock::unix_millis,
+    health::Health,
+    intake::{
+        Intake, Report,
+        chunk::{Chunk, KafkaRecord},
+    },
+};
+
+/// How late a hard stop is noticed while waiting for the workers.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// The partitions of this member, and everything received from them that is not durable yet.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    books: Books,
+    intake: Intake,
+    reports: mpsc::Receiver<Report>,
+    /// Ends every wait for the workers.
+    hard_stop: CancellationToken,
+    drain_timeout: Duration,
+    metrics: ProjectorMetrics,
+    health: Arc<Health>,
+    /// Partitions were assigned since all were last paused.
+    assigned_since_pause: bool,
+}
+
+impl Membership {
+    pub fn new(
+        settings: &Settings,
+        workers: Vec<UnboundedSender<Chunk>>,
+        reports: mpsc::Receiver<Report>,
+        hard_stop: CancellationToken,
+        metrics: ProjectorMetrics,
+        health: Arc<Health>,
+    ) -> Self {
+        Self {
+            books: Books::new(Arc::clone(&settings.topics)),
+            intake: Intake::new(Arc::clone(&settings.topics), workers),
+            reports,
+            hard_stop,
+            drain_timeout: settings.drain_timeout,
+            metrics,
+            health,
+            assigned_since_pause: false,
+        }
+    }
+
+    /// Takes a record in; `false` when its partition was never assigned.
+    pub fn receive(&mut self, record: &impl KafkaRecord) -> bool {
+        let Some((topic, partition)) = self.books.locate(record.topic(), record.partition()) else {
+            return false;
+        };
+        let chunk = self.intake.receive(topic, record);
+        let produced = record.timestamp().to_millis();
+        self.books.received(chunk, partition, record.offset(), produced);
+        true
+    }
+
+    /// Hands the workers every chunk begun, and takes note of what they reported.
+    pub fn exchange(&mut self) {
+        self.intake.dispatch_all();
+        while let Ok(report) = self.reports.try_recv() {
+            self.note(report);
+        }
+    }
+
+    /// The same, waiting up to `timeout` for a report.
+    pub fn exchange_within(&mut self, timeout: Duration) {
+        self.intake.dispatch_all();
+        if let Ok(report) = self.reports.recv_timeout(timeout) {
+            self.note(report);
+        }
+        self.exchange();
+    }
+
+    fn note(&mut self, report: Report) {
+        match report {
+            Report::Folded(bytes, buffers) => self.intake.folded(bytes, buffers),
+            Report::Durable(chunks) => {
+                for (chunk, bytes) in chunks {
+                    self.intake.durable(bytes);
+                    self.books.finish(chunk);
+                }
+            }
+        }
+    }
+
+    /// Waits until everything received from these partitions is durable; `false` when `deadline` or a hard stop came first.
+    fn drain(&mut self, partitions: &[PartitionIndex], deadline: Instant) -> bool {
+        self.exchange();
+        while !self.books.are_durable(partitions) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.hard_stop.is_cancelled() {
+                return false;
+            }
+            self.exchange_within(left.min(SLICE));
+        }
+        true
+    }
+
+    /// Waits up to `timeout` until everything received is durable.
+    pub fn drain_all(&mut self, timeout: Duration) -> bool {
+        let assigned = self.books.assigned();
+        self.drain(&assigned, Instant::now() + timeout)
+    }
+
+    /// Answers what happened to the member.
+    pub fn handle(&mut self, event: ClientEvent, client: &impl GroupClient) {
+        match event {
+            ClientEvent::Assigned(partitions) => self.assign(&partitions, client),
+            ClientEvent::Revoked { partitions, lost } => self.revoke(&partitions, lost, client),
+            ClientEvent::Statistics(statistics) => self.measure_lag(&statistics),
+        }
+    }
+
+    fn assign(&mut self, partitions: &TopicPartitionList, client: &impl GroupClient) {
+        self.books.assign(partitions);
+        if let Err(error) = client.assign(partitions) {
+            tracing::warn!(%error, "assigned partitions cannot be read");
+        }
+        self.assigned_since_pause = true;
+        self.health.assigned(self.books.assigned().len());
+        tracing::info!(partitions = partitions.count(), "partitions assigned");
+    }
+
+    /// Gives everything of these partitions time to become durable, commits, and gives them up.
+    fn revoke(&mut self, revoked: &TopicPartitionList, lost: bool, client: &impl GroupClient) {
+        let partitions = self.books.numbers(revoked);
+        // Partitions that were lost belong to another member by now; waiting would only delay coming back.
+        let drained = !lost && self.drain(&partitions, Instant::now() + self.drain_timeout);
+        if !lost {
+            self.commit(&partitions, client);
+        }
+        // librdkafka keeps a partition paused until it is resumed, whoever had it meanwhile: one that comes back would never be read.
+        if let Err(error) = client.resume(revoked) {
+            tracing::warn!(%error, "revoked partitions not resumed");
+        }
+        self.forget(&partitions);
+        if let Err(error) = client.unassign(revoked) {
+            tracing::warn!(%error, "revoked partitions not given up");
+        }
+        self.health.assigned(self.books.assigned().len());
+        tracing::info!(partitions = revoked.count(), lost, drained, "partitions revoked");
+    }
+
+    fn forget(&mut self, partitions: &[PartitionIndex]) {
+        for &partition in partitions {
+            let (topic, number) = self.books.name(partition);
+            self.metrics.lags.remove(topic, number);
+        }
+        self.books.revoke(partitions);
+    }
+
+    /// Forgets every partition, and hands over what was begun: it may as well be written.
+    pub fn forget_all(&mut self) {
+        self.intake.dispatch_all();
+        let assigned = self.books.assigned();
+        self.forget(&assigned);
+    }
+
+    fn measure_lag(&self, statistics: &Statistics) {
+        for index in self.books.assigned() {
+            let (topic, number) = self.books.name(index);
+            let topics = statistics.topics.get(&**topic);
+            let Some(partition) = topics
+                .and_then(|topic| topic.partitions.get(&number))
+                .filter(|partition| partition.hi_offset >= 0)
+            else {
+                continue;
+            };
+            let broker = BrokerOffsets {
+                low: partition.lo_offset,
+                high: partition.hi_offset,
+                committed: partition.committed_offset,
+            };
+            self.metrics
+                .lags
+                .set(topic, number, self.books.lag(index, broker, unix_millis()));
+        }
+    }
+
+    /// Leaves the positions that moved to the client, which commits them. (An asynchronous commit of our own would fail unnoticed during a
+    /// rebalance: rust-rdkafka never calls back for it.)
+    pub fn store_offsets(&mut self, client: &impl GroupClient) {
+        if let Some(list) = self.books.take_advanced()
+            && let Err(error) = client.store_offsets(&list)
+        {
+            tracing::warn!(%error, "offsets not committed yet");
+            self.books.commit_failed(&list);
+        }
+    }
+
+    /// Commits every position, so that the broker knows it before the group is left.
+    pub fn commit_all(&mut self, client: &impl GroupClient) {
+        let assigned = self.books.assigned();
+        self.commit(&assigned, client);
+    }
+
+    fn commit(&mut self, partitions: &[PartitionIndex], client: &impl GroupClient) {
+        let list = self.books.positions(partitions);
+        if list.count() > 0
+            && let Err(error) = client.commit(&list)
+        {
+            tracing::warn!(%error, "offsets not committed yet");
+            self.books.commit_failed(&list);
+        }
+    }
+
+    /// Whether this partition is assigned now.
+    pub fn is_assigned(&self, topic: &str, partition: i32) -> bool {
+        self.books.is_assigned(topic, partition)
+    }
+
+    /// Every assigned partition, for pausing and resuming.
+    pub fn assignment(&self) -> TopicPartitionList {
+        self.books.assignment()
+    }
+
+    /// Whether partitions were assigned since the last call: a pause does not cover them.
+    pub fn take_assigned_since_pause(&mut self) -> bool {
+        std::mem::take(&mut self.assigned_since_pause)
+    }
+
+    /// Bytes received and not folded yet.
+    pub fn unfolded_bytes(&self) -> usize {
+        self.intake.unfolded_bytes()
+    }
+
+    /// Bytes of the records handed over and not durable yet.
+    pub fn unwritten_bytes(&self) -> usize {
+        self.intake.unwritten_bytes()
+    }
+
+    /// Whether waiting for the workers is to end.
+    pub fn is_stopped_hard(&self) -> bool {
+        self.hard_stop.is_cancelled()
+    }
+
+    /// Exports what was received since the last call.
+    pub fn report(&mut self, group: &Arc<str>) {
+        self.metrics.intake_bytes.set(self.intake.unfolded_bytes());
+        for (topic, records) in self.intake.take_received() {
+            self.metrics.consumed(topic, group, records);
+        }
+    }
+}
