@@ -41,7 +41,7 @@ fn everything_touched() -> MetricsRegistry {
         &projector.dirty_bytes,
         &projector.intake_bytes,
     ] {
-        level.add(1);
+        level.set(1);
     }
     projector.missing_topics.set([topic.clone()].into());
     projector.consumed(&topic, &"recap-projector".into(), 1);
