@@ -39,7 +39,7 @@ impl BatchFlush for Table {
         let is_bad = |entry: &Entry| entry.key.conversation_id.starts_with("bad");
         if batch.conversations.iter().any(is_bad) {
             self.log.lock().unwrap().push(format!("refused {count}"));
-            return Err(FlushError::Refused(sqlx::Error::RowNotFound));
+            return Err(FlushError::Refused(sqlx::Error::RowNotFound.into()));
         }
         let mut rows = self.rows.lock().unwrap();
         for entry in &mut batch.conversations {
@@ -177,10 +177,10 @@ impl Outcome {
 }
 
 fn unavailable() -> FlushError {
-    FlushError::Unavailable(sqlx::Error::PoolTimedOut)
+    FlushError::Unavailable(sqlx::Error::PoolTimedOut.into())
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_chunk_is_durable_once_its_batch_is_written() {
     let setting = Setting::new(
         vec![record(TOPIC, 0, "a"), record(TOPIC, 1, "b"), record(TOPIC, 2, "a")],
@@ -192,7 +192,7 @@ async fn a_chunk_is_durable_once_its_batch_is_written() {
     assert_eq!((outcome.log, outcome.durable), (vec!["written 2".to_owned()], vec![1]));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_database_that_is_away_is_waited_for_with_the_same_batch() {
     let setting = Setting::new(vec![record(TOPIC, 0, "a")], [unavailable(), unavailable()]);
     let outcome = setting.finish().await;
@@ -203,7 +203,7 @@ async fn a_database_that_is_away_is_waited_for_with_the_same_batch() {
     assert_eq!(outcome.durable, [1]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn dead_letters_are_durable_before_the_offsets_may_move() {
     let setting = Setting::new(vec![raw_record(TOPIC, 0, "a", "{"), record(TOPIC, 1, "a")], []);
     let outcome = setting.finish().await;
@@ -213,7 +213,7 @@ async fn dead_letters_are_durable_before_the_offsets_may_move() {
     assert_eq!(outcome.durable, [1]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_the_database_refuses_is_dead_lettered_alone() {
     let mut records: Vec<_> = (0..20)
         .map(|offset| record(TOPIC, offset, &format!("c{offset}")))
@@ -227,7 +227,7 @@ async fn what_the_database_refuses_is_dead_lettered_alone() {
     assert_eq!(outcome.durable, [1]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn another_generation_gets_the_records_folded_again() {
     let changed = FlushError::GenerationChanged {
         live: GenerationId::new(2),
@@ -244,7 +244,7 @@ async fn another_generation_gets_the_records_folded_again() {
     assert_eq!((outcome.messages(), outcome.durable.clone()), (vec![("a", 1)], vec![1]));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn too_many_dead_letters_stop_the_worker_with_nothing_durable() {
     let records = (0..4).map(|offset| raw_record(TOPIC, offset, "a", "{")).collect();
     let outcome = Setting::new(records, []).finish().await;
@@ -259,9 +259,9 @@ async fn too_many_dead_letters_stop_the_worker_with_nothing_durable() {
     assert_eq!((outcome.durable, outcome.letters), (vec![], vec![]));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_error_that_waiting_cannot_mend_ends_the_worker() {
-    let schema = FlushError::Schema(sqlx::Error::RowNotFound);
+    let schema = FlushError::Schema(sqlx::Error::RowNotFound.into());
     let outcome = Setting::new(vec![record(TOPIC, 0, "a")], [schema]).finish().await;
     assert!(matches!(
         outcome.result,
@@ -270,7 +270,7 @@ async fn an_error_that_waiting_cannot_mend_ends_the_worker() {
     assert!(outcome.durable.is_empty());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_comes_while_a_batch_is_written_joins_the_written_state() {
     let setting = Setting::new(vec![record(TOPIC, 0, "a")], []);
     setting

@@ -1,6 +1,6 @@
 use std::{iter, time::Duration};
 
-use recap_store::{Base, Batch, FlushError, Store, StoreOptions, Target};
+use recap_store::{Base, Batch, BatchFlush as _, FlushError, Store, StoreOptions, Target};
 
 use crate::support::{Database, batch, fold, log, table};
 
