@@ -12,6 +12,9 @@ need make build-essential
 [ -n "${DATABASE_URL:-}" ] || need_postgresql
 install_missing
 
-echo "building recap; the first time takes some minutes"
-cargo build --locked --quiet --package recap
-exec cargo run --locked --quiet --package recap -- dev "$@"
+# On a terminal Cargo shows its own progress; elsewhere one line is enough.
+quiet=()
+[ -t 2 ] || quiet=(--quiet)
+echo "building recap: some minutes the first time"
+cargo build --locked "${quiet[@]}" --package recap
+exec "${CARGO_TARGET_DIR:-target}/debug/recap" dev "$@"

@@ -157,7 +157,7 @@ async fn serve(options: Options, stop: CancellationToken) -> anyhow::Result<()> 
             begun,
             rate: feeder.is_some().then_some(options.rate),
         };
-        banner.print(&sample.events(), &clerk)?;
+        banner.print(&sample.events());
         tokio::select! {
             () = stop.cancelled() => {}
             ended = projector.wait() => return ended.context("the projector ended"),

@@ -12,6 +12,7 @@ mod population;
 mod random;
 mod records;
 mod render;
+mod scripts;
 mod words;
 
 use std::sync::Arc;

@@ -56,6 +56,8 @@ pub struct Records {
     calendar: Calendar,
     lengths: LongTail,
     now: i64,
+    /// Microseconds from one event to the next, on average.
+    step: i64,
     emitted: u64,
     serial: u64,
     spoilt: u64,
@@ -78,6 +80,7 @@ impl Records {
             calendar: Calendar::new(),
             lengths: LongTail::with_mean(config.messages, config.messages_max),
             now: config.start,
+            step: config.step.max(1),
             emitted: 0,
             serial: 0,
             spoilt: 0,
@@ -95,6 +98,11 @@ impl Records {
     /// Moves the log's clock to this time in Unix microseconds: `recap dev` keeps it at the present.
     pub const fn set_time(&mut self, time: i64) {
         self.now = time;
+    }
+
+    /// Sets the time from one event to the next, in microseconds.
+    pub fn set_step(&mut self, step: i64) {
+        self.step = step.max(1);
     }
 
     /// The log's clock: the time of the last new event, in Unix microseconds.
@@ -162,10 +170,7 @@ impl Records {
     }
 
     fn pass_time(&mut self) {
-        self.now += 1 + self
-            .random
-            .below(2 * self.world.config.step.max(1).cast_unsigned())
-            .cast_signed();
+        self.now += 1 + self.random.below(2 * self.step.cast_unsigned()).cast_signed();
     }
 
     /// One new event.

@@ -138,6 +138,12 @@ impl Writer<'_> {
         self.raw(b"\"");
     }
 
+    /// JSON as it is.
+    pub fn json(&mut self, name: &str, json: &str) {
+        self.name(name);
+        self.raw(json.as_bytes());
+    }
+
     pub fn uuid(&mut self, name: &str, value: Uuid) {
         self.name(name);
         self.raw(b"\"");

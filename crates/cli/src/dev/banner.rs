@@ -1,13 +1,9 @@
 //! What `recap dev` prints once everything is up.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, path::Path, time::Instant};
 
 use chrono::{SecondsFormat, Utc};
 use recap_generator::Log;
-use recap_testing::clerk::{LocalClerk, Session};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Where everything is.
@@ -22,15 +18,9 @@ pub struct Banner {
 }
 
 impl Banner {
-    pub fn print(&self, log: &Log, clerk: &LocalClerk) -> anyhow::Result<()> {
+    pub fn print(&self, log: &Log) {
         let organization = log.organizations().swap_remove(0);
         let user = log.users(0).swap_remove(0);
-        let session = Session {
-            lifetime: Duration::from_hours(12),
-            ..Session::member(&organization, &user)
-        };
-        let member = clerk.token(&session)?;
-        let admin = clerk.token(&Session { admin: true, ..session })?;
         let day = chrono::Duration::days(1);
         let now = Utc::now();
         let from = (now - day * 7).to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -45,26 +35,21 @@ impl Banner {
         );
         println!(
             "\nrecap is running at {base}, ready after {seconds:.1} s. {traffic}\n\n\
-             ADMIN='{admin}'\n\
-             MEMBER='{member}'\n\n\
-             Organization {organization}; the member is {user}. The tokens are good for 12 hours.\n\n\
-             # two conversations, newest first\n\
-             curl -s -H 'Authorization: Bearer {admin}' '{list}&limit=2'\n\n\
-             # of users whose metadata says so; totals; a spreadsheet (set ADMIN as above first)\n\
-             curl -s -H \"Authorization: Bearer $ADMIN\" '{list}&limit=2&metadataKey=department.name&metadataValue=support'\n\
+             ADMIN=$({recap} token --org {organization} --user {user} --admin)   # without --admin: a member\n\
+             curl -s -H \"Authorization: Bearer $ADMIN\" '{list}&limit=2'\n\
              curl -s -H \"Authorization: Bearer $ADMIN\" '{stats}'\n\
              curl -s -H \"Authorization: Bearer $ADMIN\" -H 'Accept: text/csv' '{list}&exclude=toolCalls,feedbackData'\n\n\
-             API reference  {base}/docs\n\
-             metrics        {base}/metrics and http://{admin_addr}/metrics\n\
-             Kafka          {kafka}\n\
-             PostgreSQL     {database}\n\n\
+             reference    {base}/docs\n\
+             metrics      http://{admin_addr}/metrics\n\
+             Kafka        {kafka}\n\
+             PostgreSQL   {database}\n\n\
              Ctrl-C stops it.",
             seconds = self.begun.elapsed().as_secs_f64(),
+            recap = this_program(),
             admin_addr = self.admin_addr,
             kafka = self.kafka,
             database = self.database(),
         );
-        Ok(())
     }
 
     /// The private server's password is made for this run and worth nothing elsewhere; a given one's is not shown.
@@ -78,4 +63,12 @@ impl Banner {
         }
         url.into()
     }
+}
+
+/// How this program can be started again from here.
+fn this_program() -> String {
+    let path = std::env::current_exe().unwrap_or_else(|_| "recap".into());
+    let here = std::env::current_dir().ok();
+    let shorter = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
+    shorter.unwrap_or(path).display().to_string()
 }

@@ -21,6 +21,9 @@ const MOST_LAG: u64 = 8_000;
 /// Days of history.
 const DAYS: i64 = 5;
 
+/// Conversations in flight at once.
+const IN_FLIGHT: u32 = 60;
+
 /// Events to a conversation: its messages, tool calls and feedback.
 const EVENTS_EACH: u64 = 17;
 
@@ -43,15 +46,19 @@ impl Sample {
     pub fn events(&self) -> Log {
         let length = DAYS * 86_400_000_000;
         let events = i64::try_from(self.history().max(1)).unwrap_or(i64::MAX);
+        let step = (length / events).max(1);
+        // A conversation may be restored some events after the log's clock; none of them lies in the future.
+        let ahead = step * (2 * i64::from(IN_FLIGHT) + 2);
         Log::new(Config {
             seed: self.seed,
             events: u64::MAX,
-            start: Utc::now().timestamp_micros() - length,
-            step: (length / events).max(1),
+            start: Utc::now().timestamp_micros() - length - ahead,
+            step,
+            scripted: true,
             organizations: 4,
             users: 60,
             agents: 3,
-            in_flight: 60,
+            in_flight: IN_FLIGHT,
             messages: 13,
             messages_max: 120,
             ..Config::default()
@@ -131,7 +138,14 @@ impl Feed {
         self.filled.store(true, Ordering::Release);
         let mut record = Record::default();
         // A rate of zero is one event a day: the loop has to come round to see that it shall stop.
-        let mut pace = Pace::new(Some(self.sample.rate.max(1.0 / 86_400.0)));
+        let rate = self.sample.rate.max(1.0 / 86_400.0);
+        records.set_step(
+            Duration::from_secs_f64(1.0 / rate)
+                .as_micros()
+                .try_into()
+                .unwrap_or(i64::MAX),
+        );
+        let mut pace = Pace::new(Some(rate));
         while !self.stop.is_cancelled() {
             records.set_time(Utc::now().timestamp_micros());
             records.next_into(&mut record);
