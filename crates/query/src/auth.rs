@@ -1,9 +1,11 @@
-//! Clerk session tokens: which keys verify them, what they must claim, and the extractor that hands a handler its caller.
+//! Clerk session tokens: which keys verify them, what they must claim, where a request carries one, and who its caller is.
 
 mod caller;
 mod claims;
+mod credentials;
 mod keys;
 mod verifier;
 
 pub(crate) use caller::{Authentication, Caller};
+pub(crate) use credentials::Cookies;
 pub(crate) use verifier::Verifier;

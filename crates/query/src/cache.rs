@@ -8,6 +8,7 @@ mod feed;
 
 use std::{
     future::Future,
+    hash::{Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -33,7 +34,7 @@ use crate::{
     scope::Scope,
 };
 
-/// What an entry costs beside its body.
+/// What an entry costs beside its answer: the key, and what the cache keeps of it.
 const ENTRY_BYTES: usize = 512;
 /// Entries of past epochs are never asked for again; this is when they go at the latest.
 const IDLE: Duration = Duration::from_mins(2);
@@ -58,12 +59,32 @@ impl Question {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    epoch: Epoch,
-    scope: Scope,
-    question: Question,
-    coding: Coding,
+/// A hash of everything that an answer depends on: of one size however long the parameters are, so that the cache's bound holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key([u8; 32]);
+
+impl Key {
+    fn of(epoch: Epoch, scope: &Scope, question: &Question, coding: Coding) -> Self {
+        let mut digest = Digest(blake3::Hasher::new());
+        (epoch, scope, question, coding).hash(&mut digest);
+        Self(digest.0.finalize().into())
+    }
+}
+
+/// Collects what derived `Hash` implementations write, which is unambiguous for values of one type.
+struct Digest(blake3::Hasher);
+
+impl Hasher for Digest {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The first bytes of the hash; the whole one makes a [`Key`].
+    fn finish(&self) -> u64 {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.0.finalize().as_bytes()[..8]);
+        u64::from_le_bytes(first)
+    }
 }
 
 /// The cache of one service.
@@ -77,7 +98,7 @@ pub(crate) struct AnswerCache {
 impl AnswerCache {
     /// An empty cache whose entries live by `feed`.
     pub(crate) fn new(config: CacheConfig, feed: Arc<Feed>, metrics: QueryMetrics) -> Self {
-        let weight = |_: &Key, answer: &Arc<Answer>| u32::try_from(answer.body.len() + ENTRY_BYTES).unwrap_or(u32::MAX);
+        let weight = |_: &Key, answer: &Arc<Answer>| u32::try_from(answer.bytes() + ENTRY_BYTES).unwrap_or(u32::MAX);
         let answers = Cache::builder()
             .max_capacity(config.bytes)
             .weigher(weight)
@@ -145,12 +166,7 @@ impl AnswerCache {
             let epoch = self.feed.epoch(scope.org_id());
             let recent = |moment: Instant| moment + self.max_staleness >= asked;
             let current = |answer: &Answer| recent(answer.began) || proven.is_some_and(recent);
-            let key = Key {
-                epoch,
-                scope: scope.clone(),
-                question: question.clone(),
-                coding,
-            };
+            let key = Key::of(epoch, scope, question, coding);
 
             if let Some(answer) = self.answers.get(&key).await {
                 if current(&answer) {
@@ -177,5 +193,31 @@ impl AnswerCache {
             // It was begun too long before this request came: a newer one is made.
             self.answers.invalidate(&key).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(epoch: u64, parameters: &str, coding: Coding) -> Key {
+        let mut digest = Digest(blake3::Hasher::new());
+        (epoch, parameters, coding).hash(&mut digest);
+        Key(digest.0.finalize().into())
+    }
+
+    #[test]
+    fn keys_differ_with_each_part_and_have_one_size() {
+        let long = "x".repeat(100_000);
+        let keys = [
+            key(1, "a", Coding::Identity),
+            key(2, "a", Coding::Identity),
+            key(1, "b", Coding::Identity),
+            key(1, "a", Coding::Gzip),
+            key(1, &long, Coding::Identity),
+        ];
+        let distinct: std::collections::HashSet<Key> = keys.into_iter().collect();
+        assert_eq!(distinct.len(), keys.len());
+        assert_eq!(size_of_val(&keys[4]), 32);
     }
 }

@@ -38,6 +38,8 @@ pub struct ClerkConfig {
     pub keys: KeySource,
     /// Accepted `azp`; empty accepts any.
     pub authorized_parties: Vec<String>,
+    /// Whether Clerk's `__session` cookie is accepted where there is no `Authorization` header.
+    pub session_cookie: bool,
     /// Least time between two fetches.
     pub cool_down: Duration,
 }
@@ -157,6 +159,7 @@ impl ClerkConfig {
             issuer,
             keys: KeySource::Jwks(jwks_url),
             authorized_parties: Vec::new(),
+            session_cookie: false,
             cool_down: Duration::from_secs(5),
         }
     }

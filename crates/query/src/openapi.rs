@@ -76,7 +76,7 @@ struct Refusals;
 /// A status, what it means, and the header that comes with it.
 type Refusal = (&'static str, &'static str, Option<(&'static str, &'static str)>);
 
-const REFUSALS: [Refusal; 12] = [
+const REFUSALS: [Refusal; 11] = [
     (
         "400",
         "A parameter is missing, unknown, repeated, empty, unreadable or contradictory; it is named.",
@@ -94,8 +94,7 @@ const REFUSALS: [Refusal; 12] = [
     ),
     ("405", "Only GET and HEAD are answered.", Some(("Allow", "GET,HEAD"))),
     ("406", "None of the accepted media types or codings is available.", None),
-    ("408", "The request's body took too long to arrive.", None),
-    ("413", "The request has a large body; none is read.", None),
+    ("413", "The request announces a large body; none is read.", None),
     ("414", "The path and query are longer than 16 KiB.", None),
     ("429", "This user makes too many requests.", Some(("Retry-After", "1"))),
     (

@@ -23,7 +23,7 @@ use utoipa::openapi::{
 pub use self::exclude::Exclude;
 use self::query_string::encode;
 pub(crate) use self::{
-    cursor::{Cursor, Fingerprint},
+    cursor::{Binding, Cursor},
     exclude::Excluded,
     filter::FilterParameters,
     query_string::QueryString,

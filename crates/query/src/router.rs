@@ -9,7 +9,7 @@ use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use http::{
     Method, StatusCode,
@@ -47,10 +47,18 @@ const ROUTES: [&str; 8] = [
 /// Everything this service answers. A request passes the layers from the last to the first.
 pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
     let bounds = Bounds::new(Arc::clone(&service), config.limits);
+    // Of a route's layers the last is the first that a request passes; other methods than the route's pass none.
+    let for_callers = |route: MethodRouter<Arc<Service>>| {
+        route
+            .route_layer(from_fn_with_state(bounds.clone(), bounds::limit_requests))
+            .route_layer(from_fn_with_state(Arc::clone(&service), bounds::authenticate))
+    };
     let dashboard = Router::new()
-        .route(get_interactions::PATH, get(get_interactions::get_interactions))
-        .route(get_stats::PATH, get(get_stats::get_stats))
-        .layer(from_fn_with_state(bounds, bounds::limit_requests));
+        .route(
+            get_interactions::PATH,
+            for_callers(get(get_interactions::get_interactions)),
+        )
+        .route(get_stats::PATH, for_callers(get(get_stats::get_stats)));
     let mut router = Router::new()
         .merge(dashboard)
         .route(health::LIVEZ, get(health::livez))

@@ -7,7 +7,7 @@ use recap_store::Filter;
 use crate::{
     auth::Caller,
     http::problem::Problem,
-    parameters::{CanonicalQuery, FilterParameters},
+    parameters::{Binding, CanonicalQuery, FilterParameters},
 };
 
 /// Whose rows of the organization are in reach.
@@ -70,6 +70,15 @@ impl Scope {
             Sees::All => self.filter.user_id.clone().map(String::from),
         };
         self.filter.filter(user_id)
+    }
+
+    /// What a cursor of this scope's list is bound to. Administrators who ask for everybody's rows share one list, and its cursors.
+    pub(crate) fn binding(&self, shape: &str) -> Binding {
+        let (sees, user_id) = match &self.sees {
+            Sees::Own(user_id) => ("own", user_id.as_ref()),
+            Sees::All => ("all", ""),
+        };
+        Binding::to(&[&self.org_id, sees, user_id, &self.canonical_query(), shape])
     }
 
     /// The filter in its one canonical spelling. It names neither the organization nor the caller.

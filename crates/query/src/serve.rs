@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use recap_service::tasks::{Crashed, Tasks};
 use recap_telemetry::MetricsRegistry;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,6 +21,9 @@ use crate::{
 const PINGS_PER_STALENESS: u32 = 4;
 const MIN_PING_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_PING_INTERVAL: Duration = Duration::from_secs(1);
+/// Connections that wait to be accepted; beyond it a client tries again after a second. The kernel may allow fewer.
+const BACKLOG: u32 = 4096;
+
 /// A service that is serving. Dropping it stops it at once; [`RunningServer::stop`] lets open requests finish.
 #[must_use = "dropping it stops the service"]
 pub struct RunningServer {
@@ -32,16 +38,7 @@ pub struct RunningServer {
 
 /// Starts the service. It listens when this returns; the database and Clerk may still be away (`/readyz` says so).
 pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningServer, ServeError> {
-    let listener = TcpListener::bind(config.http_addr)
-        .await
-        .map_err(|source| ServeError::Listen {
-            addr: config.http_addr,
-            source,
-        })?;
-    let addr = listener.local_addr().map_err(|source| ServeError::Listen {
-        addr: config.http_addr,
-        source,
-    })?;
+    let (listener, addr) = listen(config.http_addr)?;
     let service = Arc::new(Service::new(&config, registry)?);
 
     let mut tasks = Tasks::default();
@@ -63,6 +60,24 @@ pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningS
         connections,
         tasks,
     })
+}
+
+/// Listens on `addr`, also with its port when that is to be a free one.
+fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let listen = || {
+        let socket = if addr.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // A restart should not have to wait for the connections of before.
+        socket.set_reuseaddr(true)?;
+        socket.bind(addr)?;
+        let listener = socket.listen(BACKLOG)?;
+        let addr = listener.local_addr()?;
+        Ok((listener, addr))
+    };
+    listen().map_err(|source| ServeError::Listen { addr, source })
 }
 
 impl RunningServer {

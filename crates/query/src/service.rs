@@ -9,12 +9,11 @@ use std::{
     },
 };
 
-use axum::extract::FromRef;
 use recap_store::{DatabaseError, ReadError, Reader, StoreOptions};
 use recap_telemetry::{MetricsRegistry, PoolState, QueryMetrics};
 
 use crate::{
-    auth::{Authentication, Verifier},
+    auth::{Authentication, Cookies, Verifier},
     cache::{AnswerCache, Feed},
     config::{Config, Timeouts},
     http::{
@@ -89,8 +88,13 @@ impl Service {
         // Nobody needs a token to wait here, so these must not be all the requests there can be.
         let waiting_for_keys = (config.limits.requests / 4).max(1) as usize;
         let verifier = Verifier::new(&config.clerk, waiting_for_keys, metrics.clone()).map_err(ServeError::Clerk)?;
+        let cookies = if config.clerk.session_cookie {
+            Cookies::Accepted
+        } else {
+            Cookies::Ignored
+        };
         Ok(Self {
-            authentication: Authentication::new(verifier, RateLimit::new(config.limits), metrics.clone()),
+            authentication: Authentication::new(verifier, cookies, RateLimit::new(config.limits), metrics.clone()),
             cache: AnswerCache::new(config.cache, Arc::clone(&feed), metrics.clone()),
             feed,
             pages: reader("pages", config.limits.connections)?,
@@ -132,11 +136,5 @@ impl Service {
                 Problem::internal()
             }
         }
-    }
-}
-
-impl FromRef<Arc<Service>> for Authentication {
-    fn from_ref(service: &Arc<Service>) -> Self {
-        service.authentication.clone()
     }
 }

@@ -31,4 +31,4 @@ mod mistakes;
 mod values;
 
 pub use mistakes::{Given, InvalidConfig, Mistakes, Reader};
-pub use values::{address, bytes, database_url, duration, http_url, list, number, or_nothing, text};
+pub use values::{address, bytes, database_url, duration, flag, http_url, list, number, or_nothing, text};

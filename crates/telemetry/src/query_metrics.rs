@@ -75,6 +75,7 @@ pub struct QueryMetrics {
     rows: Histogram<f64>,
     aborts: Counter<u64>,
     auth_refusals: Counter<u64>,
+    impersonated: Counter<u64>,
     limited: Counter<u64>,
     key_fetches: Counter<u64>,
     cache: Counter<u64>,
@@ -95,6 +96,7 @@ impl QueryMetrics {
             rows: histogram(meter, &metric::ANSWER_ROWS),
             aborts: counter(meter, &metric::STREAM_ABORTS),
             auth_refusals: counter(meter, &metric::AUTH_REFUSALS),
+            impersonated: counter(meter, &metric::IMPERSONATED),
             limited: counter(meter, &metric::LIMITED),
             key_fetches: counter(meter, &metric::KEY_FETCHES),
             cache: counter(meter, &metric::CACHE_LOOKUPS),
@@ -178,6 +180,11 @@ impl QueryMetrics {
     /// A request was refused for its token or its claims; `reason` is a stable kebab-case code.
     pub fn auth_refused(&self, reason: &'static str) {
         self.auth_refusals.add(1, &[KeyValue::new(a::REASON, reason)]);
+    }
+
+    /// A request came from somebody who acts as the user.
+    pub fn impersonated(&self) {
+        self.impersonated.add(1, &[]);
     }
 
     /// A request was turned away to protect the others: `rate`, `streams`, `pool`, `time`.

@@ -250,19 +250,20 @@ async fn walk(client: &mut Client, mut path: String) -> anyhow::Result<Vec<Durat
         let answer = client.get_ok(&path).await?;
         times.push(answer.total);
         let Some(link) = answer.link else { break };
-        path = next_page(&link)?;
+        path = next_page(&path, &link)?;
     }
     Ok(times)
 }
 
-/// The path of `Link: <…>; rel="next"`.
-fn next_page(link: &str) -> anyhow::Result<String> {
-    let (path, _) = link
+/// The target of `Link: <?…>; rel="next"` on the answer to `path`.
+fn next_page(path: &str, link: &str) -> anyhow::Result<String> {
+    let (query, _) = link
         .strip_prefix('<')
         .and_then(|link| link.split_once('>'))
         .context("a Link header without a link")?;
-    ensure!(path.starts_with('/'), "a Link that is not relative");
-    Ok(path.to_owned())
+    ensure!(query.starts_with('?'), "a Link that is not a query alone");
+    let path = path.split('?').next().unwrap_or_default();
+    Ok(format!("{path}{query}"))
 }
 
 /// The uncached page at two sizes of the table, with a fresh service each.

@@ -1,12 +1,18 @@
-//! The extractor: a handler that takes a [`Caller`] runs only for an accepted token with an organization, within its rate.
+//! Who asks: an accepted token with an organization, within its rate.
+//!
+//! A layer ([`Authentication::authenticate`]) decides before anything else of a request is read or counted, and hands the [`Caller`] on. A
+//! handler that takes a [`Caller`] behind no such layer answers 500: it cannot forget to ask.
 
 use std::sync::Arc;
 
-use axum::extract::{FromRef, FromRequestParts};
-use http::{header::AUTHORIZATION, request};
+use axum::extract::FromRequestParts;
+use http::{HeaderMap, request};
 use recap_telemetry::QueryMetrics;
 
-use super::verifier::{Refused, Verifier};
+use super::{
+    credentials::{self, Cookies},
+    verifier::{Refused, Verifier},
+};
 use crate::http::{limits::RateLimit, problem::Problem};
 
 /// A user in an organization, from a verified token and from nothing else.
@@ -40,15 +46,17 @@ pub(crate) struct Authentication(Arc<Parts>);
 
 struct Parts {
     verifier: Verifier,
+    cookies: Cookies,
     rate: RateLimit,
     metrics: QueryMetrics,
 }
 
 impl Authentication {
     /// Tokens are checked by `verifier`, requests of one caller counted by `rate`.
-    pub(crate) fn new(verifier: Verifier, rate: RateLimit, metrics: QueryMetrics) -> Self {
+    pub(crate) fn new(verifier: Verifier, cookies: Cookies, rate: RateLimit, metrics: QueryMetrics) -> Self {
         Self(Arc::new(Parts {
             verifier,
+            cookies,
             rate,
             metrics,
         }))
@@ -64,13 +72,15 @@ impl Authentication {
         tokio::join!(self.0.verifier.refresh_keys(), self.0.rate.sweep());
     }
 
-    async fn caller(&self, request: &request::Parts) -> Result<Caller, Problem> {
+    /// The caller of a request with these headers: 401, then 403 without an organization, then 429.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let Parts {
             verifier,
+            cookies,
             rate,
             metrics,
         } = &*self.0;
-        let identity = match bearer(request) {
+        let identity = match credentials::token(headers, *cookies) {
             Ok(token) => verifier.verify(token).await,
             Err(refused) => Err(refused),
         };
@@ -78,7 +88,8 @@ impl Authentication {
             metrics.auth_refused(refused.code());
             match refused {
                 Refused::KeysUnavailable => Problem::unavailable(refused.sentence()),
-                _ => Problem::unauthorized(refused.sentence()),
+                Refused::Missing => Problem::unauthorized(refused.sentence()),
+                _ => Problem::invalid_token(refused.sentence()),
             }
         })?;
         let Some(membership) = identity.organization else {
@@ -90,6 +101,15 @@ impl Authentication {
             user_id: identity.user_id.into(),
             admin: membership.admin,
         };
+        if let Some(actor) = identity.actor {
+            metrics.impersonated();
+            tracing::info!(
+                actor,
+                user_id = &*caller.user_id,
+                org_id = &*caller.org_id,
+                "a request acts as its user"
+            );
+        }
         rate.check(&caller.org_id, &caller.user_id).map_err(|wait| {
             metrics.limited("rate");
             Problem::too_many_requests(wait)
@@ -98,34 +118,10 @@ impl Authentication {
     }
 }
 
-impl<S> FromRequestParts<S> for Caller
-where
-    S: Send + Sync,
-    Authentication: FromRef<S>,
-{
+impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(request: &mut request::Parts, state: &S) -> Result<Self, Problem> {
-        Authentication::from_ref(state).caller(request).await
-    }
-}
-
-/// The token of the one `Authorization: Bearer` header (RFC 6750, 2.1).
-fn bearer(request: &request::Parts) -> Result<&str, Refused> {
-    let mut headers = request.headers.get_all(AUTHORIZATION).iter();
-    let header = headers.next().ok_or(Refused::Missing)?;
-    if headers.next().is_some() {
-        return Err(Refused::Malformed);
-    }
-    let text = header.to_str().map_err(|_| Refused::Malformed)?;
-    let (scheme, token) = text.split_once(' ').ok_or(Refused::Malformed)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Refused::Missing);
-    }
-    let token = token.trim_start_matches(' ');
-    if token.is_empty() {
-        Err(Refused::Malformed)
-    } else {
-        Ok(token)
+    async fn from_request_parts(request: &mut request::Parts, _: &S) -> Result<Self, Problem> {
+        request.extensions.get().cloned().ok_or_else(Problem::internal)
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, errors::ErrorKind};
+use recap_service::clock;
 use recap_telemetry::QueryMetrics;
+use serde_json::{Map, Value};
 
 use super::{
     claims::{Claims, Identity, Unusable},
@@ -14,7 +16,12 @@ use crate::config::{ClerkConfig, KeySource};
 /// Clerk's cookies end at 4 KB; twice that is generous.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Seconds that clocks may differ by.
-const LEEWAY: u64 = 5;
+const LEEWAY: u32 = 5;
+/// The header's `typ` of a session token that has one. Access tokens of OAuth (RFC 9068) say `at+jwt`.
+const SESSION_TYPE: &str = "JWT";
+/// The header's `cat` of session tokens. Clerk signs JWT templates (`cl_B7d4PD222AAA`) and machine tokens (`cl_B7d4PD333AAA`) with the same
+/// key.
+const SESSION_CATEGORY: &str = "cl_B7d4PD111AAA";
 
 /// Why a token was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +34,14 @@ pub(crate) enum Refused {
     Signature,
     Expired,
     NotYetValid,
+    IssuedAhead,
     Issuer,
+    AuthorizedPartyMissing,
     AuthorizedParty,
+    Type,
+    Category,
+    SessionMissing,
+    Machine,
     Pending,
     Claims,
     KeysUnavailable,
@@ -46,8 +59,14 @@ impl Refused {
             Self::Signature => "signature",
             Self::Expired => "expired",
             Self::NotYetValid => "not-yet-valid",
+            Self::IssuedAhead => "issued-ahead",
             Self::Issuer => "issuer",
+            Self::AuthorizedPartyMissing => "authorized-party-missing",
             Self::AuthorizedParty => "authorized-party",
+            Self::Type => "type",
+            Self::Category => "category",
+            Self::SessionMissing => "session-missing",
+            Self::Machine => "machine",
             Self::Pending => "pending",
             Self::Claims => "claims",
             Self::KeysUnavailable => "keys-unavailable",
@@ -65,13 +84,49 @@ impl Refused {
             Self::Signature => "The session token's signature does not verify.",
             Self::Expired => "The session token has expired.",
             Self::NotYetValid => "The session token is not valid yet.",
+            Self::IssuedAhead => "The session token was issued in the future.",
             Self::Issuer => "The session token comes from another issuer.",
+            Self::AuthorizedPartyMissing => "The session token does not say which party it was made for (azp).",
             Self::AuthorizedParty => "The session token was made for a party that is not accepted here.",
+            Self::Type | Self::Category | Self::SessionMissing => "The token is not a session token.",
+            Self::Machine => "The token is a machine's, not a user's.",
             Self::Pending => "The session is pending: it has tasks to finish first.",
             Self::Claims => "The session token's claims are not those of a Clerk session.",
             Self::KeysUnavailable => "The issuer's keys cannot be read; try again.",
         }
     }
+}
+
+impl From<Unusable> for Refused {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Pending => Self::Pending,
+            Unusable::Machine => Self::Machine,
+            Unusable::Version | Unusable::Id | Unusable::Form => Self::Claims,
+        }
+    }
+}
+
+/// Refuses what the header says is another kind of token. Whether it says that this one is a session's: Clerk's older tokens do not say.
+fn is_categorized_session(header: &Header) -> Result<bool, Refused> {
+    if header.typ.as_deref().is_some_and(|r#type| r#type != SESSION_TYPE) {
+        return Err(Refused::Type);
+    }
+    match header.extras.inner().get("cat") {
+        None => Ok(false),
+        Some(Value::String(category)) if category == SESSION_CATEGORY => Ok(true),
+        Some(_) => Err(Refused::Category),
+    }
+}
+
+/// Whether a time in Unix seconds has not come yet.
+fn is_ahead(seconds: f64) -> bool {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of this age are exact in a double"
+    )]
+    let now = clock::unix_millis() as f64 / 1000.0;
+    seconds > now + f64::from(LEEWAY)
 }
 
 enum Keys {
@@ -110,17 +165,19 @@ impl Verifier {
             }
         };
         let mut validation = Validation::new(Algorithm::RS256);
-        validation.leeway = LEEWAY;
+        validation.leeway = LEEWAY.into();
         validation.validate_nbf = true;
         // Session tokens have no audience of their own; one that a customization adds is not ours to judge.
         validation.validate_aud = false;
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        validation.set_issuer(&[&config.issuer]);
+        // Clerk's tokens name their issuer without a slash at the end, its dashboard shows the URL with one.
+        let issuer = config.issuer.trim_end_matches('/');
+        validation.set_issuer(&[issuer]);
         let parties = config.authorized_parties.iter().cloned().collect();
         Ok(Self {
             keys,
             validation,
-            issuer: config.issuer.clone(),
+            issuer: issuer.to_owned(),
             parties,
         })
     }
@@ -158,6 +215,7 @@ impl Verifier {
         if header.crit.is_some() {
             return Err(Refused::Malformed);
         }
+        let categorized = is_categorized_session(&header)?;
         let claims = match &self.keys {
             Keys::Fixed(key) => self.decode(token, key)?,
             Keys::Fetched(keys) => {
@@ -173,18 +231,33 @@ impl Verifier {
         if claims.iss != self.issuer {
             return Err(Refused::Issuer);
         }
-        if !self.parties.is_empty() && !claims.azp.as_ref().is_some_and(|party| self.parties.contains(party)) {
-            return Err(Refused::AuthorizedParty);
+        self.check_party(&claims)?;
+        if claims.issued_at.is_some_and(is_ahead) {
+            return Err(Refused::IssuedAhead);
         }
-        claims.identity().map_err(|unusable| match unusable {
-            Unusable::Pending => Refused::Pending,
-            Unusable::Version | Unusable::Id => Refused::Claims,
-        })
+        // A token from before Clerk's categories is known as a session's by its session alone.
+        if !categorized && !claims.has_session {
+            return Err(Refused::SessionMissing);
+        }
+        Ok(claims.identity()?)
     }
 
+    /// Whether the token was made for a party of the allow-list, where there is one.
+    fn check_party(&self, claims: &Claims) -> Result<(), Refused> {
+        if self.parties.is_empty() {
+            return Ok(());
+        }
+        match &claims.azp {
+            Some(party) if self.parties.contains(party) => Ok(()),
+            Some(_) => Err(Refused::AuthorizedParty),
+            None => Err(Refused::AuthorizedPartyMissing),
+        }
+    }
+
+    /// The claims are read from a JSON object: a derived struct would accept an array in its place.
     fn decode(&self, token: &str, key: &DecodingKey) -> Result<Claims, Refused> {
-        match jsonwebtoken::decode::<Claims>(token, key, &self.validation) {
-            Ok(data) => Ok(data.claims),
+        match jsonwebtoken::decode::<Map<String, Value>>(token, key, &self.validation) {
+            Ok(data) => Ok(Claims::read(&data.claims)?),
             Err(error) => Err(match error.kind() {
                 ErrorKind::ExpiredSignature => Refused::Expired,
                 ErrorKind::ImmatureSignature => Refused::NotYetValid,

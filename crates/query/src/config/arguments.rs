@@ -6,7 +6,8 @@ use clap::Args;
 use http::HeaderValue;
 use jsonwebtoken::DecodingKey;
 use recap_service::config::{
-    Given, InvalidConfig, Mistakes, address, bytes, database_url, duration, http_url, list, number, or_nothing, text,
+    Given, InvalidConfig, Mistakes, address, bytes, database_url, duration, flag, http_url, list, number, or_nothing,
+    text,
 };
 use secrecy::SecretString;
 
@@ -37,7 +38,6 @@ pub struct QueryArgs {
 /// Whose session tokens are accepted.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Clerk")]
-#[expect(clippy::struct_field_names, reason = "clap names the flags after them")]
 struct ClerkArgs {
     /// The instance's Frontend API URL, the `iss` of its tokens.
     #[arg(long, env = "CLERK_ISSUER", value_name = "URL", value_parser = http_url())]
@@ -51,6 +51,10 @@ struct ClerkArgs {
     /// Comma list of the origins whose tokens (`azp`) are accepted; empty accepts any.
     #[arg(long, env = "CLERK_AUTHORIZED_PARTIES", value_name = "ORIGINS", default_value = "", value_parser = list(text()))]
     clerk_authorized_parties: Given<Vec<String>>,
+    /// `true` accepts Clerk's `__session` cookie where there is no Authorization header. Needs authorized parties: without them any page
+    /// of the same site could use the cookie.
+    #[arg(long, env = "RECAP_SESSION_COOKIE", value_name = "BOOL", default_value = "false", value_parser = flag())]
+    session_cookie: Given<bool>,
 }
 
 /// How it is reached.
@@ -166,9 +170,15 @@ impl ClerkArgs {
             (None, Some(url)) => KeySource::Jwks(url),
             (None, None) => KeySource::Jwks(format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'))),
         };
+        let authorized_parties = found.take(&self.clerk_authorized_parties);
+        let session_cookie = found.take(&self.session_cookie);
+        if session_cookie && authorized_parties.is_empty() {
+            found.add("RECAP_SESSION_COOKIE needs CLERK_AUTHORIZED_PARTIES: without them any page of the same site could use the cookie");
+        }
         ClerkConfig {
             keys,
-            authorized_parties: found.take(&self.clerk_authorized_parties),
+            authorized_parties,
+            session_cookie,
             ..ClerkConfig::fetched(issuer, String::new())
         }
     }

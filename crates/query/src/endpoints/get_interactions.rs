@@ -24,7 +24,7 @@ use crate::{
         negotiation::{self, MediaType},
         problem::Problem,
     },
-    parameters::{self, CanonicalQuery, Cursor, Exclude, FilterParameters, Fingerprint, Integer, query_parameters},
+    parameters::{self, Binding, CanonicalQuery, Cursor, Exclude, FilterParameters, Integer, query_parameters},
     scope::Scope,
     service::Service,
 };
@@ -75,7 +75,7 @@ impl ListParameters {
             ),
             headers(
                 ("ETag" = String, description = "Weak; on answers that are not streamed."),
-                ("Link" = String, description = "The next page, relative, as `rel=\"next\"`."),
+                ("Link" = String, description = "The next page as `<?…>; rel=\"next\"`: a query for the path that was asked."),
                 ("Content-Encoding" = String, description = "zstd, br or gzip, as accepted."),
             ),
         ),
@@ -108,8 +108,10 @@ pub(crate) async fn get_interactions(
         limit,
         media_type,
     };
-    let fingerprint = page.fingerprint();
-    let after = list.cursor.map(|cursor| cursor.position_in(fingerprint)).transpose()?;
+    let after = list
+        .cursor
+        .map(|cursor| cursor.position_in(&page.binding()))
+        .transpose()?;
     let answer = service
         .cache
         .answer(&page.scope, &question, coding, || {
@@ -128,13 +130,13 @@ struct Page {
 }
 
 impl Page {
-    fn fingerprint(&self) -> Fingerprint {
+    fn binding(&self) -> Binding {
         let shape = if self.media_type == MediaType::Json {
             "nested"
         } else {
             "flat"
         };
-        Fingerprint::of(shape, &self.scope.canonical_query())
+        self.scope.binding(shape)
     }
 
     async fn compute(&self, service: &Service, after: Option<&Position>) -> Result<Answer, Problem> {
@@ -156,15 +158,15 @@ impl Page {
         Ok(Answer::new(body, self.media_type, next.as_deref(), began))
     }
 
-    /// The page after `position`.
+    /// The page after `position`: a query alone, which is right under whatever path a proxy serves this.
     fn link(&self, position: Position) -> String {
         let next = ListParameters {
             exclude: Some(self.exclude).filter(|exclude| *exclude != Exclude::default()),
             limit: Some(self.limit),
-            cursor: Some(Cursor::new(self.fingerprint(), position)),
+            cursor: Some(Cursor::new(&self.binding(), position)),
         };
         let filter = self.scope.canonical_query();
-        format!("{PATH}?{filter}&{}", CanonicalQuery::of(&next))
+        format!("?{filter}&{}", CanonicalQuery::of(&next))
     }
 }
 

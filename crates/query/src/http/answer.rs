@@ -36,8 +36,10 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// An answer of `body`, read from `began` on. `next` is the relative reference of the next page.
-    pub(crate) fn new(body: Vec<u8>, media_type: MediaType, next: Option<&str>, began: Instant) -> Self {
+    pub(crate) fn new(mut body: Vec<u8>, media_type: MediaType, next: Option<&str>, began: Instant) -> Self {
         let hash = blake3::hash(&body).to_hex();
+        // It may be kept: what the buffer has beyond its end would be kept with it, and counted by nobody.
+        body.shrink_to_fit();
         Self {
             body: Bytes::from(body),
             coding: Coding::Identity,
@@ -48,6 +50,11 @@ impl Answer {
             link: next.and_then(|next| HeaderValue::from_str(&format!("<{next}>; rel=\"next\"")).ok()),
             began,
         }
+    }
+
+    /// Bytes that it holds in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.len() + self.etag.len() + self.link.as_ref().map_or(0, HeaderValue::len)
     }
 
     /// The same answer in `coding`, when that is worth it.
@@ -65,8 +72,11 @@ impl Answer {
                 .unwrap_or_else(|error| Err(std::io::Error::other(error)))
         };
         match encoded {
-            Ok(body) => Ok(Self {
-                body: Bytes::from(body),
+            Ok(mut body) => Ok(Self {
+                body: {
+                    body.shrink_to_fit();
+                    Bytes::from(body)
+                },
                 coding,
                 ..self.clone()
             }),
@@ -135,6 +145,18 @@ mod tests {
             headers.insert(IF_NONE_MATCH, value);
         }
         answer.respond(&headers).status()
+    }
+
+    #[test]
+    fn an_answer_weighs_what_it_holds() {
+        let mut body = Vec::with_capacity(1_000_000);
+        body.extend_from_slice(b"[]");
+        let next = "x".repeat(5000);
+        let answer = Answer::new(body, MediaType::Json, Some(&next), Instant::now());
+        assert!(answer.bytes() > 5000 && answer.bytes() < 5100, "{}", answer.bytes());
+        // What the buffer had beyond its end is gone: nothing is held that is not weighed.
+        let held: Vec<u8> = answer.body.into();
+        assert!(held.capacity() < 100, "{}", held.capacity());
     }
 
     #[test]

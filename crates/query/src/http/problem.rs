@@ -101,6 +101,12 @@ impl Problem {
         Self::with_header(StatusCode::UNAUTHORIZED, sentence, WWW_AUTHENTICATE, scheme)
     }
 
+    /// 401 for a token that was given and is not accepted (RFC 6750, 3.1).
+    pub(crate) fn invalid_token(sentence: &'static str) -> Self {
+        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+        Self::with_header(StatusCode::UNAUTHORIZED, sentence, WWW_AUTHENTICATE, challenge)
+    }
+
     /// 403.
     pub(crate) fn forbidden(sentence: &'static str) -> Self {
         Self::new(StatusCode::FORBIDDEN, sentence)
@@ -155,7 +161,6 @@ impl Problem {
         match status {
             StatusCode::NOT_FOUND => Self::new(status, "There is nothing at this path."),
             StatusCode::METHOD_NOT_ALLOWED => Self::new(status, "This path does not take this method."),
-            StatusCode::REQUEST_TIMEOUT => Self::new(status, "The request's body took too long to arrive."),
             StatusCode::PAYLOAD_TOO_LARGE => Self::body_too_large(),
             StatusCode::URI_TOO_LONG => Self::new(status, "The request's path and query are too long."),
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::new(status, "The request's headers are too large."),

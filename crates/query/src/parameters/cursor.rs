@@ -1,6 +1,9 @@
 //! The opaque name of a position in a list, bound to the query it belongs to.
 //!
-//! A cursor grants nothing: organization, caller and filters come from the request. It is not a secret, so it is not signed.
+//! A cursor names a position and grants nothing: organization, caller and filters come from the request. It carries a tag, the hash of the
+//! position together with the query, the organization and whose rows are in reach. An altered cursor and one of another query, another
+//! organization or another user do not have the tag that the request asks for. The hash has no secret, so that every replica gives
+//! out and accepts the same cursors with nothing to configure: whoever computes a tag has named a position in an own list.
 
 use std::borrow::Cow;
 
@@ -11,50 +14,64 @@ use utoipa::openapi::{ObjectBuilder, path::ParameterBuilder, schema::Type};
 use super::Value;
 use crate::http::problem::Problem;
 
-const VERSION: u8 = 1;
-const FINGERPRINT_BYTES: usize = 8;
-const HEAD_BYTES: usize = 1 + FINGERPRINT_BYTES + 8;
+const VERSION: u8 = 2;
+/// Where the tag's hash is at home: no other hash of this service is one of its tags.
+const CONTEXT: &str = "recap-query 2026-11-26 tag of a cursor";
+const TAG_BYTES: usize = 16;
+const HEAD_BYTES: usize = 1 + TAG_BYTES + 8;
 /// Ids are 1–255 bytes.
 const MAX_ID_BYTES: usize = 255;
-/// The first millisecond of the year 10000.
-const END_OF_TIME: i64 = 253_402_300_800_000;
+/// Bytes of the longest cursor.
+const MAX_TEXT_BYTES: usize = (HEAD_BYTES + MAX_ID_BYTES).div_ceil(3) * 4;
 
 /// What a cursor is bound to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Fingerprint([u8; FINGERPRINT_BYTES]);
+#[derive(Debug, Clone)]
+pub(crate) struct Binding(blake3::Hasher);
 
-impl Fingerprint {
-    /// Of a list's canonical query and its shape (nested or flat).
-    pub(crate) fn of(shape: &str, canonical_query: &str) -> Self {
-        let hash = blake3::hash(format!("{shape}?{canonical_query}").as_bytes());
-        let mut bytes = [0; FINGERPRINT_BYTES];
-        bytes.copy_from_slice(&hash.as_bytes()[..FINGERPRINT_BYTES]);
-        Self(bytes)
+impl Binding {
+    /// To these parts, each of its own meaning: an organization, whose rows are in reach, the filter, the shape of the list.
+    pub(crate) fn to(parts: &[&str]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_be_bytes());
+            hasher.update(part.as_bytes());
+        }
+        Self(hasher)
+    }
+
+    fn tag(&self, updated_at_ms: i64, conversation_id: &str) -> [u8; TAG_BYTES] {
+        let mut hasher = self.0.clone();
+        hasher.update(&updated_at_ms.to_be_bytes());
+        hasher.update(conversation_id.as_bytes());
+        let mut tag = [0; TAG_BYTES];
+        hasher.finalize_xof().fill(&mut tag);
+        tag
     }
 }
 
 /// A position after which a page begins. One that a caller gave is well formed, but not yet known to belong to the query beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Cursor {
-    fingerprint: Fingerprint,
+    tag: [u8; TAG_BYTES],
     updated_at_ms: i64,
     conversation_id: String,
 }
 
 impl Cursor {
-    /// The cursor of `position` in the query with this fingerprint.
-    pub(crate) fn new(fingerprint: Fingerprint, position: Position) -> Self {
+    /// The cursor of `position` in the query with this binding.
+    pub(crate) fn new(binding: &Binding, position: Position) -> Self {
         Self {
-            fingerprint,
+            tag: binding.tag(position.updated_at_ms, &position.conversation_id),
             updated_at_ms: position.updated_at_ms,
             conversation_id: position.conversation_id,
         }
     }
 
-    /// The position, if the cursor belongs to the query with this fingerprint; else a 400.
-    pub(crate) fn position_in(&self, query: Fingerprint) -> Result<Position, Problem> {
-        if self.fingerprint != query {
-            return Err(Problem::parameter("cursor", "cursor belongs to another query."));
+    /// The position, if the cursor was given out for the query with this binding; else a 400.
+    pub(crate) fn position_in(&self, query: &Binding) -> Result<Position, Problem> {
+        if self.tag != query.tag(self.updated_at_ms, &self.conversation_id) {
+            let sentence = "cursor is not one that this service gave out for this query.";
+            return Err(Problem::parameter("cursor", sentence));
         }
         Ok(Position {
             updated_at_ms: self.updated_at_ms,
@@ -69,15 +86,10 @@ impl Cursor {
         if head[0] != VERSION || id.is_empty() || id.len() > MAX_ID_BYTES || id.contains(&0) {
             return None;
         }
-        let (fingerprint, updated_at) = head[1..].split_at(FINGERPRINT_BYTES);
-        let updated_at_ms = i64::from_be_bytes(updated_at.try_into().ok()?);
-        // A time outside the years that can be stored is not one that was given out.
-        if !(0..END_OF_TIME).contains(&updated_at_ms) {
-            return None;
-        }
+        let (tag, updated_at) = head[1..].split_at(TAG_BYTES);
         Some(Self {
-            fingerprint: Fingerprint(fingerprint.try_into().ok()?),
-            updated_at_ms,
+            tag: tag.try_into().ok()?,
+            updated_at_ms: i64::from_be_bytes(updated_at.try_into().ok()?),
             conversation_id,
         })
     }
@@ -91,14 +103,19 @@ impl Value for Cursor {
     fn canonical(&self) -> Cow<'_, str> {
         let mut bytes = Vec::with_capacity(HEAD_BYTES + self.conversation_id.len());
         bytes.push(VERSION);
-        bytes.extend_from_slice(&self.fingerprint.0);
+        bytes.extend_from_slice(&self.tag);
         bytes.extend_from_slice(&self.updated_at_ms.to_be_bytes());
         bytes.extend_from_slice(self.conversation_id.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes).into()
     }
 
     fn describe(parameter: ParameterBuilder) -> ParameterBuilder {
-        parameter.schema(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1))))
+        parameter.schema(Some(
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .min_length(Some(1))
+                .max_length(Some(MAX_TEXT_BYTES)),
+        ))
     }
 }
 
@@ -110,16 +127,51 @@ mod tests {
 
     use super::*;
 
+    /// The first millisecond of the year 10000.
+    const END_OF_TIME: i64 = 253_402_300_800_000;
+
+    fn binding() -> Binding {
+        Binding::to(&["org_a", "user:ada", "from=a", "nested"])
+    }
+
     proptest! {
         #[test]
         fn a_cursor_leads_back_to_its_position_in_its_query_only(updated_at_ms in 0..END_OF_TIME, id in "[^\0]{1,60}") {
             let position = Position { updated_at_ms, conversation_id: id };
-            let query = Fingerprint::of("nested", "from=a");
-            let cursor = Cursor::new(query, position.clone());
+            let cursor = Cursor::new(&binding(), position.clone());
             let read = Cursor::read(&cursor.canonical()).unwrap();
-            prop_assert_eq!(read.position_in(query).unwrap(), position);
-            prop_assert!(read.position_in(Fingerprint::of("nested", "from=b")).is_err());
-            prop_assert!(read.position_in(Fingerprint::of("flat", "from=a")).is_err());
+            prop_assert_eq!(read.position_in(&binding()).unwrap(), position);
+            for other in [
+                ["org_b", "user:ada", "from=a", "nested"],
+                ["org_a", "user:lin", "from=a", "nested"],
+                ["org_a", "user:ada", "from=b", "nested"],
+                ["org_a", "user:ada", "from=a", "flat"],
+                ["org_au", "ser:ada", "from=a", "nested"],
+            ] {
+                prop_assert!(read.position_in(&Binding::to(&other)).is_err());
+            }
+        }
+
+        #[test]
+        fn an_altered_cursor_leads_nowhere(
+            updated_at_ms in 0..END_OF_TIME,
+            id in "[^\0]{1,60}",
+            at in any::<prop::sample::Index>(),
+            with in "[A-Za-z0-9_-]",
+            how in 0..4,
+        ) {
+            let cursor = Cursor::new(&binding(), Position { updated_at_ms, conversation_id: id });
+            let text = cursor.canonical().into_owned();
+            let at = at.index(text.len());
+            let altered = match how {
+                0 => format!("{}{with}{}", &text[..at], &text[at + 1..]),
+                1 => format!("{}{with}{}", &text[..at], &text[at..]),
+                2 => format!("{}{}", &text[..at], &text[at + 1..]),
+                _ => text[..at].to_owned(),
+            };
+            prop_assume!(altered != text);
+            let accepted = Cursor::read(&altered).is_ok_and(|read| read.position_in(&binding()).is_ok());
+            prop_assert!(!accepted, "{} is {}", altered, text);
         }
 
         #[test]

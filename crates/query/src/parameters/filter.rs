@@ -6,9 +6,12 @@ use recap_store::{Filter, MetadataFilter};
 
 use super::{
     query_parameters,
-    values::{Text, Time, UNBOUNDED},
+    values::{Text, Time},
 };
 use crate::http::problem::Problem;
+
+/// Bytes of a text that a filter may look for.
+const MAX_TEXT_BYTES: usize = 1024;
 
 query_parameters! {
     /// Which conversations: what every endpoint of the dashboards takes.
@@ -20,12 +23,12 @@ query_parameters! {
         /// Every user of the organization instead of the caller. Needs the role `org:admin`.
         "allInOrg" => all_in_org: Option<bool>,
         /// One user. Another's id needs `org:admin` and `allInOrg=true`.
-        "userId" example "user_2aLin" => user_id: Option<Text<1, 255>>,
+        "userId" example "user_2aLin" => user_id: Option<Text<1, MAX_TEXT_BYTES>>,
         /// Users whose public metadata has this key: a literal top-level key, else a dotted path through objects.
-        "metadataKey" example "office.city" => metadata_key: Option<Text<1, UNBOUNDED>>,
+        "metadataKey" example "office.city" => metadata_key: Option<Text<1, MAX_TEXT_BYTES>>,
         /// Users with this value, at that key or, without one, at any key and depth. Numbers match numerically, `true`, `false` and
         /// `null` as JSON, arrays by any element. May be empty.
-        "metadataValue" example "London" => metadata_value: Option<Text<0, UNBOUNDED>>,
+        "metadataValue" example "London" => metadata_value: Option<Text<0, MAX_TEXT_BYTES>>,
     }
 }
 

@@ -113,9 +113,6 @@ impl<const LEAST: i64, const MOST: i64> Value for Integer<LEAST, MOST> {
     }
 }
 
-/// Any length.
-pub(super) const UNBOUNDED: usize = usize::MAX;
-
 /// A text of `LEAST` to `MOST` bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Text<const LEAST: usize, const MOST: usize>(String);
@@ -152,7 +149,7 @@ impl<const LEAST: usize, const MOST: usize> Value for Text<LEAST, MOST> {
         let schema = ObjectBuilder::new()
             .schema_type(Type::String)
             .min_length((LEAST > 0).then_some(LEAST))
-            .max_length((MOST < UNBOUNDED).then_some(MOST))
+            .max_length(Some(MOST))
             .pattern(Some(format!(r"^[^\u0000]{repeated}$")));
         parameter.schema(Some(schema))
     }

@@ -1,22 +1,21 @@
-//! What one request may cost before a handler sees it: its headers, its body, its place among the requests in progress, its time.
+//! What one request may cost before a handler sees it: its headers, its caller's rate, its share of the requests in progress, its time.
+//!
+//! No body is ever read: no endpoint takes one, and a body that is waited for is a place that a stranger can occupy.
 
 use std::sync::Arc;
 
 use axum::{
-    body::Body,
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
 use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::Semaphore;
 
 use crate::{config::Limits, http::problem::Problem, service::Service};
 
-/// A body is not wanted; one of this size is read and ignored.
-const MAX_BODY_BYTES: usize = 16 * 1024;
+/// A request that announces a longer body is refused: its client means something else.
+const MAX_BODY_BYTES: u64 = 16 * 1024;
 /// What a request's path and query may have; the longest that this API gives a meaning to is a fraction of it.
 const MAX_TARGET_BYTES: usize = 16 * 1024;
 /// What the names and values of a request's headers may have together: a session token, and whatever proxies and cookies add.
@@ -39,8 +38,25 @@ impl Bounds {
     }
 }
 
-/// Bounds concurrency and time to first byte, and discards bodies. Beyond the bound on requests in progress a refusal at once is better
-/// than a queue; the rest of a stream has a time limit of its own.
+/// Finds out who asks, and hands the caller on. The first thing that is done with a request of the dashboards: what is refused here has
+/// occupied nothing that others need.
+pub(super) async fn authenticate(State(service): State<Arc<Service>>, mut request: Request, next: Next) -> Response {
+    let caller = tokio::time::timeout(
+        service.timeouts.request,
+        service.authentication.authenticate(request.headers()),
+    );
+    match caller.await {
+        Ok(Ok(caller)) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Ok(Err(problem)) => problem.into_response(),
+        Err(_) => too_slow(&service).into_response(),
+    }
+}
+
+/// Bounds concurrency and time to first byte. Beyond the bound on requests in progress a refusal at once is better than a queue; the rest
+/// of a stream has a time limit of its own.
 pub(super) async fn limit_requests(
     State(Bounds { service, in_progress }): State<Bounds>,
     request: Request,
@@ -50,15 +66,16 @@ pub(super) async fn limit_requests(
         service.metrics.limited("requests");
         return Problem::unavailable("Too many requests are in progress; try again.").into_response();
     };
-    let request = match without_body(&service, request).await {
-        Ok(request) => request,
-        Err(problem) => return problem.into_response(),
-    };
+    if request.body().size_hint().lower() > MAX_BODY_BYTES {
+        return Problem::body_too_large().into_response();
+    }
     let answered = tokio::time::timeout(service.timeouts.request, next.run(request)).await;
-    answered.unwrap_or_else(|_| {
-        service.metrics.limited("time");
-        Problem::unavailable("The answer took too long; ask for less, or try again.").into_response()
-    })
+    answered.unwrap_or_else(|_| too_slow(&service).into_response())
+}
+
+fn too_slow(service: &Service) -> Problem {
+    service.metrics.limited("time");
+    Problem::unavailable("The answer took too long; ask for less, or try again.")
 }
 
 /// Beyond these bounds the server below refuses too, but in a way that no client can read.
@@ -73,22 +90,4 @@ pub(super) async fn limit_head(request: Request, next: Next) -> Response {
         return Problem::headers_too_large().into_response();
     }
     next.run(request).await
-}
-
-/// These endpoints read no body. A small one is read and ignored, so that the connection can go on; a large one is refused.
-async fn without_body(service: &Service, request: Request) -> Result<Request, Problem> {
-    if request.body().is_end_stream() {
-        return Ok(request);
-    }
-    if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
-        return Err(Problem::body_too_large());
-    }
-    let (parts, body) = request.into_parts();
-    let body = Limited::new(body, MAX_BODY_BYTES).collect();
-    match tokio::time::timeout(service.timeouts.headers, body).await {
-        Ok(Ok(_)) => Ok(Request::from_parts(parts, Body::empty())),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::body_too_large()),
-        Ok(Err(_)) => Err(Problem::bad_request("The request's body cannot be read.")),
-        Err(_) => Err(Problem::of_status(StatusCode::REQUEST_TIMEOUT)),
-    }
 }

@@ -14,10 +14,10 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS},
+    HeaderValue, Method, StatusCode, Version,
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS},
 };
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use recap_service::random;
 use recap_telemetry::{Request as Measured, names::span, propagation};
 use tokio::time::Instant;
@@ -63,6 +63,8 @@ pub(crate) async fn handle(State(service): State<Arc<Service>>, request: Request
         propagation::continue_trace(&span, header("traceparent"), header("tracestate"));
     }
 
+    // HTTP/1 can go on only behind the body, which nobody reads.
+    let ends_connection = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
     let response = next.run(request).instrument(span.clone()).await;
     let mut response = with_problem_body(response, &id);
     let status = response.status();
@@ -74,11 +76,14 @@ pub(crate) async fn handle(State(service): State<Arc<Service>>, request: Request
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
     }
+    if ends_connection {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if of_dashboard {
         headers.insert(
             VARY,
-            HeaderValue::from_static("Authorization, Accept, Accept-Encoding, Origin"),
+            HeaderValue::from_static("Authorization, Cookie, Accept, Accept-Encoding, Origin"),
         );
         let kept = status.is_success() || status == StatusCode::NOT_MODIFIED;
         headers.insert(

@@ -37,7 +37,7 @@ fn claims(world: &World, change: &Value) -> Value {
 async fn status(world: &World, token: &str) -> u16 {
     let reply = world.get(token, &path()).await;
     if reply.status == 401 {
-        assert_eq!(reply.header("www-authenticate"), "Bearer");
+        assert_eq!(reply.header("www-authenticate"), "Bearer error=\"invalid_token\"");
         assert_eq!(reply.header("content-type"), "application/problem+json");
         assert_eq!(reply.json()["status"], 401);
     }

@@ -166,12 +166,8 @@ async fn ask(world: &World, q: &Question) -> Result<Vec<(String, String)>, u16> 
         } else {
             collect(&reply.json(), &mut seen);
         }
-        match reply
-            .header("link")
-            .strip_prefix('<')
-            .and_then(|link| link.split('>').next())
-        {
-            Some(next) => next.clone_into(&mut path),
+        match reply.next(&path) {
+            Some(next) => path = next,
             None => return Ok(seen),
         }
     }

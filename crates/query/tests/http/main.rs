@@ -14,3 +14,5 @@ mod limits;
 mod nesting;
 mod operations;
 mod parameters;
+mod strangers;
+mod tokens;

@@ -88,15 +88,10 @@ async fn thirty_two_ancestors_nest_and_a_thirty_third_does_not() {
 async fn pages(world: &World, token: &str, first: &str) -> Vec<Reply> {
     let mut pages = vec![world.get(token, first).await];
     loop {
-        let link = pages[pages.len() - 1].header("link").to_owned();
-        let Some(next) = link
-            .strip_prefix('<')
-            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
-        else {
+        let Some(next) = pages[pages.len() - 1].next(first) else {
             return pages;
         };
-        assert!(next.starts_with('/'), "{next}");
-        pages.push(world.get(token, next).await);
+        pages.push(world.get(token, &next).await);
     }
 }
 
@@ -148,12 +143,32 @@ async fn a_cursor_belongs_to_its_query_and_grants_nothing() {
         world.get(&ada, &format!("{LIST}?{query}&cursor={cursor}")).await.ids(),
         ["a2"]
     );
-    // Another caller with it sees their own rows.
-    let lin = world.member(crate::world::ORG, "lin");
-    assert_eq!(
-        world.get(&lin, &format!("{LIST}?{query}&cursor={cursor}")).await.ids(),
-        ["l3"]
-    );
+    // It is nobody else's, and in no other organization the same user's.
+    for stranger in [
+        world.member(crate::world::ORG, "lin"),
+        world.member("org_other", "ada"),
+        world.admin("org_other", "ada"),
+    ] {
+        let reply = world.get(&stranger, &format!("{LIST}?{query}&cursor={cursor}")).await;
+        assert_eq!(
+            (reply.status, reply.json()["parameter"].clone()),
+            (400, "cursor".into())
+        );
+    }
+    // One letter more, less or other is not it.
+    for at in [0, 1, 10, 25, 30, cursor.len() - 1] {
+        let other = if &cursor[at..=at] == "A" { "B" } else { "A" };
+        for altered in [
+            format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]),
+            format!("{}{}", &cursor[..at], &cursor[at + 1..]),
+            format!("{}{other}{}", &cursor[..at], &cursor[at..]),
+        ] {
+            let reply = world.get(&ada, &format!("{LIST}?{query}&cursor={altered}")).await;
+            assert_eq!(reply.status, 400, "{altered}");
+        }
+    }
+    let without_calls = format!("{LIST}?{query}&exclude=toolCalls&cursor={cursor}");
+    assert_eq!(world.get(&ada, &without_calls).await.ids(), ["a2"]);
     // Another limit is the same query; other filters are not.
     let wider = query.replace("limit=1", "limit=2");
     assert_eq!(

@@ -161,7 +161,10 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
     let reply = call(allowed).await;
     assert_eq!(reply.header("access-control-allow-origin"), allowed);
     assert!(reply.header("access-control-expose-headers").contains("link"));
-    assert_eq!(reply.header("vary"), "Authorization, Accept, Accept-Encoding, Origin");
+    assert_eq!(
+        reply.header("vary"),
+        "Authorization, Cookie, Accept, Accept-Encoding, Origin"
+    );
     assert_eq!(
         call("https://evil.example.com")
             .await

@@ -55,6 +55,20 @@ impl Reply {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// The path of the next page of `path`, which `Link` names by its query alone.
+    pub fn next(&self, path: &str) -> Option<String> {
+        let link = self.header("link");
+        if link.is_empty() {
+            return None;
+        }
+        let query = link
+            .strip_prefix('<')
+            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
+            .unwrap();
+        assert!(query.starts_with('?'), "{query}");
+        Some(format!("{}{query}", path.split('?').next().unwrap()))
+    }
+
     /// The ids at the top level, in order.
     pub fn ids(&self) -> Vec<String> {
         assert_eq!(self.status, 200, "{}", self.text());

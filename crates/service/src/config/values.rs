@@ -71,6 +71,12 @@ pub fn text() -> Reader<String> {
     })
 }
 
+/// `true` or `false`.
+#[must_use]
+pub fn flag() -> Reader<bool> {
+    Reader::new(|text| text.parse().map_err(|_| "must be true or false".to_owned()))
+}
+
 /// An address to listen on, with its port; port 0 is a free one.
 #[must_use]
 pub fn address() -> Reader<SocketAddr> {

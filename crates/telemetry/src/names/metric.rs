@@ -198,6 +198,7 @@ metrics! {
     ANSWER_ROWS = Histogram "recap.query.answer.rows", "{row}", "Conversations in an answer.", [a::HTTP_ROUTE], COUNTS;
     STREAM_ABORTS = Counter "recap.query.stream.aborts", "{answer}", "Streamed answers that failed after their headers.", [a::REASON];
     AUTH_REFUSALS = Counter "recap.query.auth.refusals", "{request}", "Requests refused for their token or its claims, by reason.", [a::REASON];
+    IMPERSONATED = Counter "recap.query.auth.impersonated", "{request}", "Requests of somebody who acts as the user (the token's act).", [];
     LIMITED = Counter "recap.query.limited", "{request}", "Requests turned away to protect the others, by reason.", [a::REASON];
     KEY_FETCHES = Counter "recap.query.jwks.fetches", "{fetch}", "Fetches of the token issuer's keys, by outcome.", [a::OUTCOME];
     // Query service: cache and change feed.
