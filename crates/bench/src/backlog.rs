@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use recap_log::Lag;
+use recap_service::clock;
 
 use super::{
     service::{Memory, Service},
@@ -13,7 +13,7 @@ use super::{
 };
 
 /// A run that takes longer has failed.
-const PATIENCE: Duration = Duration::from_hours(1);
+const RUN_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// What a run cost.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ pub struct Backlog {
 pub async fn prepare(databases: &Databases, stored: Option<Stored>) -> anyhow::Result<Database> {
     let database = databases.create().await?;
     if let Some(stored) = stored {
-        stored::fill(&database, stored, Utc::now()).await?;
+        stored::fill(&database, stored, clock::now()).await?;
     } else {
         let store = database.store()?;
         store.migrate().await?;
@@ -63,7 +63,7 @@ pub async fn run(broker: &Broker, database: &Database, group: &str, events: u64)
     let mut projector = Service::start("recap-projector", &projector_variables(broker, database, group))?;
     while lag.now()? > 0 {
         projector.check()?;
-        anyhow::ensure!(begun.elapsed() < PATIENCE, "the projector does not catch up");
+        anyhow::ensure!(begun.elapsed() < RUN_TIMEOUT, "the projector does not catch up");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let events_per_second = per_second(events, begun.elapsed());

@@ -13,6 +13,7 @@ use anyhow::{Context as _, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use recap_generator::{Config, Log, Record};
 use recap_log::{Cluster, Pace, Publisher, Topic};
+use recap_service::clock;
 use recap_testing::clerk::{LocalClerk, Session};
 
 use super::{
@@ -28,9 +29,9 @@ use super::{
 const ORGANIZATION: &str = "org_fresh";
 const GROUP: &str = "bench-freshness";
 /// One event that takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks for a probe, and so how much too long its time may be. Looks take from the cores that the projector has.
-const LOOK: Duration = Duration::from_millis(5);
+const VISIBLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two requests for a probe, and so how much too long its time may be. Requests take from the cores that the projector has.
+const PROBE_INTERVAL: Duration = Duration::from_millis(5);
 /// Between two probes, so that they do not meet the same flush.
 const PAUSE: Duration = Duration::from_millis(37);
 
@@ -75,7 +76,10 @@ pub async fn start_query(database: &Database, organization: &str, variables: &[(
         {
             break;
         }
-        ensure!(begun.elapsed() < PATIENCE, "the query service does not get ready");
+        ensure!(
+            begun.elapsed() < VISIBLE_TIMEOUT,
+            "the query service does not get ready"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(Query {
@@ -143,7 +147,7 @@ async fn probe(broker: &Broker, target: &Target, time: Duration, projector: &mut
             break;
         }
         projector.check()?;
-        let created_at = Utc::now();
+        let created_at = clock::now();
         let marker = marker(number, created_at);
         publisher.send(marker.topic.name(), &marker.key, &marker.value)?;
         tokio::task::block_in_place(|| publisher.flush())?;
@@ -184,9 +188,9 @@ async fn see(client: &mut Client, number: u32, created_at: DateTime<Utc>, acknow
             return Ok(());
         }
         ensure!(
-            acknowledged.elapsed() < PATIENCE,
+            acknowledged.elapsed() < VISIBLE_TIMEOUT,
             "conversation {wanted} does not appear"
         );
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(PROBE_INTERVAL).await;
     }
 }

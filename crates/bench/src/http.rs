@@ -37,7 +37,7 @@ impl Client {
     pub async fn connect(host: &str, token: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(host)
             .await
-            .with_context(|| format!("can't reach {host}"))?;
+            .with_context(|| format!("cannot reach {host}"))?;
         stream.set_nodelay(true)?;
         Ok(Self {
             stream: BufReader::with_capacity(1 << 16, stream),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use paths::Paths;
+use recap_service::clock;
 
 use super::{
     Common,
@@ -88,7 +89,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
             .join(", "),
     );
     report.setting("database_connections", freshness::connections());
-    let now = Utc::now();
+    let now = clock::now();
     let database = filled(&databases, plan.conversations, plan.users, Contents::Full, now).await?;
     let query = start_query(&database, LARGEST, &[]).await?;
     let mut bench = Bench {

@@ -118,7 +118,7 @@ impl Report {
         let widths = [width(0), width(1), width(2), width(3)];
         for (index, row) in cells.iter().enumerate() {
             for (cell, width) in row.iter().zip(widths) {
-                // Writing to a String can't fail.
+                // Writing to a String cannot fail.
                 let _ = write!(out, "| {cell:<width$} ");
             }
             out.push_str("|\n");
@@ -139,7 +139,7 @@ impl Report {
             Some(path) if path == Path::new("-") => println!("{json}"),
             Some(path) => {
                 println!("{}\n{}", self.machine, self.table());
-                std::fs::write(path, json).with_context(|| format!("can't write {}", path.display()))?;
+                std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
             }
             None => println!("{}\n{}", self.machine, self.table()),
         }

@@ -33,7 +33,7 @@ impl Service {
         command.envs(variables.iter().copied());
         let child = command.spawn().with_context(|| {
             format!(
-                "{} can't start: build every program with `cargo build --release`",
+                "{} cannot start: build every program with `cargo build --release`",
                 program.display()
             )
         })?;

@@ -13,7 +13,8 @@ use rdkafka::{
 };
 use recap_log::{Cluster, Topic};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the broker may take to answer or to send the next records.
+const KAFKA_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A share of the partitions of every topic, to be read from the beginning to the end they have now.
 ///
@@ -36,16 +37,16 @@ impl Source {
                 .set("fetch.queue.backoff.ms", "10")
                 .set("check.crcs", "false");
         });
-        let consumer: BaseConsumer = config.create().context("the Kafka consumer can't start")?;
+        let consumer: BaseConsumer = config.create().context("the Kafka consumer cannot start")?;
         let mut partitions = TopicPartitionList::new();
         let mut records = 0;
         for topic in Topic::ALL {
-            let metadata = consumer.fetch_metadata(Some(topic.name()), PATIENCE)?;
+            let metadata = consumer.fetch_metadata(Some(topic.name()), KAFKA_TIMEOUT)?;
             let found = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
             ensure!(found > 0, "topic {} has no partitions", topic.name());
             for partition in 0..i32::try_from(found)? {
                 if partition % shares == share {
-                    let (low, high) = consumer.fetch_watermarks(topic.name(), partition, PATIENCE)?;
+                    let (low, high) = consumer.fetch_watermarks(topic.name(), partition, KAFKA_TIMEOUT)?;
                     records += u64::try_from(high - low)?;
                     partitions.add_partition_offset(topic.name(), partition, Offset::Beginning)?;
                 }
@@ -65,7 +66,7 @@ impl Source {
         while read < self.records {
             let message = self
                 .consumer
-                .poll(PATIENCE)
+                .poll(KAFKA_TIMEOUT)
                 .context("Kafka gives no more records before the end of the log")??;
             first.get_or_insert_with(Instant::now);
             read += 1;

@@ -1,5 +1,5 @@
 //! Fills a generation with conversations as if they had been projected long ago, set by set in SQL: ten million events
-//! through Kafka would measure nothing but patience. Rows, columns and indexes are those of the projector; the states are
+//! through Kafka would measure nothing but waiting. Rows, columns and indexes are those of the projector; the states are
 //! valid and all alike. Primary keys are made last, as loosely packed as random inserts leave them.
 //!
 //! Conversation i belongs to the largest organization when 5 divides i (so it holds 20%), else to one of 49 others. Of each
@@ -138,7 +138,7 @@ async fn execute(pool: &PgPool, statement: String) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes slices until all are taken.
+/// Fills one slice after the other until none is left.
 async fn fill_slices(
     pool: &PgPool,
     generation: GenerationId,
@@ -321,12 +321,12 @@ fn text() -> String {
         "order", "status", "the", "customer", "asked", "why", "shipment", "of", "invoice", "was", "late", "and",
     ];
     let mut text = String::with_capacity(66_000);
-    let mut place = 7_usize;
+    let mut position = 7_usize;
     while text.len() < 65_000 {
         // A full cycle through a large modulus: no visible repetition, no dependence on anything.
-        place = (place * 1_103 + 12_345) % 1_000_003;
-        text.push_str(words[place % words.len()]);
-        text.push_str(&place.to_string());
+        position = (position * 1_103 + 12_345) % 1_000_003;
+        text.push_str(words[position % words.len()]);
+        text.push_str(&position.to_string());
         text.push(' ');
     }
     text

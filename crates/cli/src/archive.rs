@@ -51,12 +51,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 /// Opens an archive by its directory or URL.
 pub fn open(location: &str) -> anyhow::Result<Arc<dyn ObjectStore>> {
     if location.contains("://") {
-        return open_url(location).with_context(|| format!("{location} can't be used as an archive"));
+        return open_url(location).with_context(|| format!("{location} cannot be used as an archive"));
     }
     let directory = Path::new(location);
-    std::fs::create_dir_all(directory).with_context(|| format!("{} can't be made", directory.display()))?;
+    std::fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
     let store = LocalFileSystem::new_with_prefix(directory)
-        .with_context(|| format!("{} can't be used as an archive", directory.display()))?;
+        .with_context(|| format!("{} cannot be used as an archive", directory.display()))?;
     Ok(Arc::new(store))
 }
 
@@ -98,7 +98,7 @@ mod tests {
         for location in ["ftp://host/archive", "s3:///", "://"] {
             let error = format!("{:#}", open(location).unwrap_err());
             assert!(
-                error.starts_with(&format!("{location} can't be used as an archive")),
+                error.starts_with(&format!("{location} cannot be used as an archive")),
                 "{error}"
             );
         }

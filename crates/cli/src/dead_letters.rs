@@ -10,14 +10,14 @@ use std::io::Write as _;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use filter::Filter;
-use letter::{DeadLetter, Place};
+use letter::{DeadLetter, Location};
 use reader::read;
 use recap_log::{Cluster, DeadLetterArgs, InvalidKafkaArgs, KafkaArgs};
 
-/// Look into the dead letters and send them back
+/// List, show and replay dead letters
 ///
 /// A dead letter keeps the key, value and headers of the record that broke the contract, where it came from and why it was
-/// refused. It is named by its place in the dead-letter topic, PARTITION:OFFSET.
+/// refused. It is named by its location in the dead-letter topic, PARTITION:OFFSET.
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(subcommand)]
@@ -82,7 +82,7 @@ struct List {
 struct Show {
     /// Which one
     #[arg(value_name = "PARTITION:OFFSET")]
-    place: Place,
+    location: Location,
 
     /// Print only the value, as it was sent
     #[arg(long)]
@@ -96,13 +96,13 @@ struct Show {
 struct Replay {
     /// Which ones
     #[arg(value_name = "PARTITION:OFFSET", required_unless_present_any = ["reason", "type", "since", "until", "all"])]
-    places: Vec<Place>,
+    locations: Vec<Location>,
 
     #[command(flatten)]
     filter: Filter,
 
     /// All of them
-    #[arg(long, conflicts_with = "places")]
+    #[arg(long, conflicts_with = "locations")]
     all: bool,
 
     /// Say what would be sent, send nothing
@@ -133,7 +133,7 @@ fn run_list(list: &List) -> anyhow::Result<()> {
         }
         Ok(())
     })?;
-    letters.sort_by_key(|letter| (letter.time, letter.place));
+    letters.sort_by_key(|letter| (letter.time, letter.location));
     let newest = letters.split_off(letters.len().saturating_sub(list.limit));
     let mut out = std::io::stdout().lock();
     for letter in &newest {
@@ -153,7 +153,7 @@ fn run_list(list: &List) -> anyhow::Result<()> {
 }
 
 fn run_show(show: &Show) -> anyhow::Result<()> {
-    let letter = find(&show.topic, show.place)?;
+    let letter = find(&show.topic, show.location)?;
     if show.value {
         std::io::stdout().write_all(&letter.value.unwrap_or_default())?;
         return Ok(());
@@ -161,20 +161,20 @@ fn run_show(show: &Show) -> anyhow::Result<()> {
     Ok(write!(std::io::stdout(), "{}", letter.page())?)
 }
 
-fn find(topic: &Topic, place: Place) -> anyhow::Result<DeadLetter> {
+fn find(topic: &Topic, location: Location) -> anyhow::Result<DeadLetter> {
     let (cluster, topic) = topic.open()?;
-    let letter = reader::read_one(&cluster, &topic, place)?;
-    letter.with_context(|| format!("{topic} holds no dead letter at {place}"))
+    let letter = reader::read_one(&cluster, &topic, location)?;
+    letter.with_context(|| format!("{topic} holds no dead letter at {location}"))
 }
 
 fn run_replay(replay: &Replay) -> anyhow::Result<()> {
     let (cluster, topic) = replay.topic.open()?;
     let mut sender = replay::Sender::connect(&cluster, replay.dry_run)?;
-    let mut missing = replay.places.clone();
+    let mut missing = replay.locations.clone();
     read(&cluster, &topic, |letter| {
-        let wanted = replay.places.is_empty() || replay.places.contains(&letter.place);
+        let wanted = replay.locations.is_empty() || replay.locations.contains(&letter.location);
         if wanted && replay.filter.wants(&letter) {
-            missing.retain(|place| *place != letter.place);
+            missing.retain(|location| *location != letter.location);
             sender.send(&letter)?;
         }
         Ok(())
@@ -188,8 +188,8 @@ fn run_replay(replay: &Replay) -> anyhow::Result<()> {
             "sent and acknowledged"
         }
     );
-    if let Some(place) = missing.first() {
-        bail!("{topic} holds no such dead letter at {place}");
+    if let Some(location) = missing.first() {
+        bail!("{topic} holds no such dead letter at {location}");
     }
     Ok(())
 }

@@ -40,11 +40,11 @@ use crate::migrate::Database;
                         what is written there stays.\nThe sample is published there too, unless --no-sample is given."
 )]
 pub struct Options {
-    /// Address of the query service [default: 127.0.0.1:8080, or a free port where that is taken]
+    /// Address of the query service [default: 127.0.0.1:8080, or a free port where that is in use]
     #[arg(long, env = "RECAP_HTTP_ADDR", value_name = "ADDR")]
     http_addr: Option<SocketAddr>,
 
-    /// Address of the projector's health and metrics [default: 127.0.0.1:9091, or a free port where that is taken]
+    /// Address of the projector's health and metrics [default: 127.0.0.1:9091, or a free port where that is in use]
     #[arg(long, env = "RECAP_ADMIN_ADDR", value_name = "ADDR")]
     admin_addr: Option<SocketAddr>,
 
@@ -171,7 +171,7 @@ async fn serve(options: Options, stop: CancellationToken) -> anyhow::Result<()> 
     }
     projector.stop();
     let polite = Duration::from_secs(5);
-    // What is not done by then is cut off by dropping it; the sample's last events matter to nobody.
+    // What is not done by then is cut off by dropping it; no other part waits for the sample's last events.
     let _ = tokio::time::timeout(polite, projector.wait()).await;
     let _ = tokio::time::timeout(polite, query.stop()).await;
     Ok(())
@@ -183,7 +183,7 @@ async fn postgres(given: &Database) -> anyhow::Result<(secrecy::SecretString, Op
         return Ok((url.clone(), None));
     }
     let begun = Instant::now();
-    let server = PostgresServer::start().await.context("PostgreSQL can't be started")?;
+    let server = PostgresServer::start().await.context("PostgreSQL cannot be started")?;
     let url = server.create_database_named("recap").await?;
     say(&format!(
         "PostgreSQL: a private one, started in {:.1} s",

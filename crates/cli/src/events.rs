@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use recap_generator::{Config, Log, Record};
 use recap_log::{KafkaArgs, Pace, Publisher};
+use recap_service::clock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Target {
@@ -27,7 +28,7 @@ enum Target {
 /// halves that arrive reversed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  recap events --events 3                                   three events to look at
+  recap events --events 3                                   three events to read
   recap events --file log.ndjson                            a million events into a file
   recap events --to kafka --rate 500 --events 0             500 events a second until Ctrl-C")]
 pub struct Options {
@@ -157,7 +158,7 @@ impl Sink {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut sink = match (&options.file, options.to) {
         (Some(path), _) => {
-            let file = File::create(path).with_context(|| format!("can't write {}", path.display()))?;
+            let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
             Sink::Lines(Box::new(BufWriter::with_capacity(1 << 20, file)))
         }
         (None, Target::Stdout) => Sink::Lines(Box::new(BufWriter::with_capacity(1 << 18, io::stdout().lock()))),
@@ -169,18 +170,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
 fn write(options: &Options, sink: &mut Sink) -> anyhow::Result<()> {
     let follows_clock = options.rate.is_some() && options.shape.start.is_none();
-    let mut records = Log::new(options.shape.config(Utc::now())).iter();
+    let mut records = Log::new(options.shape.config(clock::now())).iter();
     let mut pace = Pace::new(options.rate);
     let mut record = Record::default();
     if follows_clock {
-        records.set_time(Utc::now().timestamp_micros());
+        records.set_time(clock::now().timestamp_micros());
     }
     while records.next_into(&mut record) {
         sink.put(&record)?;
         if let Some(pause) = pace.step() {
             sink.wait(pause)?;
             if follows_clock {
-                records.set_time(Utc::now().timestamp_micros());
+                records.set_time(clock::now().timestamp_micros());
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Ask a health endpoint; fails unless it answers 2xx within two seconds
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ pub struct Options {
 
 /// Runs the command.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
+    let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build()?;
     let answer = client
         .get(&options.url)
         .send()

@@ -38,7 +38,7 @@ enum Command {
     Rebuild(rebuild::Options),
     /// Write the topics to files, for rebuilds after Kafka has dropped them
     Archive(archive::Options),
-    /// Look into the dead letters and send them back
+    /// List, show and replay dead letters
     DeadLetters(dead_letters::Options),
     /// Sign a session token shaped like Clerk's, for a server that trusts the key
     Token(token::Options),

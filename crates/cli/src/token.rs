@@ -1,4 +1,4 @@
-//! `recap token`: session tokens shaped like Clerk's, for `recap dev` and for any instance told to trust the key.
+//! `recap token`: session tokens shaped like Clerk's, for `recap dev` and for any instance that trusts the key.
 
 use std::{
     io::ErrorKind,
@@ -58,7 +58,7 @@ pub struct Options {
     #[arg(long, env = "CLERK_ISSUER", value_name = "URL")]
     issuer: Option<String>,
 
-    /// Private key in PEM, made if it doesn't exist; that of the running `recap dev` by default
+    /// Private key in PEM, made if it does not exist; that of the running `recap dev` by default
     #[arg(long, value_name = "PATH")]
     key: Option<PathBuf>,
 
@@ -103,10 +103,10 @@ fn read_or_make(path: &Path) -> anyhow::Result<SigningKey> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let key = SigningKey::generate()?;
             private_file::create(path, key.private_pem().as_bytes())
-                .with_context(|| format!("can't write {}", path.display()))?;
+                .with_context(|| format!("cannot write {}", path.display()))?;
             eprintln!("made {}", path.display());
             Ok(key)
         }
-        Err(error) => Err(error).with_context(|| format!("can't read {}", path.display())),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }

@@ -1,4 +1,4 @@
-//! Records that the contract refuses, one of every kind in turn: a good message, spoilt.
+//! Records that the contract refuses, one kind after the other: a valid message with one mistake.
 
 /// Spoils a valid event; kind counts through all of them.
 pub fn spoil(value: &mut Vec<u8>, kind: u64) {

@@ -153,7 +153,7 @@ impl Writer<'_> {
 
     pub fn number(&mut self, name: &str, value: impl std::fmt::Display) {
         self.name(name);
-        // Writing to a Vec can't fail.
+        // Writing to a Vec cannot fail.
         let _ = write!(self.out, "{value}");
     }
 

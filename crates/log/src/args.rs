@@ -1,4 +1,4 @@
-//! The flags and variables by which every program is told where Kafka is and what the log is.
+//! The flags and variables that say where Kafka is and what the log is, the same for every program.
 
 use std::{fmt, sync::Arc};
 

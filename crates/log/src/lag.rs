@@ -9,7 +9,7 @@ pub struct Lag {
     lookup: OffsetLookup,
     partitions: Vec<Partition>,
     oldest: Offsets,
-    /// Of a log that nobody adds to.
+    /// Of a log that grows no more.
     ends: Option<Offsets>,
 }
 
@@ -26,7 +26,7 @@ impl Lag {
         })
     }
 
-    /// Looks up the ends too, once: asking again is cheap then, and nobody may publish any more.
+    /// Looks up the ends too, once: asking again is cheap then, and the log may not grow.
     pub fn of_finished(log: &Log) -> Result<Self, LogError> {
         let mut lag = Self::of(log)?;
         lag.ends = Some(lag.look_up_ends()?);

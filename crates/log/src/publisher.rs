@@ -19,7 +19,7 @@ use rdkafka::{
 use crate::Cluster;
 
 const FLUSH_TIMEOUT: Duration = Duration::from_mins(2);
-/// Records between two looks at the brokers' answers.
+/// Records between two polls for the brokers' acknowledgements.
 const CHECK_EVERY: u64 = 256;
 
 /// Why records are not in the log.

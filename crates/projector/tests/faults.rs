@@ -6,8 +6,8 @@
 //! (`classic` or `consumer`; default by the seed, odd or even) choose what happens; `deploy/soak.sh` repeats it with new seeds.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
-#[expect(dead_code, reason = "the other tests use more of it")]
-mod support;
+#[path = "projector/hostile_events.rs"]
+mod hostile_events;
 
 #[path = "faults/sprinkle.rs"]
 mod sprinkle;
@@ -20,11 +20,11 @@ use std::{
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use recap_generator::{Config, Log, Record};
-use recap_testing::{KafkaServer, PostgresServer, kafka::KafkaOptions};
+use recap_testing::{KafkaOptions, KafkaServer, PostgresServer, Program, World, eventually};
 use sprinkle::sprinkle;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-use support::{Place, Process, eventually};
 
+const PROJECTOR: &str = env!("CARGO_BIN_EXE_recap-projector");
 /// Longer than the projectors' session timeout.
 const FREEZE: Duration = Duration::from_secs(8);
 /// What is raised by a trigger: deadlock, serialization failure, disk full, out of memory, query cancelled, shutdown.
@@ -70,7 +70,7 @@ fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
 }
 
 struct Harness<'a> {
-    place: Place<'a>,
+    world: World<'a>,
     kafka: &'a KafkaServer,
     postgres: &'a PostgresServer,
     long: Duration,
@@ -107,7 +107,7 @@ impl Harness<'_> {
     }
 
     /// A member of the group; a static one with the classic protocol, as by default.
-    fn start(&self, serial: u32) -> (u32, Process) {
+    fn start(&self, serial: u32) -> (u32, Program) {
         let protocol = format!("--group-protocol={}", self.protocol);
         let member = format!("--group-instance-id=member-{serial}");
         let mut arguments = vec![
@@ -118,10 +118,10 @@ impl Harness<'_> {
         if self.protocol == "classic" {
             arguments.push(&member);
         }
-        (serial, self.place.projector(&arguments))
+        (serial, self.world.projector(PROJECTOR, &arguments))
     }
 
-    async fn strike_projectors(&self, plan: Vec<&'static str>, mut random: StdRng) -> Vec<Process> {
+    async fn strike_projectors(&self, plan: Vec<&'static str>, mut random: StdRng) -> Vec<Program> {
         let mut serials = 2..;
         let mut next = || self.start(serials.next().unwrap());
         let mut projectors = vec![self.start(1)];
@@ -138,10 +138,10 @@ impl Harness<'_> {
                 "join" => projectors.push(next()),
                 "leave" => {
                     let code = projectors.swap_remove(chosen).1.stop().await;
-                    // None: told before it could listen to signals.
+                    // None: the signal came before it could listen to signals.
                     assert!(
                         matches!(code, None | Some(0 | 4)),
-                        "a projector told to stop ended with {code:?}"
+                        "a projector that was asked to stop ended with {code:?}"
                     );
                     if projectors.is_empty() {
                         projectors.push(next());
@@ -217,20 +217,15 @@ impl Harness<'_> {
 
     /// In one session, each on its own; all again until all are done.
     async fn statements(&self, statements: &[&str]) {
-        let run = || async {
-            let Ok(mut session) = PgConnection::connect(&self.place.database_url).await else {
-                return false;
-            };
+        let run = async || {
+            let mut session = PgConnection::connect(&self.world.database.url).await?;
             for sql in statements {
-                let done = session.execute(AssertSqlSafe((*sql).to_owned())).await;
-                if done.is_err() {
-                    return false;
-                }
+                session.execute(AssertSqlSafe((*sql).to_owned())).await?;
             }
-            true
+            Ok::<_, sqlx::Error>(())
         };
-        let done = eventually(Duration::from_mins(1), run).await;
-        assert!(done, "never done: {statements:?}");
+        let done = eventually(&statements.join("; "), Duration::from_mins(1), run, Result::is_ok).await;
+        assert!(done.is_ok(), "never done: {statements:?}");
     }
 
     async fn strike_broker(&self, plan: Vec<&'static str>, mut random: StdRng) {
@@ -255,7 +250,7 @@ impl Harness<'_> {
                 }
                 _ => {
                     partitions += 1;
-                    for topic in self.place.log.topics() {
+                    for topic in self.world.log.topics() {
                         self.kafka.add_partitions(&topic, partitions).await.unwrap();
                     }
                 }
@@ -271,13 +266,13 @@ impl Harness<'_> {
 
     /// Publishes as the faults strike, so that each finds events under way. The topics come when the projector is there already.
     async fn publish(&self, records: &[Record]) {
-        self.place.create_topics(2).await;
+        self.world.create_topics(2).await;
         let step = records.len().div_ceil(self.planned + 1).max(1);
         for (number, slice) in records.chunks(step).enumerate() {
-            let due = || async { self.strikes().values().sum::<usize>() >= number };
-            assert!(eventually(Duration::from_mins(5), due).await, "the faults do not go on");
+            let strikes = async || self.strikes().values().sum::<usize>();
+            eventually("faults", Duration::from_mins(5), strikes, |done| *done >= number).await;
             for slice in slice.chunks(5_000) {
-                self.place.publish(slice).await;
+                self.world.publish(slice).await;
             }
         }
     }
@@ -309,11 +304,16 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         KafkaServer::start_with(options).await.unwrap(),
         PostgresServer::start().await.unwrap(),
     );
-    let place = Place::new(&kafka, "faults", postgres.create_database().await.unwrap(), 0).await;
+    let world = World::builder("faults")
+        .partitions(0)
+        .kafka(&kafka)
+        .postgres(&postgres)
+        .build()
+        .await;
     let plans = [Part::Projector, Part::Database, Part::Broker].map(|part| Harness::plan(part, seed, rounds));
     let planned = plans.iter().map(Vec::len).sum();
     let harness = Harness {
-        place,
+        world,
         kafka: &kafka,
         postgres: &postgres,
         long,
@@ -334,15 +334,12 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         "{planned} faults and all events published after {:?}",
         started.elapsed()
     );
-    harness.place.caught_up(Duration::from_mins(5)).await;
+    harness.world.caught_up(Duration::from_mins(5)).await;
     for mut projector in projectors {
         assert_eq!(projector.stop().await, Some(0));
     }
-    let rows = harness
-        .place
-        .assert_equals_fold(&records, &postgres.create_database().await.unwrap())
-        .await;
-    let letters = kafka.read_all(&harness.place.dead_letter_topic()).await.unwrap();
+    let rows = harness.world.database.assert_equals_fold(&records).await;
+    let letters = kafka.read_all(&harness.world.log.dead_letters()).await.unwrap();
     let found: HashSet<_> = letters.iter().filter_map(|letter| letter.value.as_deref()).collect();
     let invalid: Vec<_> = records.iter().filter(|record| record.invalid).collect();
     let lost = invalid

@@ -1,4 +1,4 @@
-//! Drops the generations that nobody needs any more.
+//! Drops the generations that are neither live nor kept for a rollback.
 
 use recap_store::{GenerationId, GenerationStatus, Store};
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 /// Now.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "the home of the clock")]
 pub fn now() -> DateTime<Utc> {
     Utc::now()
 }

@@ -1,4 +1,5 @@
 //! Randomness, drawn in one place.
+#![expect(clippy::disallowed_methods, reason = "the home of randomness")]
 
 use rand::Rng;
 use uuid::Uuid;

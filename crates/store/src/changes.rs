@@ -63,9 +63,11 @@ impl ChangeListener {
         listener.ignore_pool_close_event(true);
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
+        #[expect(clippy::disallowed_methods, reason = "an id of a listener; no row has it")]
+        let id = Uuid::new_v4();
         Ok(Self {
             listener,
-            id: Uuid::new_v4(),
+            id,
             lost: false,
         })
     }

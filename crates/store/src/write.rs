@@ -81,6 +81,11 @@ async fn flush(connection: &mut PgConnection, target: Target, batch: &mut Batch)
     if target.is_live() && live != generation {
         return Err(FlushError::GenerationChanged { live });
     }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "revisions are random, and nothing a row shows depends on one"
+    )]
+    let random = StdRng::from_rng(&mut rand::rng());
     let mut flush = Flush {
         target,
         connection: &mut transaction,
@@ -88,7 +93,7 @@ async fn flush(connection: &mut PgConnection, target: Target, batch: &mut Batch)
         revisions: vec![None; batch.conversations.len()],
         touched: OrgBuckets::none(),
         report: FlushReport::default(),
-        random: StdRng::from_rng(&mut rand::rng()),
+        random,
     };
     if target.copies() {
         flush.copy_conversations(&mut batch.conversations).await?;

@@ -236,6 +236,10 @@ fn resource(config: &TelemetryConfig, service: Service) -> Resource {
 /// The pod's or container's name where the environment has one, with the process's start: unique among instances and restarts.
 fn instance_id() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "process".to_owned());
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a part of a name; telemetry stands below `recap_service`"
+    )]
     let started = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()

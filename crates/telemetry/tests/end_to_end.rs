@@ -3,9 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 #![expect(dead_code, reason = "the receiver has accessors that other tests use")]
 
+#[path = "otlp/receiver.rs"]
 mod receiver;
-
-use std::time::Duration;
 
 use clap::Parser;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -16,15 +15,13 @@ use recap_telemetry::{
     propagation::{inject, inject_span},
 };
 use recap_testing::{
-    KafkaServer, PostgresServer, Record,
+    LIMIT, Record, World,
     clerk::{LocalClerk, Session},
-    kafka::unique_prefix,
+    eventually,
 };
 use receiver::{Receiver, ServiceSpan, attribute};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
-const PATIENCE: Duration = Duration::from_secs(30);
 const ORG: &str = "org_traced";
 const LIST: &str =
     "/api/dashboard/getInteractions?from=2000-01-01T00:00:00Z&to=2099-01-01T00:00:00Z&allInOrg=true&limit=10";
@@ -118,11 +115,11 @@ fn the_requests_trace_reaches_sql(spans: &[ServiceSpan]) {
 
 /// Projector and query service on real servers.
 struct Recap {
+    world: World<'static>,
     projector: RunningProjector,
     query: RunningServer,
     /// Its keys are there as long as it is.
     clerk: LocalClerk,
-    topic: String,
     url: String,
     token: String,
     client: reqwest::Client,
@@ -130,43 +127,23 @@ struct Recap {
 
 impl Recap {
     async fn start(telemetry: &Telemetry) -> Self {
-        let kafka = KafkaServer::shared().await.unwrap();
-        let database_url = PostgresServer::shared().await.unwrap().create_database().await.unwrap();
-        let pool = sqlx::PgPool::connect(&database_url).await.unwrap();
-        recap_store::Store::new(&recap_store::StoreOptions::new(&*database_url, "telemetry-test"))
-            .unwrap()
-            .migrate()
-            .await
-            .unwrap();
-        pool.close().await;
-        let clerk = LocalClerk::start().await.unwrap();
-        let prefix = unique_prefix("traced");
-        let topic = format!("{prefix}.events");
-        kafka.topic(&topic, 2).await.unwrap();
-        kafka.topic(&format!("{prefix}.dead"), 1).await.unwrap();
-        let command = ProjectorCommand::parse_from([
-            "test",
-            &format!("--database-url={database_url}"),
-            &format!("--kafka-bootstrap-servers={}", kafka.bootstrap()),
-            &format!("--topics={topic}"),
-            &format!("--consumer-group={prefix}"),
-            &format!("--dead-letter-topic={prefix}.dead"),
-            "--admin-addr=127.0.0.1:0",
-        ]);
+        let world = World::builder("traced").build().await;
+        let flags = world.projector_flags(&["--admin-addr=127.0.0.1:0"]);
+        let command = ProjectorCommand::parse_from([String::from("test")].into_iter().chain(flags));
         let settings = command.config.settings().unwrap();
         let projector = Projector::start(settings, telemetry.registry()).await.unwrap();
+        let clerk = LocalClerk::start().await.unwrap();
         let issuer = ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url());
-        let query = recap_query::serve(Config::local(&database_url, issuer), telemetry.registry().clone())
-            .await
-            .unwrap();
+        let config = Config::local(&world.database.url, issuer);
+        let query = recap_query::serve(config, telemetry.registry().clone()).await.unwrap();
         let token = clerk.token(&Session::admin(ORG, "user_boss")).unwrap();
         let url = format!("http://{}{LIST}", query.addr);
         let client = reqwest::Client::new();
         Self {
+            world,
             projector,
             query,
             clerk,
-            topic,
             url,
             token,
             client,
@@ -177,20 +154,20 @@ impl Recap {
     async fn publish(&self) {
         let publishing = tracing::info_span!("publish");
         let headers = inject_span(&publishing);
+        let topic = self.world.log.name("recap.messages");
         let record = |value: &String| {
-            let record = Record::new(self.topic.as_str(), "key", value.as_str());
+            let record = Record::new(topic.as_str(), "key", value.as_str());
             headers
                 .iter()
                 .fold(record, |record, (key, value)| record.header(*key, value.as_bytes()))
         };
         let records: Vec<Record> = events().iter().map(record).collect();
-        KafkaServer::shared().await.unwrap().publish(&records).await.unwrap();
+        self.world.log.kafka().publish(&records).await.unwrap();
     }
 
     /// Each request under a span of its own, as a dashboard that traces would.
     async fn ask_until_whole(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        let ask = async || {
             let headers = tracing::info_span!("dashboard").in_scope(inject);
             let request = self.client.get(&self.url).bearer_auth(&self.token);
             let request = headers
@@ -198,14 +175,13 @@ impl Recap {
                 .fold(request, |request, (key, value)| request.header(*key, value));
             let answer = request.send().await.unwrap();
             assert_eq!(answer.status(), 200);
-            let rows: Value = answer.json().await.unwrap();
+            answer.json::<Value>().await.unwrap()
+        };
+        let whole = |rows: &Value| {
             let row = &rows[0];
-            if row["firstMessageText"] == SECRETS[0] && row["userEmail"] == SECRETS[1] && row["totalFeedback"] == 1 {
-                return;
-            }
-            assert!(Instant::now() < deadline, "never whole: {rows}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            row["firstMessageText"] == SECRETS[0] && row["userEmail"] == SECRETS[1] && row["totalFeedback"] == 1
+        };
+        eventually("the conversation", LIMIT, ask, whole).await;
     }
 
     async fn ask_what_is_refused(&self) {

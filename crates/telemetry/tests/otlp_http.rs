@@ -1,8 +1,9 @@
 //! Export over OTLP/http; one process, for telemetry is set up once per process.
 #![expect(dead_code, reason = "the receiver has accessors that other tests use")]
 
-#[path = "receiver/exported.rs"]
+#[path = "otlp/exported.rs"]
 mod exported;
+#[path = "otlp/receiver.rs"]
 mod receiver;
 
 use recap_telemetry::OtlpProtocol;

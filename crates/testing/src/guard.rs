@@ -43,7 +43,7 @@ exec 3<&-
 exec "$@"
 "#;
 
-/// How often the state of a child is looked at while waiting for it.
+/// How often a child is asked whether it has ended.
 const POLL: Duration = Duration::from_millis(20);
 
 /// An account to run a server as.
@@ -136,12 +136,12 @@ impl Guarded {
         tail(&self.spec.log)
     }
 
-    /// Ends the server by `signal`, after `patience` by SIGKILL, and waits for its end. The directory stays.
-    pub(crate) fn end(mut self, signal: &str, patience: Duration) {
+    /// Ends the server by `signal`, after `limit` by SIGKILL, and waits for its end. The directory stays.
+    pub(crate) fn end(mut self, signal: &str, limit: Duration) {
         // An error here means that the guard is gone, which leaves SIGKILL.
         if self.signal(signal).is_ok() {
             let start = Instant::now();
-            while start.elapsed() < patience {
+            while start.elapsed() < limit {
                 match self.child.try_wait() {
                     Ok(None) => std::thread::sleep(POLL),
                     _ => break,

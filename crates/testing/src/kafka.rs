@@ -18,7 +18,6 @@ use rdkafka::{
 use recap_log::Cluster;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
-use uuid::Uuid;
 
 use crate::{
     error::ServerError,
@@ -32,7 +31,7 @@ use crate::{
 
 const NAME: &str = "Apache Kafka";
 const READY: Duration = Duration::from_mins(2);
-const REQUEST: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(30);
 const PORT_TRIES: usize = 5;
 /// Any 16 bytes in unpadded URL-safe base 64; clusters started here never meet.
@@ -83,7 +82,7 @@ impl KafkaServer {
             let server = blocking(move || Self::launch(&options)).await?;
             match server.ready().await {
                 Ok(()) => return Ok(server),
-                // Most likely another process took a port between the look and the start.
+                // Most likely another process took a port between the search and the start.
                 Err(error @ ServerError::Exited { .. }) => last = Some(error),
                 Err(error) => return Err(error),
             }
@@ -112,7 +111,7 @@ impl KafkaServer {
     #[must_use]
     pub fn client(&self) -> ClientConfig {
         self.cluster().client_with(|config| {
-            // One broker that is away for a while is what fault tests do: look again soon.
+            // One broker that is away for a while is what fault tests do: try again soon.
             config.set("reconnect.backoff.max.ms", "1000");
         })
     }
@@ -149,7 +148,7 @@ impl KafkaServer {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         let results = self
             .admin()?
-            .create_topics([&topic], &patient())
+            .create_topics([&topic], &within_request_timeout())
             .await
             .map_err(ServerError::kafka(doing()))?;
         for result in results {
@@ -169,19 +168,19 @@ impl KafkaServer {
         let count = usize::try_from(partitions).unwrap_or_default();
         let results = self
             .admin()?
-            .create_partitions([&NewPartitions::new(name, count)], &patient())
+            .create_partitions([&NewPartitions::new(name, count)], &within_request_timeout())
             .await
             .map_err(ServerError::kafka(doing()))?;
         for result in results {
             result.map_err(|(_, code)| ServerError::kafka(doing())(KafkaError::AdminOp(code)))?;
         }
         self.led(name, partitions).await?;
-        // The producer would refuse the new partitions until its own next look.
+        // The producer would refuse the new partitions until it next asks for metadata by itself.
         let producer = self.producer()?.clone();
         let topic = name.to_owned();
         let doing = doing();
         blocking(move || {
-            let metadata = producer.client().fetch_metadata(Some(&topic), REQUEST);
+            let metadata = producer.client().fetch_metadata(Some(&topic), REQUEST_TIMEOUT);
             metadata.map(|_| ()).map_err(ServerError::kafka(doing))
         })
         .await
@@ -251,7 +250,7 @@ impl KafkaServer {
         blocking(move || {
             let start = Instant::now();
             loop {
-                let metadata = admin.inner().fetch_metadata(Some(&topic), REQUEST);
+                let metadata = admin.inner().fetch_metadata(Some(&topic), REQUEST_TIMEOUT);
                 let led = metadata.as_ref().is_ok_and(|metadata| {
                     metadata.topics().iter().any(|found| {
                         found.name() == topic
@@ -343,12 +342,6 @@ impl Drop for KafkaServer {
     }
 }
 
-/// A prefix for topic names (or a group) that no other test of this process or of another one uses.
-#[must_use]
-pub fn unique_prefix(test: &str) -> String {
-    format!("{test}-{}.", Uuid::new_v4().simple())
-}
-
 pub(crate) async fn blocking<T, F>(work: F) -> Result<T, ServerError>
 where
     T: Send + 'static,
@@ -370,10 +363,10 @@ async fn acknowledged(delivery: DeliveryFuture, doing: impl FnOnce() -> String) 
     }
 }
 
-fn patient() -> AdminOptions {
+fn within_request_timeout() -> AdminOptions {
     AdminOptions::new()
-        .request_timeout(Some(REQUEST))
-        .operation_timeout(Some(REQUEST))
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .operation_timeout(Some(REQUEST_TIMEOUT))
 }
 
 fn format_storage(java: &Path, arguments: &[String], properties: &Path, dir: &Path) -> Result<(), ServerError> {

@@ -2,7 +2,7 @@
 
 use std::{io, net::TcpListener};
 
-use uuid::Uuid;
+use crate::unique::unique_id;
 
 /// Below the range from which the system takes the local ports of outgoing connections, so that nobody takes the port
 /// of a server while a test has it stopped.
@@ -12,7 +12,7 @@ const TRIES: u16 = 200;
 
 /// A port that nobody listens on at this moment. Another process may still take it first: start again then.
 pub fn free_port() -> io::Result<u16> {
-    let random = Uuid::new_v4().into_bytes();
+    let random = unique_id().into_bytes();
     let start = u16::from_be_bytes([random[0], random[1]]) % COUNT;
     let mut refused = io::Error::from(io::ErrorKind::AddrInUse);
     for step in 0..TRIES {

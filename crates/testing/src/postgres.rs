@@ -12,13 +12,13 @@ use std::{
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
-use uuid::Uuid;
 
 use crate::{
     error::ServerError,
     guard::{Spec, User},
     port::free_port,
     process::{ServerProcess, run},
+    unique::unique_id,
 };
 
 const NAME: &str = "PostgreSQL";
@@ -82,7 +82,7 @@ impl PostgresServer {
 
     /// Creates an empty database under a new name and answers its URL.
     pub async fn create_database(&self) -> Result<String, ServerError> {
-        let name = format!("test_{}", Uuid::new_v4().simple());
+        let name = format!("test_{}", unique_id().simple());
         self.create_database_named(&name).await
     }
 
@@ -157,7 +157,7 @@ impl PostgresServer {
         if let Some(user) = user {
             chown(dir.path(), Some(user.uid), Some(user.gid)).map_err(ServerError::io(doing()))?;
         }
-        let password = Uuid::new_v4().simple().to_string();
+        let password = unique_id().simple().to_string();
         let data = dir.path().join("data");
         initdb(&bin, dir.path(), &data, &password, user)?;
 
@@ -182,7 +182,7 @@ impl PostgresServer {
                         _dir: dir,
                     });
                 }
-                // Most likely another process took the port between the look and the start.
+                // Most likely another process took the port between the search and the start.
                 Err(error) => last = Some(error),
             }
         }

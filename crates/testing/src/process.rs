@@ -13,10 +13,10 @@ use crate::{
     guard::{Guarded, Spec},
 };
 
-/// Between two looks at a server that is starting.
+/// How often a server that is starting is asked.
 const POLL: Duration = Duration::from_millis(30);
 /// How long an orderly end may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The process of one server, if it runs just now. Dropping it ends it.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl ServerProcess {
         let running = self.lock().take();
         if let Some(running) = running {
             // A panic in there is a bug of the guard that the next start would report.
-            let _ = tokio::task::spawn_blocking(move || running.end(signal, PATIENCE)).await;
+            let _ = tokio::task::spawn_blocking(move || running.end(signal, STOP_TIMEOUT)).await;
         }
     }
 
@@ -72,25 +72,25 @@ impl ServerProcess {
     pub(crate) async fn until(
         &self,
         answers: impl AsyncFn() -> Result<bool, ServerError>,
-        patience: Duration,
+        limit: Duration,
     ) -> Result<(), ServerError> {
         let start = Instant::now();
         while !answers().await? {
             self.check()?;
-            self.not_after(start, patience)?;
+            self.not_after(start, limit)?;
             tokio::time::sleep(POLL).await;
         }
         Ok(())
     }
 
-    /// The error to report if `patience` is over.
-    pub(crate) fn not_after(&self, start: Instant, patience: Duration) -> Result<(), ServerError> {
-        if start.elapsed() <= patience {
+    /// The error to report if `limit` is over.
+    pub(crate) fn not_after(&self, start: Instant, limit: Duration) -> Result<(), ServerError> {
+        if start.elapsed() <= limit {
             return Ok(());
         }
         Err(ServerError::NotReady {
             server: self.server,
-            after: patience,
+            after: limit,
             log: tail(&self.spec.log),
         })
     }
@@ -109,7 +109,7 @@ impl ServerProcess {
 impl Drop for ServerProcess {
     fn drop(&mut self) {
         if let Some(running) = self.lock().take() {
-            running.end(self.spec.stop, PATIENCE);
+            running.end(self.spec.stop, STOP_TIMEOUT);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One record sent as bytes in Kafka's own protocol: what client libraries refuse to send, and other clients don't.
+//! One record sent as bytes in Kafka's own protocol: what client libraries refuse to send, and other clients do not.
 
 use std::io;
 

@@ -83,7 +83,7 @@ pub struct Received {
     pub topic: String,
     /// The partition.
     pub partition: i32,
-    /// Its place in the partition.
+    /// Its offset in the partition.
     pub offset: i64,
     /// Milliseconds since 1970.
     pub timestamp: Option<i64>,

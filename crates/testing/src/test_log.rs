@@ -2,20 +2,9 @@
 
 use recap_log::Topic;
 
-use crate::{KafkaServer, Record, ServerError, kafka::unique_prefix};
+use crate::{KafkaServer, Record, ServerError, unique::unique_id};
 
 /// The contract's topics under a prefix of their own, and consumer groups beside them.
-///
-/// ```no_run
-/// # async fn example() -> Result<(), recap_testing::ServerError> {
-/// use recap_testing::{KafkaServer, TestLog};
-///
-/// let log = TestLog::create(KafkaServer::shared().await?, "example", 2).await?;
-/// log.publish(&recap_generator::Log::new(recap_generator::Config::small(1, 100)).iter().collect::<Vec<_>>()).await?;
-/// assert_eq!(log.lag(log.group()).await?, 100);
-/// # Ok(())
-/// # }
-/// ```
 pub struct TestLog<'k> {
     kafka: &'k KafkaServer,
     prefix: String,
@@ -27,7 +16,7 @@ impl<'k> TestLog<'k> {
     pub fn named(kafka: &'k KafkaServer, test: &str) -> Self {
         Self {
             kafka,
-            prefix: unique_prefix(test),
+            prefix: format!("{test}-{}.", unique_id().simple()),
         }
     }
 

@@ -12,7 +12,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Starts a server in another process and answers that process, the server's and the server's directory.
 fn start(server: &str) -> (Child, PathBuf, PathBuf) {
-    let mut starter = Command::new(env!("CARGO_BIN_EXE_recap-servers"))
+    let mut starter = Command::new(env!("CARGO_BIN_EXE_recap-testing"))
         .arg(server)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

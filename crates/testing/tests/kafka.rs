@@ -5,12 +5,12 @@ use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
 };
-use recap_testing::{KafkaServer, Record, kafka::unique_prefix};
+use recap_testing::{KafkaServer, Record, TestLog};
 
 #[tokio::test]
 async fn records_come_back_as_they_were_published() {
     let kafka = KafkaServer::shared().await.unwrap();
-    let topic = unique_prefix("round-trip") + "messages";
+    let topic = TestLog::named(kafka, "round-trip").name("messages");
     kafka.topic(&topic, 3).await.unwrap();
     let sent: Vec<Record> = (0..100)
         .map(|n| Record::new(&topic, format!("key-{}", n % 7), format!("value-{n}")).header("ce_id", n.to_string()))
@@ -42,25 +42,25 @@ async fn records_come_back_as_they_were_published() {
 #[tokio::test]
 async fn lag_counts_what_a_group_has_not_committed() {
     let kafka = KafkaServer::shared().await.unwrap();
-    let prefix = unique_prefix("lag");
-    let topic = format!("{prefix}messages");
+    let log = TestLog::named(kafka, "lag");
+    let (group, topic) = (log.group(), log.name("messages"));
     kafka.topic(&topic, 1).await.unwrap();
     let records: Vec<Record> = (0..10).map(|n| Record::keyless(&topic, vec![n]).partition(0)).collect();
     kafka.publish(&records).await.unwrap();
-    assert_eq!(kafka.consumer_lag(&prefix, &[&topic]).await.unwrap(), 10);
+    assert_eq!(kafka.consumer_lag(group, &[&topic]).await.unwrap(), 10);
 
-    let consumer: BaseConsumer = kafka.client().set("group.id", &prefix).create().unwrap();
+    let consumer: BaseConsumer = kafka.client().set("group.id", group).create().unwrap();
     let mut offsets = TopicPartitionList::new();
     offsets.add_partition_offset(&topic, 0, Offset::Offset(4)).unwrap();
     consumer.commit(&offsets, CommitMode::Sync).unwrap();
-    assert_eq!(kafka.consumer_lag(&prefix, &[&topic]).await.unwrap(), 6);
+    assert_eq!(kafka.consumer_lag(group, &[&topic]).await.unwrap(), 6);
 
     kafka.add_partitions(&topic, 3).await.unwrap();
     kafka
         .publish(&[Record::keyless(&topic, "more").partition(2)])
         .await
         .unwrap();
-    assert_eq!(kafka.consumer_lag(&prefix, &[&topic]).await.unwrap(), 7);
+    assert_eq!(kafka.consumer_lag(group, &[&topic]).await.unwrap(), 7);
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ impl Paths {
         format!("{LIST}{}&limit=50", self.recent(number + 1))
     }
 
-    /// A page of a range that ends now, of one user, or of a narrow range, in turn.
+    /// A page of a range that ends now, of one user, or of a narrow range, one after the other.
     pub fn uncached(&self, number: u64) -> String {
         match number % 3 {
             0 => self.newest(number),

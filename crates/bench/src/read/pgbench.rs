@@ -37,7 +37,7 @@ pub async fn run(database: &Database, clients: usize, time: Duration) -> anyhow:
         .await
         .with_context(|| {
             format!(
-                "{} can't start: it comes with PostgreSQL's server or contrib package",
+                "{} cannot start: it comes with PostgreSQL's server or contrib package",
                 program.display()
             )
         })?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use chrono::Utc;
+use recap_service::clock;
 use tokio::task::JoinSet;
 
 use super::{Bench, filled, paths::Paths, pgbench};
@@ -266,17 +266,17 @@ fn next_page(path: &str, link: &str) -> anyhow::Result<String> {
     Ok(format!("{path}{query}"))
 }
 
-/// The uncached page at two sizes of the table, with a fresh service each.
+/// The uncached page at two sizes of the table, with a new service each.
 pub async fn growth(databases: &Databases, sizes: (i64, i64), time: Duration) -> anyhow::Result<Row> {
     let mut medians = Vec::new();
     for conversations in [sizes.0, sizes.1] {
-        let now = Utc::now();
+        let now = clock::now();
         // The same questions have as many answers: only the table is larger.
         let users = (conversations / 100).max(1);
         let database = filled(databases, conversations, users, Contents::Short, now).await?;
         let query = start_query(&database, LARGEST, &[]).await?;
         let paths = Paths::new(now, conversations, users);
-        // Less is in memory of the larger table. Both are asked until that has settled, then timed with other questions.
+        // Less is in memory of the larger table. Both are asked until their pages are in memory, then timed with other questions.
         load::run(&query.target, 16, 3 * time, move |number| paths.uncached(number)).await?;
         let load = load::run(&query.target, 16, time, move |number| {
             paths.uncached(number + 100_000_000)

@@ -10,18 +10,18 @@ use serde::{Serialize, Serializer};
 
 /// Where in the dead-letter topic it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Location {
     pub partition: i32,
     pub offset: i64,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.partition, self.offset)
     }
 }
 
-impl FromStr for Place {
+impl FromStr for Location {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -36,7 +36,7 @@ impl FromStr for Place {
     }
 }
 
-impl Serialize for Place {
+impl Serialize for Location {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -46,7 +46,7 @@ impl Serialize for Place {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
-    pub place: Place,
+    pub location: Location,
     /// When it was refused last.
     pub time: DateTime<Utc>,
     pub first_failure: Option<String>,
@@ -85,7 +85,7 @@ impl DeadLetter {
             |time| time.to_utc(),
         );
         Self {
-            place: Place {
+            location: Location {
                 partition: message.partition(),
                 offset: message.offset(),
             },
@@ -118,7 +118,7 @@ impl DeadLetter {
     pub fn line(&self) -> String {
         format!(
             "{:<12} {}  {:<20} {:<22} {}",
-            self.place.to_string(),
+            self.location.to_string(),
             self.time.to_rfc3339_opts(SecondsFormat::Secs, true),
             self.reason.as_deref().unwrap_or("?"),
             self.event_type.as_deref().unwrap_or("?"),
@@ -142,10 +142,10 @@ impl DeadLetter {
         };
         let mut page = String::new();
         let mut line = |name: &str, value: &str| {
-            // Writing to a String can't fail.
+            // Writing to a String cannot fail.
             let _ = writeln!(page, "{name:<14} {value}");
         };
-        line("place", &self.place.to_string());
+        line("location", &self.location.to_string());
         line("reason", self.reason.as_deref().unwrap_or("unknown"));
         line("error", self.error.as_deref().unwrap_or_default());
         line("event type", self.event_type.as_deref().unwrap_or("unreadable"));
@@ -175,13 +175,16 @@ impl DeadLetter {
 
 #[cfg(test)]
 mod tests {
-    use super::Place;
+    use super::Location;
 
     #[test]
     fn a_place_is_written_as_it_is_read() {
-        let place: Result<Place, _> = "3:1700".parse();
-        assert_eq!(place.map(|place| place.to_string()), Ok(String::from("3:1700")));
-        assert!("3".parse::<Place>().is_err());
-        assert!("a:b".parse::<Place>().is_err());
+        let location: Result<Location, _> = "3:1700".parse();
+        assert_eq!(
+            location.map(|location| location.to_string()),
+            Ok(String::from("3:1700"))
+        );
+        assert!("3".parse::<Location>().is_err());
+        assert!("a:b".parse::<Location>().is_err());
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use rdkafka::Message as _;
 use recap_log::{Cluster, Log, LogReader, Offsets, Partition};
 
-use super::letter::{DeadLetter, Place};
+use super::letter::{DeadLetter, Location};
 
 fn open(cluster: &Cluster, topic: &str) -> anyhow::Result<LogReader> {
     let log = Log::new(cluster.clone(), [topic], "recap-dead-letters");
@@ -37,20 +37,24 @@ pub fn read(
     failure.map_or(Ok(()), Err)
 }
 
-/// The dead letter at this place, if there is one.
-pub fn read_one(cluster: &Cluster, topic: &str, place: Place) -> anyhow::Result<Option<DeadLetter>> {
+/// The dead letter at this location, if there is one.
+pub fn read_one(cluster: &Cluster, topic: &str, location: Location) -> anyhow::Result<Option<DeadLetter>> {
     let mut reader = open(cluster, topic)?;
-    let partition = Partition::new(topic, place.partition);
+    let partition = Partition::new(topic, location.partition);
     let (oldest, end) = (reader.lookup().oldest()?, reader.lookup().ends()?);
-    ensure!(end.contains(&partition), "{topic} has no partition {}", place.partition);
-    if !(oldest.get(&partition)..end.get(&partition)).contains(&place.offset) {
+    ensure!(
+        end.contains(&partition),
+        "{topic} has no partition {}",
+        location.partition
+    );
+    if !(oldest.get(&partition)..end.get(&partition)).contains(&location.offset) {
         return Ok(None);
     }
-    reader.seek(Offsets::from_iter([(partition.clone(), place.offset)]))?;
+    reader.seek(Offsets::from_iter([(partition.clone(), location.offset)]))?;
     let mut letter = None;
-    reader.read_to(&Offsets::from_iter([(partition, place.offset + 1)]), |_, message| {
+    reader.read_to(&Offsets::from_iter([(partition, location.offset + 1)]), |_, message| {
         letter = Some(DeadLetter::from_message(&message));
         ControlFlow::Break(())
     })?;
-    Ok(letter.filter(|letter| letter.place == place))
+    Ok(letter.filter(|letter| letter.location == location))
 }

@@ -8,7 +8,7 @@ use recap_log::{Cluster, Publisher};
 use recap_projector::dead_letters::format::replay_headers;
 
 use super::{
-    letter::{DeadLetter, Place},
+    letter::{DeadLetter, Location},
     reader,
 };
 
@@ -38,7 +38,7 @@ impl Sender {
         let topic = letter
             .origin_topic
             .as_deref()
-            .with_context(|| format!("the dead letter at {} does not say where it came from", letter.place))?;
+            .with_context(|| format!("the dead letter at {} does not say where it came from", letter.location))?;
         self.sent += 1;
         let Some(publisher) = &mut self.publisher else {
             return Ok(writeln!(std::io::stdout(), "{}", letter.line())?);
@@ -69,10 +69,15 @@ fn original_value(cluster: &Cluster, topic: &str, letter: &DeadLetter) -> anyhow
     let (Some(partition), Some(offset)) = (letter.origin_partition, letter.origin_offset) else {
         bail!(
             "the dead letter at {} holds no value and does not say where it is",
-            letter.place
+            letter.location
         );
     };
-    reader::read_one(cluster, topic, Place { partition, offset })?
+    reader::read_one(cluster, topic, Location { partition, offset })?
         .and_then(|record| record.value)
-        .with_context(|| format!("the value of the dead letter at {} is gone from {topic}", letter.place))
+        .with_context(|| {
+            format!(
+                "the value of the dead letter at {} is gone from {topic}",
+                letter.location
+            )
+        })
 }

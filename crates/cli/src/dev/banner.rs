@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, path::Path, time::Instant};
 
-use chrono::{SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use recap_generator::Log;
+use recap_service::clock;
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Where everything is.
@@ -22,7 +23,7 @@ impl Banner {
         let organization = log.organizations().swap_remove(0);
         let user = log.users(0).swap_remove(0);
         let day = chrono::Duration::days(1);
-        let now = Utc::now();
+        let now = clock::now();
         let from = (now - day * 7).to_rfc3339_opts(SecondsFormat::Secs, true);
         let to = (now + day).to_rfc3339_opts(SecondsFormat::Secs, true);
         let base = format!("http://{}", self.http_addr);

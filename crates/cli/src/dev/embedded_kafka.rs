@@ -24,7 +24,7 @@ impl EmbeddedKafka {
             // It says at every start that it is not for production.
             .set("log_level", "3")
             .create()
-            .context("the Kafka inside this process can't start")?;
+            .context("the Kafka inside this process cannot start")?;
         let bootstrap_servers = {
             let broker = cluster
                 .client()

@@ -10,9 +10,9 @@ use std::{
 };
 
 use anyhow::{anyhow, ensure};
-use chrono::Utc;
 use recap_generator::{Config, Log, Record, Records};
 use recap_log::{Lag, Pace, PublishError, Publisher};
+use recap_service::clock;
 use tokio_util::sync::CancellationToken;
 
 /// How far the projector may be behind the history: the Kafka in the process keeps 5 MB of each partition.
@@ -52,7 +52,7 @@ impl Sample {
         Log::new(Config {
             seed: self.seed,
             events: u64::MAX,
-            start: Utc::now().timestamp_micros() - length - ahead,
+            start: clock::now().timestamp_micros() - length - ahead,
             step,
             scripted: true,
             organizations: 4,
@@ -103,12 +103,12 @@ impl Feeder {
     pub fn filled(&self) -> anyhow::Result<bool> {
         ensure!(
             !self.thread.is_finished() || self.filled.load(Ordering::Acquire),
-            "the sample can't be published"
+            "the sample cannot be published"
         );
         Ok(self.filled.load(Ordering::Acquire))
     }
 
-    /// Waits for its end after it was told to stop.
+    /// Waits for its end after it was stopped.
     pub async fn join(self) -> anyhow::Result<()> {
         let joined = tokio::task::spawn_blocking(move || self.thread.join()).await?;
         joined.map_err(|_| anyhow!("the sample's thread crashed"))?
@@ -147,7 +147,7 @@ impl Feed {
         );
         let mut pace = Pace::new(Some(rate));
         while !self.stop.is_cancelled() {
-            records.set_time(Utc::now().timestamp_micros());
+            records.set_time(clock::now().timestamp_micros());
             records.next_into(&mut record);
             publish(&mut publisher, &record)?;
             if let Some(pause) = pace.step() {

@@ -83,7 +83,7 @@ impl Services {
         Ok(self.settings(&Cluster::at("localhost:9092"))?.dead_letter_topic)
     }
 
-    /// Starts the projector; where nobody chose an address, any free one will do.
+    /// Starts the projector; where no address was chosen, on any free one.
     pub async fn projector(&self, cluster: &Cluster, addr: Option<SocketAddr>) -> anyhow::Result<RunningProjector> {
         let mut settings = self.settings(cluster)?;
         settings.admin_addr = addr.unwrap_or(local(9_091));
@@ -113,9 +113,9 @@ impl Services {
             Err(ServeError::Listen { .. }) if addr.is_none() => {
                 config.http_addr = local(0);
                 let served = recap_query::serve(config, self.telemetry.clone()).await;
-                served.context("the query service can't start")
+                served.context("the query service cannot start")
             }
-            served => served.context("the query service can't start"),
+            served => served.context("the query service cannot start"),
         }
     }
 }

@@ -39,7 +39,7 @@ impl Note {
 
 impl Drop for Note {
     fn drop(&mut self) {
-        // Nothing is left to do about it when it can't be removed.
+        // Nothing is left to do about it when it cannot be removed.
         let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -30,7 +30,7 @@ fn member_id(seed: u64, kind: u64, conversation: u64, serial: u32) -> Uuid {
     Uuid::random(derive(seed, kind, serial), derive(seed, kind + 1, serial))
 }
 
-/// Role of a conversation's nth message: user and assistant in turn, now and then a system prompt or a tool's answer.
+/// Role of a conversation's nth message: user and assistant alternately, now and then a system prompt or a tool's answer.
 fn role(conversation: u64, message: u32) -> &'static str {
     match (conversation % 16, message) {
         (0, 0) => "system",
@@ -172,7 +172,7 @@ impl Records {
             self.render_lifecycle(&conversation, "conversation.restored", &mut undo);
             self.now = now;
             if self.world.config.events - self.emitted > self.held.len() as u64 + 2 {
-                // A little after its time, as duplicates take up places without moving the clock.
+                // A little after its time, as duplicates count as records without moving the clock.
                 self.hold_for(u64::from(distance + distance / 8 + 2), undo);
             }
         }

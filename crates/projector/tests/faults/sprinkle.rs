@@ -3,9 +3,9 @@
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use recap_generator::Record;
 
-use crate::support::hostile::{LOOK_ALIKES, TIMES, message, of_organization, tool_call};
+use crate::hostile_events::{LOOK_ALIKES, TIMES, message, of_organization, tool_call};
 
-/// Takes the key off as many records as this share of the log, and adds as many hostile events at random places.
+/// Takes the key off as many records as this share of the log, and adds as many hostile events at random positions.
 pub fn sprinkle(records: &mut Vec<Record>, share: f64, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let mut all = Vec::with_capacity(records.len());

@@ -4,10 +4,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use recap_events::Reason;
-use recap_testing::{KafkaServer, PostgresServer, RawRecord, Received, Record};
+use recap_testing::{RawRecord, Received, Record, World, eventually};
 use sqlx::Executor;
 
-use crate::support::{Place, eventually};
+use crate::PROJECTOR;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -26,8 +26,8 @@ fn invalid() -> Vec<(Reason, Vec<u8>)> {
         good.replacen(from, to, 1).into_bytes()
     };
     let mut not_utf8 = good.clone().into_bytes();
-    let place = good.find("hello").unwrap();
-    not_utf8[place] = 0xff;
+    let position = good.find("hello").unwrap();
+    not_utf8[position] = 0xff;
     vec![
         (Reason::NotUtf8, not_utf8),
         (Reason::NotJson, b"{\"half\":".to_vec()),
@@ -46,27 +46,17 @@ fn invalid() -> Vec<(Reason, Vec<u8>)> {
     ]
 }
 
-async fn dead_letters(place: &Place<'_>, count: usize) -> Vec<Received> {
-    let topic = place.dead_letter_topic();
-    let there = || async {
-        place
-            .kafka
-            .read_all(&topic)
-            .await
-            .is_ok_and(|records| records.len() >= count)
-    };
-    assert!(eventually(LIMIT, there).await, "there are no {count} dead letters");
-    place.kafka.read_all(&topic).await.unwrap()
+async fn dead_letters(world: &World<'_>, count: usize) -> Vec<Received> {
+    let topic = world.log.dead_letters();
+    let read = async || world.log.kafka().read_all(&topic).await;
+    let all = |records: &Result<Vec<_>, _>| records.as_ref().is_ok_and(|records| records.len() >= count);
+    eventually("dead letters", LIMIT, read, all).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_invalid_event_is_dead_lettered_with_its_reason_while_the_good_ones_around_it_are_folded() {
-    let (kafka, postgres) = (
-        KafkaServer::shared().await.unwrap(),
-        PostgresServer::shared().await.unwrap(),
-    );
-    let place = Place::new(kafka, "invalid", postgres.create_database().await.unwrap(), 2).await;
-    let topic = place.topic("recap.messages");
+    let world = World::builder("invalid").partitions(2).build().await;
+    let topic = world.log.name("recap.messages");
     let invalid = invalid();
     assert_eq!(
         invalid.len(),
@@ -92,16 +82,16 @@ async fn every_kind_of_invalid_event_is_dead_lettered_with_its_reason_while_the_
         value: None,
         ..Record::new(&topic, "null", "")
     });
-    let mut projector = place.projector(&[]);
-    kafka.publish(&records).await.unwrap();
-    place.caught_up(LIMIT).await;
+    let mut projector = world.projector(PROJECTOR, &[]);
+    world.log.kafka().publish(&records).await.unwrap();
+    world.caught_up(LIMIT).await;
     assert_eq!(projector.stop().await, Some(0));
 
     assert_eq!(
-        place.count("conversation_summary").await,
+        world.database.count("conversation_summary").await,
         i64::try_from(invalid.len()).unwrap()
     );
-    let letters = dead_letters(&place, invalid.len()).await;
+    let letters = dead_letters(&world, invalid.len()).await;
     assert_eq!(
         letters.len(),
         invalid.len(),
@@ -134,18 +124,14 @@ async fn every_kind_of_invalid_event_is_dead_lettered_with_its_reason_while_the_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_the_database_refuses_is_found_and_dead_lettered_alone() {
-    let (kafka, postgres) = (
-        KafkaServer::shared().await.unwrap(),
-        PostgresServer::shared().await.unwrap(),
-    );
-    let place = Place::new(kafka, "refused", postgres.create_database().await.unwrap(), 1).await;
-    let pool = place.pool().await;
+    let world = World::builder("refused").partitions(1).build().await;
+    let pool = &world.database.pool;
     pool.execute(
         "ALTER TABLE recap_g1.conversation_summary ADD CHECK (total_message_count < 3 OR conversation_id <> 'c-7')",
     )
     .await
     .unwrap();
-    let topic = place.topic("recap.messages");
+    let topic = world.log.name("recap.messages");
     let records: Vec<Record> = (0..300)
         .map(|number| {
             let conversation = format!("c-{}", number % 100);
@@ -156,17 +142,17 @@ async fn an_event_that_the_database_refuses_is_found_and_dead_lettered_alone() {
             )
         })
         .collect();
-    kafka.publish(&records).await.unwrap();
-    let mut projector = place.projector(&[]);
-    place.caught_up(LIMIT).await;
+    world.log.kafka().publish(&records).await.unwrap();
+    let mut projector = world.projector(PROJECTOR, &[]);
+    world.caught_up(LIMIT).await;
     assert_eq!(projector.stop().await, Some(0));
-    let letters = dead_letters(&place, 1).await;
+    let letters = dead_letters(&world, 1).await;
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].header("recap-reason"), Some("database-refused"));
     assert_eq!(letters[0].header("recap-event-type"), Some("message.upserted"));
     assert_eq!(letters[0].key.as_deref(), Some(b"c-7".as_slice()));
     let sum: i64 = sqlx::query_scalar("SELECT sum(total_message_count)::bigint FROM recap_g1.conversation_summary")
-        .fetch_one(&pool)
+        .fetch_one(pool)
         .await
         .unwrap();
     assert_eq!(sum, 299);
@@ -174,15 +160,11 @@ async fn an_event_that_the_database_refuses_is_found_and_dead_lettered_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_name_that_is_not_utf_8_makes_a_dead_letter_and_stops_nothing_around_it() {
-    let (kafka, postgres) = (
-        KafkaServer::shared().await.unwrap(),
-        PostgresServer::shared().await.unwrap(),
-    );
-    let place = Place::new(kafka, "header", postgres.create_database().await.unwrap(), 1).await;
-    let topic = place.topic("recap.messages");
+    let world = World::builder("header").partitions(1).build().await;
+    let topic = world.log.name("recap.messages");
     let good = |id: &str| Record::new(&topic, id, message(id, id));
-    let mut projector = place.projector(&[]);
-    kafka.publish(&[good("before")]).await.unwrap();
+    let mut projector = world.projector(PROJECTOR, &[]);
+    world.log.kafka().publish(&[good("before")]).await.unwrap();
     let value = message("unreadable", "unreadable");
     let record = RawRecord {
         topic: &topic,
@@ -192,12 +174,12 @@ async fn a_header_name_that_is_not_utf_8_makes_a_dead_letter_and_stops_nothing_a
         headers: &[(b"tenant", b"t"), (b"caf\xe9", b"au lait")],
         timestamp: 1_700_000_000_000,
     };
-    kafka.publish_raw(&record).await.unwrap();
-    kafka.publish(&[good("after")]).await.unwrap();
-    place.caught_up(LIMIT).await;
+    world.log.kafka().publish_raw(&record).await.unwrap();
+    world.log.kafka().publish(&[good("after")]).await.unwrap();
+    world.caught_up(LIMIT).await;
     assert_eq!(projector.stop().await, Some(0));
-    assert_eq!(place.count("conversation_summary").await, 2);
-    let letters = dead_letters(&place, 1).await;
+    assert_eq!(world.database.count("conversation_summary").await, 2);
+    let letters = dead_letters(&world, 1).await;
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].header("recap-reason"), Some("unreadable-headers"));
     assert_eq!(letters[0].header("tenant"), Some("t"));
@@ -210,15 +192,11 @@ async fn a_header_name_that_is_not_utf_8_makes_a_dead_letter_and_stops_nothing_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_dead_letters_stop_the_projector_with_a_code_of_its_own() {
-    let (kafka, postgres) = (
-        KafkaServer::shared().await.unwrap(),
-        PostgresServer::shared().await.unwrap(),
-    );
-    let place = Place::new(kafka, "limit", postgres.create_database().await.unwrap(), 1).await;
-    let topic = place.topic("recap.messages");
+    let world = World::builder("limit").partitions(1).build().await;
+    let topic = world.log.name("recap.messages");
     let records: Vec<Record> = (0..5_000).map(|_| Record::new(&topic, "k", "not an event")).collect();
-    kafka.publish(&records).await.unwrap();
-    let mut projector = place.projector(&[]);
+    world.log.kafka().publish(&records).await.unwrap();
+    let mut projector = world.projector(PROJECTOR, &[]);
     assert_eq!(projector.ended(LIMIT).await.code(), Some(3));
-    assert!(place.lag().await > 0, "everything was drained into the dead letters");
+    assert!(world.lag().await > 0, "everything was drained into the dead letters");
 }

@@ -4,32 +4,31 @@
 use std::time::{Duration, Instant};
 
 use recap_generator::{Config, Log, Record};
-use recap_testing::{KafkaServer, PostgresServer};
+use recap_testing::World;
 use serde_json::Value;
 
-use crate::support::{
-    Place,
-    hostile::{LOOK_ALIKES, TIMES, message, of_organization, tool_call},
+use crate::{
+    PROJECTOR,
+    hostile_events::{LOOK_ALIKES, TIMES, message, of_organization, tool_call},
 };
 
 const LIMIT: Duration = Duration::from_mins(3);
 
 async fn ends_as_its_fold(test: &str, records: &[Record]) {
-    let (kafka, postgres) = (
-        KafkaServer::shared().await.unwrap(),
-        PostgresServer::shared().await.unwrap(),
+    let world = World::builder(test).partitions(2).build().await;
+    let mut projector = world.projector(
+        PROJECTOR,
+        &[
+            "--flush-max-events=2000",
+            "--intake-bytes=16MiB",
+            "--state-cache-bytes=16MiB",
+        ],
     );
-    let place = Place::new(kafka, test, postgres.create_database().await.unwrap(), 2).await;
-    let mut projector = place.projector(&[
-        "--flush-max-events=2000",
-        "--intake-bytes=16MiB",
-        "--state-cache-bytes=16MiB",
-    ]);
-    place.publish(&records[..1]).await;
-    place.caught_up(LIMIT).await;
+    world.publish(&records[..1]).await;
+    world.caught_up(LIMIT).await;
     let started = Instant::now();
-    place.publish(records).await;
-    place.caught_up(LIMIT).await;
+    world.publish(records).await;
+    world.caught_up(LIMIT).await;
     println!(
         "{test}: {} events, {:?} each",
         records.len(),
@@ -38,9 +37,7 @@ async fn ends_as_its_fold(test: &str, records: &[Record]) {
     let resident = projector.resident() >> 20;
     assert!(resident < 512, "{resident} MiB resident");
     assert_eq!(projector.stop().await, Some(0));
-    place
-        .assert_equals_fold(records, &postgres.create_database().await.unwrap())
-        .await;
+    world.database.assert_equals_fold(records).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,66 +8,61 @@ use std::{
 };
 
 use recap_generator::{Config, Log, Record};
-use recap_testing::{KafkaServer, PostgresServer};
+use recap_testing::{PostgresServer, Program, World, eventually};
 
-use crate::support::{Place, Process, eventually};
+use crate::PROJECTOR;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A projector that holds what it folded and cannot write it.
-async fn stuck<'k>(test: &str, postgres: &PostgresServer) -> (Place<'k>, Process, Vec<Record>) {
-    let kafka = KafkaServer::shared().await.unwrap();
-    let place = Place::new(kafka, test, postgres.create_database().await.unwrap(), 1).await;
+async fn stuck<'s>(test: &str, postgres: &'s PostgresServer) -> (World<'s>, Program, Vec<Record>) {
+    let world = World::builder(test).partitions(1).postgres(postgres).build().await;
     let records: Vec<Record> = Log::new(Config::small(9, 3_000)).iter().collect();
-    let projector = place.projector(&[]);
-    place.publish(&records[..1_000]).await;
-    place.caught_up(LIMIT).await;
+    let projector = world.projector(PROJECTOR, &[]);
+    world.publish(&records[..1_000]).await;
+    world.caught_up(LIMIT).await;
     postgres.stop_immediate().await;
-    place.publish(&records[1_000..]).await;
-    let holds = || async {
-        let bytes = projector.metric("recap_projector_states_dirty_bytes").await;
-        bytes.is_some_and(|bytes| bytes > 0)
-    };
-    assert!(eventually(LIMIT, holds).await, "nothing was taken in");
-    (place, projector, records)
+    world.publish(&records[1_000..]).await;
+    projector
+        .metric_becomes("recap_projector_states_dirty_bytes", |bytes| bytes > 0)
+        .await;
+    (world, projector, records)
 }
 
-async fn nothing_is_lost(place: &Place<'_>, postgres: &PostgresServer, records: &[Record]) {
-    assert!(place.lag().await > 0, "offsets moved over what was not written");
+async fn nothing_is_lost(world: &World<'_>, postgres: &PostgresServer, records: &[Record]) {
+    assert!(world.lag().await > 0, "offsets moved over what was not written");
     postgres.start_again().await.unwrap();
-    let mut again = place.projector(&[]);
-    place.caught_up(LIMIT).await;
+    let mut again = world.projector(PROJECTOR, &[]);
+    world.caught_up(LIMIT).await;
     assert_eq!(again.stop().await, Some(0));
-    place
-        .assert_equals_fold(records, &postgres.create_database().await.unwrap())
-        .await;
+    world.database.assert_equals_fold(records).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_that_cannot_end_ends_at_its_deadline_with_a_code_of_its_own() {
     let postgres = PostgresServer::start().await.unwrap();
-    let (place, mut projector, records) = stuck("drain", &postgres).await;
+    let (world, mut projector, records) = stuck("drain", &postgres).await;
     let asked = Instant::now();
     assert_eq!(projector.stop().await, Some(4));
     assert!(asked.elapsed() >= Duration::from_secs(4), "it did not wait");
-    nothing_is_lost(&place, &postgres, &records).await;
+    nothing_is_lost(&world, &postgres, &records).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() {
     let postgres = PostgresServer::start().await.unwrap();
-    let (place, mut projector, records) = stuck("second", &postgres).await;
+    let (world, mut projector, records) = stuck("second", &postgres).await;
     projector.signal("TERM");
-    let readyz = || async { projector.not_ready().await.is_some_and(|why| why.contains("stopping")) };
-    assert!(eventually(LIMIT, readyz).await, "it does not stop");
+    let stopping = |why: &Option<String>| why.as_ref().is_some_and(|why| why.contains("stopping"));
+    eventually("/readyz", LIMIT, async || projector.not_ready().await, stopping).await;
     projector.signal("INT");
     assert_eq!(projector.ended(LIMIT).await.code(), Some(130));
-    nothing_is_lost(&place, &postgres, &records).await;
+    nothing_is_lost(&world, &postgres, &records).await;
 }
 
 #[test]
 fn a_configuration_nobody_understands_and_an_address_in_use_have_their_codes() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let in_use = TcpListener::bind("127.0.0.1:0").unwrap();
     let run = |more: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_recap-projector"))
             .args(["--database-url=postgres://localhost/recap", "--log=warn"])
@@ -82,7 +77,7 @@ fn a_configuration_nobody_understands_and_an_address_in_use_have_their_codes() {
     for name in ["KAFKA_BOOTSTRAP_SERVERS", "RECAP_DRAIN_TIMEOUT"] {
         assert!(text.contains(name), "{name} is not in {text}");
     }
-    let admin = format!("--admin-addr={}", taken.local_addr().unwrap());
+    let admin = format!("--admin-addr={}", in_use.local_addr().unwrap());
     let (code, text) = run(&["--kafka-bootstrap-servers=127.0.0.1:1", &admin]);
     assert_eq!(code, Some(1));
     assert!(text.contains("RECAP_ADMIN_ADDR"), "{text}");

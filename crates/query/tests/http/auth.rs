@@ -1,10 +1,11 @@
 //! Whose token is accepted, and what becomes of the others.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use recap_query::config::KeySource;
+use recap_service::clock;
 use recap_testing::clerk::{Session, SigningKey};
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ fn path() -> String {
 }
 
 fn now() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+    clock::now().timestamp()
 }
 
 /// The claims of a good token, changed by `change`; `exp_in` and `nbf_in` are seconds from now.

@@ -1,24 +1,24 @@
-//! What a test stands on: a database of its own filled through the projector's own code, a Clerk instance, and the running service.
+//! What a test has to itself: a database filled through the projector's own code, a Clerk instance, and the running service.
 
 use std::time::Duration;
 
 use recap_events::Decoded;
 use recap_query::{Config, RunningServer, config::ClerkConfig};
-use recap_store::{BatchBuilder, Store, StoreOptions, Target};
+use recap_store::{BatchBuilder, Store, Target};
 use recap_telemetry::MetricsRegistry;
 use recap_testing::{
-    PostgresServer,
+    PostgresServer, TestDatabase,
     clerk::{LocalClerk, Session},
+    metrics,
 };
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tokio::time::Instant;
 
-/// How long a condition may take to come true.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the service may take to notice something.
+const LIMIT: Duration = Duration::from_secs(20);
 
-/// The organization most tests live in.
+/// The organization of most tests.
 pub const ORG: &str = "org_acme";
 pub const LIST: &str = "/api/dashboard/getInteractions";
 pub const STATS: &str = "/api/dashboard/getStats";
@@ -98,12 +98,9 @@ impl World {
 
     /// The same on a server of the test's own.
     pub async fn on(postgres: &PostgresServer, change: impl FnOnce(&mut Config)) -> Self {
-        let database_url = postgres.create_database().await.unwrap();
-        let pool = PgPool::connect(&database_url).await.unwrap();
-        let store = Store::new(&StoreOptions::new(&*database_url, "query-test")).unwrap();
-        store.migrate().await.unwrap();
+        let database = TestDatabase::migrated(postgres).await;
         let clerk = LocalClerk::start().await.unwrap();
-        let mut config = Config::local(&database_url, ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url()));
+        let mut config = Config::local(&database.url, ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url()));
         config.limits.rate = 0;
         config.limits.connections = 4;
         config.limits.streams = 2;
@@ -112,6 +109,7 @@ impl World {
         let registry = MetricsRegistry::new().unwrap();
         let server = recap_query::serve(config, registry.clone()).await.unwrap();
         let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        let TestDatabase { pool, store, .. } = database;
         Self {
             clerk,
             server,
@@ -176,13 +174,8 @@ impl World {
 
     /// The sum of a metric's series whose labels contain all of `labels`.
     pub fn metric(&self, name: &str, labels: &[&str]) -> u64 {
-        let text = self.registry.render().unwrap();
-        let series = text
-            .lines()
-            .filter(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)));
-        series
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-            .sum()
+        let sum = metrics::sum(&self.registry.render().unwrap(), name, labels);
+        u64::try_from(sum.unwrap_or(0)).unwrap()
     }
 }
 
@@ -209,20 +202,9 @@ pub async fn send(request: RequestBuilder) -> Reply {
     }
 }
 
-/// Asks until the answer satisfies; the last answer when patience ends is the failure.
-pub async fn eventually<T: std::fmt::Debug, F: Future<Output = T>>(
-    ask: impl Fn() -> F,
-    satisfies: impl Fn(&T) -> bool,
-) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let answer = ask().await;
-        if satisfies(&answer) {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "still: {answer:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+/// Asks until the answer satisfies, for as long as the service may take to notice something.
+pub async fn eventually<T: std::fmt::Debug>(ask: impl AsyncFn() -> T, satisfies: impl Fn(&T) -> bool) -> T {
+    recap_testing::eventually("the answer", LIMIT, ask, satisfies).await
 }
 
 /// An event of [`ORG`]; its id follows from its content, so the same event twice is one event.

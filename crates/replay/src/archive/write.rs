@@ -86,7 +86,7 @@ struct Finished {
     left: u64,
 }
 
-/// Reads the log and cuts it into segments; ends early when nobody takes them any more.
+/// Reads the log and cuts it into segments; ends early when the writing side has ended.
 fn cut(
     log: &Log,
     options: &ArchiveOptions,

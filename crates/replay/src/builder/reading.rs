@@ -82,7 +82,7 @@ impl Reading {
         })
     }
 
-    /// Folds one record; `false` when nobody takes what has to be written.
+    /// Folds one record; `false` when the flushing side has ended.
     pub(super) fn fold_archived(
         &mut self,
         record: &ArchivedRecord<'_>,
@@ -102,7 +102,7 @@ impl Reading {
         send_overflow(fold, batches)
     }
 
-    /// Hands over everything that is held, until nobody takes it.
+    /// Hands over everything that is held, until the flushing side has ended.
     pub(super) fn drain(&mut self, batches: &mpsc::Sender<Vec<Work>>) {
         for fold in &mut self.folds {
             if !send(fold.drain(), batches) {
@@ -131,7 +131,7 @@ impl<'l> Queue<'l> {
     }
 }
 
-/// Folds what comes until no more does, or nobody takes what has to be written.
+/// Folds what comes until no more does, or the flushing side has ended.
 fn fold_chunks(
     fold: &mut Fold,
     chunks: &Receiver<Vec<BorrowedMessage<'_>>>,
@@ -149,7 +149,7 @@ fn fold_chunks(
     progress.report(observer);
 }
 
-/// Hands over the coldest states when too much memory is taken; `false` when nobody takes them.
+/// Hands over the coldest states when more memory is used than allowed; `false` when the flushing side has ended.
 fn send_overflow(fold: &mut Fold, batches: &mpsc::Sender<Vec<Work>>) -> bool {
     send(fold.overflow(), batches)
 }

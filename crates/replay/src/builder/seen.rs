@@ -4,7 +4,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use recap_store::ConversationKey;
 
-/// 16 MiB: of ten million conversations one in three hundred is taken for an older one, which costs a look-up.
+/// 16 MiB: of ten million conversations one in three hundred is mistaken for an older one, which costs a query.
 const WORDS: usize = 1 << 21;
 const BITS_A_KEY: u64 = 7;
 
@@ -29,13 +29,16 @@ impl Seen {
             self.words = vec![0; WORDS];
         }
         let hash = self.hasher.hash_one(key);
-        // Kirsch and Mitzenmacher: all places from two hashes.
+        // Kirsch and Mitzenmacher: all positions from two hashes.
         let (start, step) = (hash & 0xffff_ffff, hash >> 32 | 1);
         let mut new = false;
         for n in 0..BITS_A_KEY {
-            let place = start.wrapping_add(step.wrapping_mul(n)) % (WORDS as u64 * 64);
-            let bit = 1 << (place % 64);
-            if let Some(word) = usize::try_from(place / 64).ok().and_then(|at| self.words.get_mut(at)) {
+            let position = start.wrapping_add(step.wrapping_mul(n)) % (WORDS as u64 * 64);
+            let bit = 1 << (position % 64);
+            if let Some(word) = usize::try_from(position / 64)
+                .ok()
+                .and_then(|at| self.words.get_mut(at))
+            {
                 new |= *word & bit == 0;
                 *word |= bit;
             }

@@ -2,13 +2,13 @@ use recap_events::Change as Edit;
 use recap_store::{Batch, Change, ChangeListener, Target};
 use secrecy::SecretString;
 
-use crate::support::{Database, batch, entry, log};
+use crate::support::{batch, database, entry, log};
 
 /// Each flush tells its organizations and nothing when it wrote nothing; a ping comes back after
 /// everything that was committed before it, and is not heard by others.
 #[tokio::test]
 async fn the_feed_tells_every_commit_in_order() {
-    let database = Database::new().await;
+    let database = database().await;
     let store = &database.store;
     let generation = database.live().await;
     let url = SecretString::from(database.url.clone());
@@ -59,7 +59,7 @@ async fn the_feed_tells_every_commit_in_order() {
 /// A lost connection ends the feed: it never goes on in silence.
 #[tokio::test]
 async fn a_lost_connection_ends_the_feed() {
-    let database = Database::new().await;
+    let database = database().await;
     let url = SecretString::from(database.url.clone());
     let mut listener = ChangeListener::connect(&url).await.unwrap();
     sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'")

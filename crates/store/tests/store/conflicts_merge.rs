@@ -1,7 +1,7 @@
 use recap_events::{Change, Message, Millis, RawJson, ToolCallFinished, ToolCallStarted, Usage};
 use recap_store::{Base, Batch, Entry, Target};
 
-use crate::support::{Database, entry, table};
+use crate::support::{database, entry, table};
 
 fn message<'a>(id: &'a str, at: i64, text: &'a str) -> Change<'a> {
     Change::Message(Message {
@@ -49,7 +49,7 @@ fn of(entry: Entry) -> Batch {
 /// Two writers that both believe the row absent: the second finds the first's row, and both are in it.
 #[tokio::test]
 async fn a_row_that_appeared_meanwhile_is_merged() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let (one, two) = (&database.store, database.another_store());
     let mut first = entry("org", "c", "e1", 1_000_000, &message("m1", 1_000, "first"));
@@ -76,7 +76,7 @@ async fn a_row_that_appeared_meanwhile_is_merged() {
 /// text that only the row holds survives.
 #[tokio::test]
 async fn halves_of_a_call_and_the_text_survive_stale_states() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let (one, two) = (&database.store, database.another_store());
     let mut mine = of(entry("org", "c", "e1", 1_000_000, &message("m1", 1_000, "kept")));
@@ -103,7 +103,7 @@ async fn halves_of_a_call_and_the_text_survive_stale_states() {
 /// A stale half must not come back over the newer one that another writer has written.
 #[tokio::test]
 async fn a_superseded_payload_of_a_stale_writer_is_dropped() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let (one, two) = (&database.store, database.another_store());
     let mut base = of(entry("org", "c", "e1", 1_000_000, &message("m1", 1_000, "hi")));

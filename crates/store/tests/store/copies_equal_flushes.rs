@@ -1,12 +1,12 @@
 use recap_store::{Base, Batch, FlushError, Target};
 
-use crate::support::{Database, batch, fold, log, table};
+use crate::support::{batch, database, fold, log, table};
 
 /// Copied into a generation that is being built, conversations leave the rows of the fold. Copied again they are refused
 /// whole, and the ordinary way then changes nothing.
 #[tokio::test]
 async fn copies_leave_the_rows_of_the_fold_or_nothing() {
-    let database = Database::new().await;
+    let database = database().await;
     let store = &database.store;
     let building = database.store.create_generation().await.unwrap();
     let values = log(21, 6_000);

@@ -1,7 +1,8 @@
 use recap_events::{Micros, RawJson, UserProfile};
 use recap_store::{Batch, GenerationId, Target, UserWrite};
+use recap_testing::TestDatabase;
 
-use crate::support::{Database, table};
+use crate::support::{database, table};
 
 fn user(event: &str, time: i64, erased: bool) -> Batch {
     let profile = UserProfile {
@@ -17,7 +18,7 @@ fn user(event: &str, time: i64, erased: bool) -> Batch {
     }
 }
 
-async fn assert_erased(database: &Database, generation: GenerationId) {
+async fn assert_erased(database: &TestDatabase<'_>, generation: GenerationId) {
     let stored = table::read(&database.pool, generation).await;
     let profile = stored.users.values().next().unwrap();
     assert_eq!(profile.email, None, "generation {generation}");
@@ -34,7 +35,7 @@ async fn assert_erased(database: &Database, generation: GenerationId) {
 /// profile that comes late finds the tombstone.
 #[tokio::test]
 async fn erasure_reaches_every_generation_and_stays() {
-    let database = Database::new().await;
+    let database = database().await;
     let store = &database.store;
     let kept = database.live().await;
     store

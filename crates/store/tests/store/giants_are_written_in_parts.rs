@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use recap_events::{Change, Message, Micros, Millis, Usage};
 use recap_store::{Batch, ConversationKey, Entry, Target};
 use recap_summary::{Conversation, Delta};
+use recap_testing::TestDatabase;
 use sqlx::Row as _;
 
-use crate::support::Database;
+use crate::support::database;
 
 const MESSAGES: i64 = 20_000;
 
@@ -38,7 +39,7 @@ fn of(delta: Delta) -> Batch {
     }
 }
 
-async fn parts(database: &Database) -> BTreeMap<i16, (String, Vec<u8>)> {
+async fn parts(database: &TestDatabase<'_>) -> BTreeMap<i16, (String, Vec<u8>)> {
     sqlx::query("SELECT part, ctid::text, state FROM recap_g1.conversation_state_part")
         .fetch_all(&database.pool)
         .await
@@ -51,7 +52,7 @@ async fn parts(database: &Database) -> BTreeMap<i16, (String, Vec<u8>)> {
 /// A message more costs one part, whoever writes it; two writers with stale states both keep theirs.
 #[tokio::test]
 async fn one_message_more_writes_one_part() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let store = &database.store;
     let mut delta = Delta::default();

@@ -1,11 +1,10 @@
 use recap_store::SchemaError;
-
-use crate::support::Database;
+use recap_testing::{PostgresServer, TestDatabase};
 
 /// Services check and never migrate; migrating twice, or twice at once, is migrating once.
 #[tokio::test]
 async fn migrating_is_idempotent_and_checked() {
-    let database = Database::empty().await;
+    let database = TestDatabase::empty(PostgresServer::shared().await.unwrap()).await;
     let (pool, store) = (&database.pool, &database.store);
     assert!(matches!(store.check_schema().await, Err(SchemaError::NotMigrated)));
     let (one, two) = tokio::join!(store.migrate(), store.migrate());

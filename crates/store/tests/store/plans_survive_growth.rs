@@ -2,13 +2,13 @@ use recap_generator::{Config, Log};
 use recap_store::Target;
 use sqlx::Executor as _;
 
-use crate::support::{self, Database};
+use crate::support::{self, database};
 
 /// Statements of a connection are planned once. Planned over tables that were vacuumed while empty, when every plan seems as good
 /// as any other, they must still look rows up by key when there are many.
 #[tokio::test]
 async fn statements_planned_over_empty_tables_read_what_they_write_and_no_more() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     database.pool.execute("VACUUM ANALYZE").await.unwrap();
     let store = &database.store;

@@ -1,7 +1,7 @@
 use recap_events::{Micros, RawJson, UserProfile};
 use recap_store::{Batch, Target, UserWrite};
 
-use crate::support::{Database, table};
+use crate::support::{database, table};
 
 fn user(event: &str, time: i64, metadata: Option<&str>) -> UserWrite {
     let profile = metadata.map(|metadata| UserProfile {
@@ -15,7 +15,7 @@ fn user(event: &str, time: i64, metadata: Option<&str>) -> UserWrite {
 /// Any order, in one batch or in several, with equal times told apart by the id's bytes.
 #[tokio::test]
 async fn the_greatest_order_key_wins() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let store = &database.store;
     let revisions = [

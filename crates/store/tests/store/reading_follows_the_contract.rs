@@ -9,7 +9,7 @@ use recap_store::{
 use recap_summary::{Columns, Delta};
 use serde_json::Value;
 
-use crate::support::Database;
+use crate::support::database;
 
 const METADATA: [&str; 6] = [
     r#"{"team":"core","level":3,"office":{"city":"Oslo"},"tags":["a",["b",1]]}"#,
@@ -329,7 +329,7 @@ async fn read_flat(snapshot: &mut Snapshot, filter: &Filter, limit: u32) -> Vec<
 /// contract's rules.
 #[tokio::test]
 async fn answers_equal_a_naive_evaluation() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let mut random = StdRng::seed_from_u64(77);
     let deltas = conversations(&mut random);
@@ -382,7 +382,7 @@ async fn answers_equal_a_naive_evaluation() {
 /// Of chains of matching ancestors 32 links nest and the rest stands at the top.
 #[tokio::test]
 async fn thirty_two_ancestors_nest_and_a_thirty_third_does_not() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let mut random = StdRng::seed_from_u64(1);
     let mut batch = Batch::default();

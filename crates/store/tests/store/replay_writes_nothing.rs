@@ -1,11 +1,11 @@
 use recap_store::Target;
 
-use crate::support::{Database, batch, log, table};
+use crate::support::{batch, database, log, table};
 
 /// The whole log again, in other batches and by a writer that knows nothing: not one row is touched.
 #[tokio::test]
 async fn a_replay_costs_reads_only() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let values = log(5, 3_000);
     database
@@ -29,7 +29,7 @@ async fn a_replay_costs_reads_only() {
 /// The same for a writer whose states are in memory.
 #[tokio::test]
 async fn a_replay_into_known_states_costs_nothing() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let values = log(6, 1_000);
     let store = &database.store;

@@ -2,13 +2,13 @@ use std::{iter, time::Duration};
 
 use recap_store::{Base, Batch, BatchFlush as _, FlushError, Store, StoreOptions, Target};
 
-use crate::support::{Database, batch, fold, log, table};
+use crate::support::{batch, database, fold, log, table};
 
 /// A flush that finds its rows locked for longer than a statement may take goes on in halves, waits, and ends with everything
 /// written once the lock is gone. Every attempt is reported.
 #[tokio::test]
 async fn a_batch_that_takes_too_long_is_written_in_halves() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let values = log(31, 1_000);
     let mut one = batch(&values);
@@ -63,7 +63,7 @@ async fn a_batch_that_takes_too_long_is_written_in_halves() {
 /// A database that cannot be reached is tried as often as there are delays; what it refuses is tried once.
 #[tokio::test]
 async fn attempts_end_with_the_delays_or_with_a_refusal() {
-    let database = Database::new().await;
+    let database = database().await;
     let building = database.store.create_generation().await.unwrap();
     let values = log(32, 300);
     let away = Store::new(&StoreOptions {

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use recap_store::{Batch, Filter, GenerationId, Include, Snapshot, Store, Target};
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
-use crate::support::{Database, batch, log};
+use crate::support::{batch, database, log};
 
 const TABLES: [&str; 6] = [
     "conversation_summary",
@@ -26,7 +26,7 @@ async fn count(connection: &mut PgConnection, table: &str, condition: &str) -> i
 /// not the writers' own table.
 #[tokio::test]
 async fn the_role_reads_one_organization_and_writes_nothing() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let values = log(9, 3_000);
     database
@@ -83,7 +83,7 @@ async fn the_role_reads_one_organization_and_writes_nothing() {
 /// A reader's connection goes back to the pool without the organization it was for.
 #[tokio::test]
 async fn an_organization_does_not_outlive_its_snapshot() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     database
         .store

@@ -3,13 +3,13 @@ use std::collections::BTreeMap;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use recap_store::{Base, Batch, Entry, Target};
 
-use crate::support::{Database, batch, fold, log, table};
+use crate::support::{batch, database, fold, log, table};
 
 /// Batches of any size, with what the projector keeps in memory between them, leave exactly the rows of
 /// the fold.
 #[tokio::test]
 async fn batches_leave_the_rows_of_the_fold() {
-    let database = Database::new().await;
+    let database = database().await;
     let store = &database.store;
     let generation = database.live().await;
     let values = log(11, 6_000);

@@ -1,7 +1,7 @@
 use recap_events::Change;
 use recap_store::{Batch, FlushError, GenerationError, GenerationOffset, GenerationStatus, Target};
 
-use crate::support::{Database, entry};
+use crate::support::{database, entry};
 
 fn some() -> Batch {
     let entry = entry("org", "c", "e1", 1_000_000, &Change::Restored);
@@ -14,7 +14,7 @@ fn some() -> Batch {
 /// After a switch a flush into the old generation is refused, with its name; the positions are kept.
 #[tokio::test]
 async fn a_flush_into_a_generation_that_is_not_live_is_refused() {
-    let database = Database::new().await;
+    let database = database().await;
     let store = &database.store;
     let old = database.live().await;
     let new = database.store.create_generation().await.unwrap();

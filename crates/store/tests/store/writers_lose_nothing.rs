@@ -3,13 +3,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use recap_store::{FlushReport, Store, Target};
 
-use crate::support::{Database, batch, fold, log, table};
+use crate::support::{batch, database, fold, log, table};
 
 /// Three writers at once, each with states as old as they get, on the same few conversations: events
 /// spread over them at random, some given to all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_with_stale_states_lose_nothing() {
-    let database = Database::new().await;
+    let database = database().await;
     let generation = database.live().await;
     let values = Arc::new(log(23, 4_000));
     let mut tasks = Vec::new();

@@ -2,29 +2,21 @@
 //! service, HTTP with signed tokens. Whatever the order, the repetitions and the number of projectors, each request
 //! gets exactly its file.
 
-use std::{
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
-use recap_projector::{Projector, ProjectorArgs, RunningProjector};
-use recap_query::{Config, RunningServer, config::ClerkConfig};
-use recap_telemetry::MetricsRegistry;
+use recap_projector::RunningProjector;
+use recap_query::RunningServer;
 use recap_testing::{
-    KafkaServer, PostgresServer, Record, TestLog,
+    LIMIT, Record, World,
     clerk::{LocalClerk, Session},
+    eventually,
 };
-use reqwest::Url;
+use reqwest::{Response, Url};
 use serde_json::Value;
-use sqlx::PgPool;
 
-/// How long the projectors may take; only a failure waits that long.
-const PATIENCE: Duration = Duration::from_mins(2);
-const POLL: Duration = Duration::from_millis(50);
-const PARTITIONS: i32 = 3;
+use crate::services::{start_projector, start_query_service};
 
 /// Who projects.
 #[derive(Debug, Clone, Copy)]
@@ -159,7 +151,7 @@ fn key(event: &Value) -> Result<String> {
 }
 
 async fn run(records: Vec<Record>, projectors: Projectors) -> Result<()> {
-    let world = World::start().await?;
+    let dashboards = Dashboards::start().await?;
     let groups: &[&str] = match projectors {
         Projectors::One => &["recap-projector"],
         Projectors::Sharing => &["recap-projector", "recap-projector"],
@@ -167,64 +159,51 @@ async fn run(records: Vec<Record>, projectors: Projectors) -> Result<()> {
     };
     let mut running = Vec::new();
     if matches!(projectors, Projectors::One) {
-        world.publish(records).await?;
-        running.push(world.projector(groups[0], 0).await?);
+        dashboards.publish(records).await?;
+        running.push(dashboards.projector(groups[0], 0).await?);
     } else {
         for (number, group) in groups.iter().enumerate() {
-            running.push(world.projector(group, number).await?);
+            running.push(dashboards.projector(group, number).await?);
         }
         for projector in &running {
-            world.wait_until_ready(projector).await?;
+            dashboards.wait_until_ready(projector).await?;
         }
-        world.publish(records).await?;
+        dashboards.publish(records).await?;
     }
     for group in groups {
-        world.wait_until_level(group).await?;
+        dashboards.wait_until_caught_up(group).await?;
     }
-    world.check_requests().await?;
+    dashboards.check_requests().await?;
     for mut projector in running {
         projector.stop();
         projector.wait().await?;
     }
-    let dead = world.log.kafka().read_all(&world.log.dead_letters()).await?;
+    let dead = dashboards
+        .world
+        .log
+        .kafka()
+        .read_all(&dashboards.world.log.dead_letters())
+        .await?;
     ensure!(dead.is_empty(), "dead letters: {dead:?}");
     Ok(())
 }
 
-/// A projector's flags, as its binary reads them.
-#[derive(Parser)]
-struct Flags {
-    #[command(flatten)]
-    config: ProjectorArgs,
-}
-
-/// Topics, a database, a Clerk instance and a query service of one test's own, on the shared servers.
-struct World {
-    log: TestLog<'static>,
-    database_url: String,
+/// A world with a Clerk instance and a query service of its own.
+struct Dashboards {
+    world: World<'static>,
     clerk: LocalClerk,
     query: RunningServer,
     http: reqwest::Client,
 }
 
-impl World {
+impl Dashboards {
     async fn start() -> Result<Self> {
-        let log = TestLog::create(KafkaServer::shared().await?, "golden", PARTITIONS).await?;
-        let postgres = PostgresServer::shared().await?;
-        let database_url = postgres.create_database().await?;
-        let pool = PgPool::connect(&database_url).await?;
-        recap_store::Store::new(&recap_store::StoreOptions::new(&*database_url, "golden-test"))?
-            .migrate()
-            .await?;
-        pool.close().await;
+        let world = World::builder("golden").partitions(3).build().await;
         let clerk = LocalClerk::start().await?;
-        let keys = ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url());
-        let config = Config::local(&database_url, keys);
-        let query = recap_query::serve(config, MetricsRegistry::new()?).await?;
-        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let query = start_query_service(&world, &clerk).await?;
+        let http = reqwest::Client::builder().timeout(LIMIT).build()?;
         Ok(Self {
-            log,
-            database_url,
+            world,
             clerk,
             query,
             http,
@@ -233,54 +212,32 @@ impl World {
 
     async fn publish(&self, mut records: Vec<Record>) -> Result<()> {
         for record in &mut records {
-            record.topic = self.log.name(&record.topic);
+            record.topic = self.world.log.name(&record.topic);
         }
-        Ok(self.log.kafka().publish(&records).await?)
+        Ok(self.world.log.kafka().publish(&records).await?)
     }
 
     async fn projector(&self, group: &str, number: usize) -> Result<RunningProjector> {
-        let flags = Flags::try_parse_from([
-            "recap-projector".to_owned(),
-            format!("--database-url={}", self.database_url),
-            format!("--kafka-bootstrap-servers={}", self.log.kafka().bootstrap()),
-            format!("--topics={}", self.log.topics().join(",")),
-            format!("--dead-letter-topic={}", self.log.dead_letters()),
-            format!("--consumer-group={}", self.log.name(group)),
-            format!("--group-instance-id=golden-{number}"),
-            "--offset-commit-interval=50ms".to_owned(),
-            "--admin-addr=127.0.0.1:0".to_owned(),
-            "--workers=2".to_owned(),
-        ])?;
-        let settings = flags.config.settings()?;
-        Ok(Projector::start(settings, &MetricsRegistry::new()?).await?)
+        let group = format!("--consumer-group={}", self.world.log.name(group));
+        let member = format!("--group-instance-id=golden-{number}");
+        start_projector(&self.world, &[&group, &member]).await
     }
 
-    /// Until it takes part: in the group, with the database at hand.
+    /// Until it is a member of its group and has reached the database.
     async fn wait_until_ready(&self, projector: &RunningProjector) -> Result<()> {
         let url = format!("http://{}/readyz", projector.admin_addr());
-        let start = Instant::now();
-        loop {
-            let answer = self.http.get(&url).send().await?;
-            if answer.status().is_success() {
-                return Ok(());
-            }
-            ensure!(start.elapsed() < PATIENCE, "not ready: {}", answer.text().await?);
-            tokio::time::sleep(POLL).await;
-        }
+        let answer = async || self.http.get(&url).send().await;
+        let ready = |answer: &Result<Response, _>| answer.as_ref().is_ok_and(|answer| answer.status().is_success());
+        eventually("/readyz", LIMIT, answer, ready).await?;
+        Ok(())
     }
 
     /// Until the group has committed everything that is published, which it does only after the database has it.
-    async fn wait_until_level(&self, group: &str) -> Result<()> {
-        let group = self.log.name(group);
-        let start = Instant::now();
-        loop {
-            let lag = self.log.lag(&group).await?;
-            if lag == 0 {
-                return Ok(());
-            }
-            ensure!(start.elapsed() < PATIENCE, "{group} is {lag} records behind");
-            tokio::time::sleep(POLL).await;
-        }
+    async fn wait_until_caught_up(&self, group: &str) -> Result<()> {
+        let group = self.world.log.name(group);
+        let lag = async || self.world.log.lag(&group).await;
+        eventually("the lag of the group", LIMIT, lag, |lag| matches!(lag, Ok(0) | Err(_))).await?;
+        Ok(())
     }
 
     async fn check_requests(&self) -> Result<()> {

@@ -20,7 +20,7 @@ async fn main() -> anyhow::Result<()> {
             wait_for_the_end_of_input().await;
             drop(server);
         }
-        _ => bail!("usage: recap-servers kafka|postgres"),
+        _ => bail!("usage: recap-testing kafka|postgres"),
     }
     Ok(())
 }

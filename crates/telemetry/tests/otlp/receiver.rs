@@ -87,9 +87,9 @@ impl Receiver {
         self.store.with(|received| received.clone())
     }
 
-    /// Polls until `found` gives something, for at most `patience`.
-    pub async fn wait_for<T>(&self, patience: Duration, found: impl Fn(&Received) -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + patience;
+    /// Polls until `found` gives something, for at most `limit`.
+    pub async fn wait_for<T>(&self, limit: Duration, found: impl Fn(&Received) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + limit;
         loop {
             if let Some(it) = found(&self.received()) {
                 return Some(it);

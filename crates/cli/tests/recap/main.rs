@@ -1,0 +1,9 @@
+//! `recap` as a process, beside projectors and a query service, on Apache Kafka and PostgreSQL: one file a subcommand, and the
+//! contract's own example through every part.
+
+mod dead_letters;
+mod golden;
+mod rebuild;
+mod services;
+
+const RECAP: &str = env!("CARGO_BIN_EXE_recap");

@@ -1,0 +1,174 @@
+//! A database of one test, and its rows compared with the fold in memory.
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "what a test cannot do with its database fails that test"
+)]
+
+use std::{collections::BTreeSet, time::Duration};
+
+use recap_events::{Decoded, decode};
+use recap_store::{Batch, BatchBuilder, GenerationId, Reader, Store, StoreOptions, Target};
+use sqlx::{AssertSqlSafe, PgPool};
+
+use crate::PostgresServer;
+
+/// The tables of a generation, each with the columns that hold no content: what a write was guarded by, and the state's own encoding.
+const TABLES: [(&str, &[&str]); 6] = [
+    (
+        "conversation_summary",
+        &["revision", "base_revision", "text_kept", "state", "part_count"],
+    ),
+    ("tool_call", &[]),
+    ("feedback", &[]),
+    ("user_profile", &[]),
+    ("user_metadata_token", &[]),
+    ("agent_profile", &[]),
+];
+
+/// A database that no other test uses.
+pub struct TestDatabase<'s> {
+    server: &'s PostgresServer,
+    /// Where it is, with superuser rights.
+    pub url: String,
+    /// As the superuser, for statements that recap has none of.
+    pub pool: PgPool,
+    /// As recap's programs use it.
+    pub store: Store,
+}
+
+impl<'s> TestDatabase<'s> {
+    /// A database with recap's tables.
+    pub async fn migrated(server: &'s PostgresServer) -> Self {
+        let database = Self::empty(server).await;
+        database.store.migrate().await.unwrap();
+        database
+    }
+
+    /// A database without any table.
+    pub async fn empty(server: &'s PostgresServer) -> Self {
+        let url = server.create_database().await.unwrap();
+        let pool = PgPool::connect(&url).await.unwrap();
+        let store = Store::new(&options(&url)).unwrap();
+        Self {
+            server,
+            url,
+            pool,
+            store,
+        }
+    }
+
+    /// A store with connections of its own, as another process has.
+    #[must_use]
+    pub fn another_store(&self) -> Store {
+        Store::new(&options(&self.url)).unwrap()
+    }
+
+    /// What answers dashboards.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(&options(&self.url)).unwrap()
+    }
+
+    /// The generation that is live now.
+    pub async fn live(&self) -> GenerationId {
+        self.store.live_generation().await.unwrap()
+    }
+
+    /// Writes a batch to the live generation.
+    pub async fn flush(&self, batch: &mut Batch) {
+        let live = self.live().await;
+        self.store.flush(Target::Live(live), batch).await.unwrap();
+    }
+
+    /// How many rows a table of the live generation has.
+    pub async fn count(&self, table: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {}.{table}", self.live().await.schema());
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    /// Compares every row of every table of the live generation with the fold of these records; answers how many rows there are.
+    pub async fn assert_equals_fold(&self, records: &[recap_generator::Record]) -> usize {
+        let comparison = self.compare_with_fold(records).await;
+        let (missing, wrong) = (&comparison.missing, &comparison.wrong);
+        assert!(
+            missing.is_empty() && wrong.is_empty(),
+            "{} rows are missing and {} wrong\nexpected {:#?}\nfound {:#?}",
+            missing.len(),
+            wrong.len(),
+            &missing[..missing.len().min(3)],
+            &wrong[..wrong.len().min(3)]
+        );
+        comparison.rows
+    }
+
+    /// What differs from the fold of these records, written to a database by one writer in one transaction.
+    pub async fn compare_with_fold(&self, records: &[recap_generator::Record]) -> FoldComparison {
+        let reference = TestDatabase::migrated(self.server).await;
+        reference.flush(&mut fold(records)).await;
+        let mut comparison = FoldComparison::default();
+        for (table, ignored) in TABLES {
+            let found = self.dump(table, ignored).await;
+            let expected = reference.dump(table, ignored).await;
+            comparison.missing.extend(expected.difference(&found).cloned());
+            comparison.wrong.extend(found.difference(&expected).cloned());
+            comparison.rows += found.len();
+        }
+        comparison
+    }
+
+    async fn dump(&self, table: &'static str, ignored: &[&str]) -> BTreeSet<FoundRow> {
+        let minus = ignored
+            .iter()
+            .fold(String::new(), |minus, column| minus + " - '" + column + "'");
+        let schema = self.live().await.schema();
+        let sql = format!("SELECT org_id, (to_jsonb(t){minus})::text FROM {schema}.{table} t");
+        let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.pool).await.unwrap();
+        let row = |(org_id, json)| FoundRow { table, org_id, json };
+        rows.into_iter().map(row).collect()
+    }
+}
+
+/// How a database differs from the fold.
+#[derive(Debug, Default)]
+pub struct FoldComparison {
+    /// Rows that the database has.
+    pub rows: usize,
+    /// Rows that it should have and has not.
+    pub missing: Vec<FoundRow>,
+    /// Rows that it has and should not have.
+    pub wrong: Vec<FoundRow>,
+}
+
+/// A row of a table, all its content included.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FoundRow {
+    /// The table.
+    pub table: &'static str,
+    /// The organization it belongs to.
+    pub org_id: String,
+    /// Its columns and their values, as JSON.
+    pub json: String,
+}
+
+/// The valid events of these records, folded in memory alone.
+#[must_use]
+pub fn fold(records: &[recap_generator::Record]) -> Batch {
+    let mut builder = BatchBuilder::default();
+    for record in records {
+        if let Decoded::Event(event) = decode(Some(&record.value), std::iter::empty()) {
+            builder.add(&event);
+        }
+    }
+    builder.build()
+}
+
+fn options(url: &str) -> StoreOptions {
+    StoreOptions {
+        statement_timeout: Duration::from_mins(2),
+        ..StoreOptions::new(url, "recap-test")
+    }
+}
