@@ -16,7 +16,7 @@ use super::{
     freshness::{self, Query, start_query},
     machine::Machine,
     report::{Report, whole},
-    stack::{Database, Databases, POSTGRES_SETTINGS},
+    stack::{Database, Databases, postgres_settings},
     stored::{self, Contents, LARGEST, Stored},
 };
 
@@ -82,12 +82,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let mut report = Report::new("read", machine);
     report.setting("conversations", plan.conversations);
     report.setting("quick", options.common.quick);
-    report.setting(
-        "postgresql",
-        POSTGRES_SETTINGS
-            .map(|(name, value)| format!("{name} = {value}"))
-            .join(", "),
-    );
+    report.setting("postgresql", postgres_settings());
     report.setting("database_connections", freshness::connections());
     let now = clock::now();
     let database = filled(&databases, plan.conversations, plan.users, Contents::Full, now).await?;

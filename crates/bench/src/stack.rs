@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 /// Settings of the PostgreSQL that is started here: durable, and sized as for a machine of a few GiB.
-pub const POSTGRES_SETTINGS: [(&str, &str); 6] = [
+const POSTGRES_SETTINGS: [(&str, &str); 6] = [
     ("shared_buffers", "2GB"),
     ("effective_cache_size", "6GB"),
     ("max_wal_size", "8GB"),
@@ -18,6 +18,13 @@ pub const POSTGRES_SETTINGS: [(&str, &str); 6] = [
     ("maintenance_work_mem", "512MB"),
     ("wal_compression", "lz4"),
 ];
+
+/// The settings of the PostgreSQL that is started here, for a report.
+pub fn postgres_settings() -> String {
+    POSTGRES_SETTINGS
+        .map(|(name, value)| format!("{name} = {value}"))
+        .join(", ")
+}
 
 /// PostgreSQL, and a database for each thing measured.
 pub struct Databases {

@@ -16,7 +16,7 @@ use super::{
     rebuild,
     report::{Report, Row, Verdict, whole},
     samples::Samples,
-    stack::{Broker, Databases, POSTGRES_SETTINGS},
+    stack::{Broker, Databases, postgres_settings},
     stored::{Contents, Stored},
 };
 
@@ -88,12 +88,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     report.setting("partitions", options.log.partitions);
     report.setting("rounds", plan.rounds);
     report.setting("quick", options.common.quick);
-    report.setting(
-        "postgresql",
-        POSTGRES_SETTINGS
-            .map(|(name, value)| format!("{name} = {value}"))
-            .join(", "),
-    );
+    report.setting("postgresql", postgres_settings());
     let mut bench = Bench {
         options,
         plan,

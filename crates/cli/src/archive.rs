@@ -12,6 +12,7 @@ use recap_replay::archive::{ArchiveOptions, write_archive};
 ///
 /// Each run adds what is new: compressed NDJSON, one segment per partition and range of offsets, listed with its checksum
 /// in `manifest.json`. An interrupted run leaves nothing half-done. Run it more often than the topics' retention.
+/// `recap rebuild --archive DIR` reads it.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Directory of the archive, made when it does not exist; or, in a build with that feature, a bucket and prefix as `s3://…`, `gs://…` or

@@ -18,6 +18,7 @@ use recap_log::{Cluster, DeadLetterArgs, InvalidKafkaArgs, KafkaArgs};
 ///
 /// A dead letter keeps the key, value and headers of the record that broke the contract, where it came from and why it was
 /// refused. It is named by its location in the dead-letter topic, PARTITION:OFFSET.
+/// Start with `list`, read one with `show`, and `replay` those whose reason is gone.
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(subcommand)]
@@ -26,13 +27,13 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// One line for each dead letter, oldest first
+    /// List dead letters, one a line, oldest first
     List(List),
-    /// One dead letter, whole
+    /// Show one dead letter with its headers, error and value
     Show(Show),
     /// Publish dead letters to the topics they came from, after the reason for refusing them is gone
     #[command(
-        after_help = "A replayed record is judged anew: if it still breaks the contract it comes back as another dead \
+        after_help = "A replayed record is checked again: if it still breaks the contract it comes back as another dead \
                             letter.\nThe old one stays in the topic; replaying it twice changes nothing."
     )]
     Replay(Replay),
@@ -80,7 +81,7 @@ struct List {
 
 #[derive(Debug, Args)]
 struct Show {
-    /// Which one
+    /// The dead letter, named as `list` names it
     #[arg(value_name = "PARTITION:OFFSET")]
     location: Location,
 
@@ -94,18 +95,18 @@ struct Show {
 
 #[derive(Debug, Args)]
 struct Replay {
-    /// Which ones
+    /// The dead letters, named as `list` names them
     #[arg(value_name = "PARTITION:OFFSET", required_unless_present_any = ["reason", "type", "since", "until", "all"])]
     locations: Vec<Location>,
 
     #[command(flatten)]
     filter: Filter,
 
-    /// All of them
+    /// Replay every dead letter of the topic
     #[arg(long, conflicts_with = "locations")]
     all: bool,
 
-    /// Say what would be sent, send nothing
+    /// Print what would be sent, and send nothing
     #[arg(long)]
     dry_run: bool,
 

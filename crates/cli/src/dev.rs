@@ -56,7 +56,7 @@ pub struct Options {
     #[arg(long, default_value_t = 20.0, value_name = "N")]
     rate: f64,
 
-    /// Another sample
+    /// Seed of the sample: another one gives other conversations
     #[arg(long, default_value_t = 1)]
     seed: u64,
 

@@ -22,9 +22,9 @@ enum Target {
     Kafka,
 }
 
-/// Write the sample event log: the traffic of an AI-agent platform, the same for the same seed and start
+/// Write the sample event log to standard output, a file or Kafka
 ///
-/// Every event is a structured `CloudEvent` in JSON. All eleven types occur, with duplicates, disorder, revisions and
+/// It is the traffic of an AI-agent platform, the same for the same seed and start. Every event is a structured `CloudEvent` in JSON. All eleven types occur, with duplicates, disorder, revisions and
 /// halves that arrive reversed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -58,7 +58,7 @@ pub struct Shape {
     #[arg(long, default_value_t = 1_000_000, value_name = "N")]
     pub events: u64,
 
-    /// Everything random follows from it
+    /// Decides everything random: the same seed gives the same events
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
@@ -83,7 +83,7 @@ pub struct Shape {
     #[arg(long, default_value_t = 1_000, value_name = "MICROS", value_parser = clap::value_parser!(i64).range(1..=86_400_000_000))]
     pub step: i64,
 
-    /// Part of the events that break the contract, to see dead letters (0–1)
+    /// Share of the events that break the contract, to see dead letters (0–1)
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     pub invalid: f64,
 }

@@ -7,7 +7,9 @@ use clap::Args;
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Ask a health endpoint; fails unless it answers 2xx within two seconds
+/// Ask a health endpoint, for container health checks
+///
+/// Fails, with what was answered, unless the answer is 2xx within two seconds.
 #[derive(Debug, Args)]
 pub struct Options {
     /// What to ask, e.g. `http://127.0.0.1:8080/readyz`

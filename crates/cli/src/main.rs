@@ -28,23 +28,16 @@ struct Cli {
     command: Command,
 }
 
+/// Each command's help stands at its options.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything on this machine: Kafka, PostgreSQL, projector, query service, sample traffic
     Dev(dev::Options),
-    /// Create or update recap's schema in PostgreSQL
     Migrate(migrate::Options),
-    /// Build the summaries anew from the log, prove them equal and switch to them
     Rebuild(rebuild::Options),
-    /// Write the topics to files, for rebuilds after Kafka has dropped them
     Archive(archive::Options),
-    /// List, show and replay dead letters
     DeadLetters(dead_letters::Options),
-    /// Sign a session token shaped like Clerk's, for a server that trusts the key
     Token(token::Options),
-    /// Write the sample event log to standard output, a file or Kafka
     Events(events::Options),
-    /// Ask a health endpoint, for container health checks
     Healthy(healthy::Options),
 }
 

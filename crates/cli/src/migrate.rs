@@ -32,7 +32,8 @@ impl Database {
 /// Create or update recap's schema in PostgreSQL
 ///
 /// Safe to run at any time and by several at once; does nothing when the schema is up to date. The role of `DATABASE_URL`
-/// must be allowed to create schemas and the role `recap_query`, which the query service reads as.
+/// must be allowed to create schemas and the role `recap_query`, which the query service reads as. Run it before the
+/// projector and the query service of a new release start: they check the schema and refuse an older one.
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]

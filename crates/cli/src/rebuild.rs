@@ -25,6 +25,8 @@ const SERVICE: Service = Service {
 ///
 /// The live projector and the query service run on and notice the switch by themselves. An interrupted rebuild leaves
 /// the live rows untouched. With `--org`, `--conversation` or `--since` only those rows are recomputed, in place.
+/// When rows differ, the differences are printed and nothing is switched: `--accept-differences` switches all the same. After a
+/// switch `--rollback` undoes it, and `--discard` drops the rows that serve no longer.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 rows differ and nothing was switched.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -33,7 +35,7 @@ pub struct Options {
     #[arg(long, group = "mode")]
     resume: bool,
 
-    /// Make the generation live again that was so before the last switch
+    /// Switch back to the generation that was live before the last switch
     #[arg(long, group = "mode")]
     rollback: bool,
 

@@ -20,10 +20,11 @@ enum Claims {
     V2,
 }
 
-/// Sign a session token shaped like Clerk's
+/// Sign a session token shaped like Clerk's, for a server that trusts the key
 ///
 /// Clerk signs the tokens of production. This command signs for an instance that trusts a key of your own: a running
-/// `recap dev` (nothing to give but who you are), or a recap-query whose `CLERK_JWT_KEY` is what --public-key prints.
+/// `recap dev` (which needs only --org and --user), or a recap-query whose `CLERK_JWT_KEY` is what --public-key prints.
+/// Send it as `Authorization: Bearer TOKEN`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   recap token --org org_a --user user_1 --admin              for the running `recap dev`

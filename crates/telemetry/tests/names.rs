@@ -207,11 +207,11 @@ fn every_name_in_a_dashboard_or_a_rule_is_exported_and_every_metric_is_seen_in_o
     let labels: BTreeSet<&String> = series.values().flatten().collect();
     let mut seen = BTreeSet::new();
     let rules = ("prometheus/rules.yaml".to_owned(), rule_expressions());
-    for (place, expression) in dashboard_expressions().into_iter().chain([rules]) {
+    for (source, expression) in dashboard_expressions().into_iter().chain([rules]) {
         for name in named_in(&expression) {
             assert!(
                 series.contains_key(&name) || labels.contains(&name),
-                "{place} names {name}, which nothing exports"
+                "{source} names {name}, which nothing exports"
             );
             seen.insert(name);
         }

@@ -3,7 +3,7 @@
 //!
 //! Apache Kafka ([`KafkaServer`]) and PostgreSQL ([`PostgresServer`]) each have their own temporary directory and a free port on
 //! 127.0.0.1, and are stopped and removed when the handle is dropped, or when the process that started them dies in any way
-//! (see [`guard`]). Tests of one binary share one server of each kind, so they run in parallel; a test that stops or kills a server
+//! (see `guard.rs`). Tests of one binary share one server of each kind, so they run in parallel; a test that stops or kills a server
 //! starts its own. [`clerk`] stands in for a Clerk instance: keys, session tokens, a JWKS endpoint.
 //!
 //! Not for production: one node, no replication, nothing kept. This crate knows neither the projector nor the query service: a test
@@ -90,19 +90,19 @@
 //! ```
 
 pub mod clerk;
-pub mod error;
+mod error;
 mod eventually;
-pub mod guard;
-pub mod kafka;
-pub mod kafka_home;
-pub mod lag;
+mod guard;
+mod kafka;
+mod kafka_home;
+mod lag;
 pub mod metrics;
 pub mod port;
 pub mod postgres;
 mod process;
 mod program;
-pub mod raw_record;
-pub mod record;
+mod raw_record;
+mod record;
 mod test_database;
 mod test_log;
 mod unique;

@@ -3,7 +3,7 @@
 
 mod support;
 
-mod changes_are_told;
+mod changes_are_announced;
 mod conflicts_merge;
 mod copies_equal_flushes;
 mod erasure_reaches_everything;

@@ -12,7 +12,7 @@ fn user(event: &str, time: i64, metadata: Option<&str>) -> UserWrite {
     UserWrite::new("org", "user", event, Micros(time), profile.as_ref())
 }
 
-/// Any order, in one batch or in several, with equal times told apart by the id's bytes.
+/// Any order, in one batch or in several, with equal times ordered by the id's bytes.
 #[tokio::test]
 async fn the_greatest_order_key_wins() {
     let database = database().await;

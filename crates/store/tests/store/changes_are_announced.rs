@@ -4,10 +4,10 @@ use secrecy::SecretString;
 
 use crate::support::{batch, database, entry, log};
 
-/// Each flush tells its organizations and nothing when it wrote nothing; a ping comes back after
+/// Each flush announces its organizations, and nothing when it wrote nothing; a ping comes back after
 /// everything that was committed before it, and is not heard by others.
 #[tokio::test]
-async fn the_feed_tells_every_commit_in_order() {
+async fn the_feed_announces_every_commit_in_order() {
     let database = database().await;
     let store = &database.store;
     let generation = database.live().await;
@@ -26,21 +26,21 @@ async fn the_feed_tells_every_commit_in_order() {
     store.flush(Target::Live(generation), &mut one).await.unwrap();
     store.flush(Target::Live(generation), &mut repeated).await.unwrap();
     listener.ping(7).await.unwrap();
-    let Change::Organizations(told) = listener.next().await.unwrap() else {
+    let Change::Organizations(announced) = listener.next().await.unwrap() else {
         panic!("organizations first");
     };
-    assert!(told.may_contain("acme") && told.may_contain("globex"));
-    assert_eq!(told.iter().count(), 2);
+    assert!(announced.may_contain("acme") && announced.may_contain("globex"));
+    assert_eq!(announced.iter().count(), 2);
     assert_eq!(listener.next().await.unwrap(), Change::Ping(7));
 
     let mut profiles = batch(&log(3, 200));
     profiles.conversations.clear();
     let organizations: Vec<_> = profiles.users.iter().map(|user| user.org_id.clone()).collect();
     store.flush(Target::Live(generation), &mut profiles).await.unwrap();
-    let Change::Organizations(told) = listener.next().await.unwrap() else {
+    let Change::Organizations(announced) = listener.next().await.unwrap() else {
         panic!("organizations again");
     };
-    assert!(organizations.iter().all(|org_id| told.may_contain(org_id)));
+    assert!(organizations.iter().all(|org_id| announced.may_contain(org_id)));
 
     let new = database.store.create_generation().await.unwrap();
     database.store.create_indexes(new).await.unwrap();
