@@ -29,7 +29,6 @@ pub use arguments::ProjectorArgs;
 pub use consumer::ConsumerError;
 pub use health::Health;
 pub use projector::{Projector, ProjectorError, RunningProjector};
-use recap_service::{backoff, clock};
 pub use settings::{GroupProtocol, Settings};
 pub use worker::{FlushFailure, Gone, WorkerError};
 

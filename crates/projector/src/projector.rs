@@ -7,6 +7,7 @@ use std::{
 };
 
 use rdkafka::error::KafkaError;
+use recap_service::backoff::Backoff;
 use recap_store::{DatabaseError, GenerationId, SchemaError, Store, StoreOptions};
 use recap_telemetry::{MetricsRegistry, PoolState, ProjectorMetrics};
 use tokio::{
@@ -18,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Settings, admin,
-    backoff::Backoff,
     consumer::{
         self, ConsumerError,
         coverage::{RejoinTarget, watch_coverage},

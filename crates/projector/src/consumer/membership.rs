@@ -6,6 +6,7 @@ use std::{
 };
 
 use rdkafka::{Statistics, TopicPartitionList};
+use recap_service::clock::unix_millis;
 use recap_telemetry::ProjectorMetrics;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,6 @@ use super::{callbacks::ClientEvent, client::GroupClient};
 use crate::{
     Settings,
     books::{Books, BrokerOffsets, durable_offsets::PartitionIndex},
-    clock::unix_millis,
     health::Health,
     intake::{
         Intake, Report,

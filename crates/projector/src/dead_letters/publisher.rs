@@ -14,6 +14,7 @@ use rdkafka::{
     message::Header,
     producer::{FutureProducer, FutureRecord, Producer},
 };
+use recap_service::backoff::Backoff;
 use recap_telemetry::{ProjectorMetrics, names::span};
 use tracing::Instrument;
 
@@ -21,7 +22,7 @@ use super::{
     DeadLetter,
     format::{OFFSET, PARTITION, TOPIC, VALUE_OMITTED},
 };
-use crate::{Settings, backoff::Backoff};
+use crate::Settings;
 
 /// Dead letters under way at once, of one batch.
 const CONCURRENCY: usize = 256;

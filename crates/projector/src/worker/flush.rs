@@ -2,6 +2,7 @@
 
 use std::{mem::take, sync::Arc};
 
+use recap_service::{backoff::Backoff, clock::unix_millis};
 use recap_store::{Attempt, Batch, BatchFlush, Entry, FlushError, GenerationId, Target};
 use recap_telemetry::{BatchFigures, FlushOutcome, ProjectorMetrics, ResetReason, names::span};
 use tracing::Instrument;
@@ -14,8 +15,6 @@ use super::{
     seams::{DeadLetterSink, RecordSource},
 };
 use crate::{
-    backoff::Backoff,
-    clock::unix_millis,
     dead_letters::{Limit, TooManyDeadLetters},
     health::Health,
 };

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use recap_events::EventType;
+use recap_service::clock::rfc3339_now;
 use recap_store::{Batch, BatchBuilder, BatchFlush, GenerationId};
 use recap_telemetry::EventOutcome;
 
@@ -13,7 +14,6 @@ use super::{
     seams::{DeadLetterSink, RecordSource},
 };
 use crate::{
-    clock::rfc3339_now,
     dead_letters::format::REFUSED,
     intake::chunk::{Chunk, LogPosition, Record},
 };

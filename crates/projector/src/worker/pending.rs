@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use recap_service::clock::rfc3339_now;
 use recap_store::{Batch, BatchBuilder, Entry};
 use recap_telemetry::{ProjectorMetrics, propagation::Producers};
 
@@ -19,7 +20,6 @@ use super::{
     state_cache::StateCache,
 };
 use crate::{
-    clock::rfc3339_now,
     dead_letters::DeadLetter,
     intake::chunk::{Chunk, LogPosition},
 };

@@ -5,10 +5,9 @@
 //! stamp on every token (`cl_I7d4PD111III`): one that says nothing is not one that says "session". It is stricter with `"typ": null`, which
 //! here is no `typ`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use recap_service::clock;
 use recap_testing::clerk::Session;
 use serde_json::{Map, Value, json};
 
@@ -447,7 +446,7 @@ impl Forge {
 }
 
 fn now() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+    clock::now().timestamp()
 }
 
 fn refusals(world: &World, reason: &str) -> u64 {
