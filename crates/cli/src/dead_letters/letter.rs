@@ -178,7 +178,7 @@ mod tests {
     use super::Location;
 
     #[test]
-    fn a_place_is_written_as_it_is_read() {
+    fn a_location_is_written_as_it_is_read() {
         let location: Result<Location, _> = "3:1700".parse();
         assert_eq!(
             location.map(|location| location.to_string()),
