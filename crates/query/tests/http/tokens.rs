@@ -450,7 +450,7 @@ fn now() -> i64 {
 }
 
 fn refusals(world: &World, reason: &str) -> u64 {
-    world.metric("recap_query_auth_refusals", &[&format!("reason=\"{reason}\"")])
+    world.metric("recap_query_auth_refusals_total", &[&format!("reason=\"{reason}\"")])
 }
 
 /// What the service makes of a token.
@@ -533,7 +533,7 @@ async fn only_sessions_of_users_are_believed() {
     }
     assert!(wrong.is_empty(), "{} of {judged}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(judged >= 160, "{judged}");
-    assert_eq!(world.metric("recap_query_auth_impersonated", &[]), 4);
+    assert_eq!(world.metric("recap_query_auth_impersonated_total", &[]), 4);
     assert_eq!(worth(&world, &good, Member).await, Member);
 }
 
