@@ -49,7 +49,7 @@ impl Books {
 
     /// A record became part of a chunk. `produced` is in Unix milliseconds.
     pub fn received(&mut self, chunk: ChunkId, partition: PartitionIndex, offset: i64, produced: Option<i64>) {
-        self.offsets.take(chunk, partition, offset);
+        self.offsets.receive(chunk, partition, offset);
         if let Some(produced) = produced {
             self.produced.insert(partition, produced);
         }

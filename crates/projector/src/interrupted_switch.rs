@@ -1,4 +1,4 @@
-//! After a switch whose rebuild died before it had read past it: some projector does that in its place.
+//! A switch whose rebuild died before it had read past the switch: a projector finishes it.
 
 use std::{sync::Arc, time::Duration};
 

@@ -108,7 +108,7 @@ impl Drop for RunningProjector {
 }
 
 impl RunningProjector {
-    /// Asks for a soft end: intake stops, what was taken is written and committed, within the drain timeout.
+    /// Asks for a soft end: intake stops, what was received is written and committed, within the drain timeout.
     pub fn stop(&self) {
         self.stop.cancel();
     }

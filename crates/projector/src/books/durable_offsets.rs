@@ -1,7 +1,7 @@
 //! Which offsets may be committed: pure bookkeeping, no Kafka.
 //!
-//! A record belongs to a chunk from the moment it is taken; a chunk is finished when everything of it is durable. The position of a partition is
-//! the least offset of any unfinished chunk in it, else the offset after the last record taken. Everything before a position is durable.
+//! A record belongs to a chunk from the moment it is received; a chunk is finished when everything of it is durable. The position of a partition is
+//! the least offset of any unfinished chunk in it, else the offset after the last record received. Everything before a position is durable.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,7 +14,7 @@ pub(crate) struct ChunkId(pub u64);
 
 #[derive(Debug, Default)]
 struct Partition {
-    /// The offset after the last record taken; `None` until one is.
+    /// The offset after the last record received; `None` until one is.
     next: Option<i64>,
     /// First offset of each unfinished chunk.
     unfinished: BTreeSet<(i64, ChunkId)>,
@@ -46,8 +46,8 @@ impl DurableOffsets {
         self.partitions.remove(&partition);
     }
 
-    /// A record was taken into a chunk. Within an assignment offsets only grow.
-    pub fn take(&mut self, chunk: ChunkId, partition: PartitionIndex, offset: i64) {
+    /// A record became part of a chunk. Within an assignment offsets only grow.
+    pub fn receive(&mut self, chunk: ChunkId, partition: PartitionIndex, offset: i64) {
         let Some(state) = self.partitions.get_mut(&partition) else {
             return;
         };
@@ -72,7 +72,7 @@ impl DurableOffsets {
         }
     }
 
-    /// Whether all that was taken from these partitions is durable.
+    /// Whether all that was received from these partitions is durable.
     pub fn are_durable(&self, partitions: &[PartitionIndex]) -> bool {
         partitions
             .iter()
@@ -100,7 +100,7 @@ impl DurableOffsets {
         }
     }
 
-    /// Everything before this offset is durable; `None` when nothing was taken yet.
+    /// Everything before this offset is durable; `None` when nothing was received yet.
     pub fn position(&self, partition: PartitionIndex) -> Option<i64> {
         self.partitions.get(&partition)?.position()
     }
@@ -182,7 +182,7 @@ mod tests {
                         model.next[partition] = offset + 1;
                         model.taken[partition] = true;
                         model.unfinished.insert((partition, chunk, offset));
-                        offsets.take(chunk, partition, offset);
+                        offsets.receive(chunk, partition, offset);
                     }
                     Step::Dispatch { worker } => dispatched.extend(building[worker].take()),
                     Step::Finish { place } => if !dispatched.is_empty() {
@@ -216,7 +216,7 @@ mod tests {
         let mut offsets = DurableOffsets::default();
         offsets.assign(0);
         assert_eq!(offsets.advanced(), []);
-        offsets.take(ChunkId(1), 0, 5);
+        offsets.receive(ChunkId(1), 0, 5);
         assert_eq!(offsets.advanced(), [(0, 5)]);
         offsets.finish(ChunkId(1));
         assert_eq!(offsets.advanced(), [(0, 6)]);

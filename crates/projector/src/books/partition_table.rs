@@ -26,10 +26,10 @@ impl PartitionTable {
 
     /// The number of a partition, given now if it has none; `None` when its topic is not read.
     pub fn number_or_insert(&mut self, topic: &str, partition: i32) -> Option<PartitionIndex> {
-        let place = (self.topic(topic)?, partition);
+        let name = (self.topic(topic)?, partition);
         let partitions = &mut self.partitions;
-        Some(*self.numbers.entry(place).or_insert_with(|| {
-            partitions.push(place);
+        Some(*self.numbers.entry(name).or_insert_with(|| {
+            partitions.push(name);
             partitions.len() - 1
         }))
     }

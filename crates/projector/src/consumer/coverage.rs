@@ -40,7 +40,7 @@ pub(crate) enum RejoinTarget {
 #[derive(Debug, Default)]
 struct Coverage {
     missing: BTreeSet<Arc<str>>,
-    /// `None` while the group rebalances, and where the brokers assign: they look themselves.
+    /// `None` while the group rebalances, and in the protocol in which the brokers assign: they watch the topics themselves.
     reading: Option<BTreeSet<Partition>>,
     existing: BTreeSet<Partition>,
 }

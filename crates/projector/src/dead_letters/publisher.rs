@@ -111,7 +111,7 @@ impl Publisher {
         }
     }
 
-    /// The place of the original stays known, which is all that fits.
+    /// Topic, partition and offset of the original stay known, which is all that fits.
     fn omit_value(&self, letter: &mut DeadLetter) {
         tracing::warn!(
             topic = letter.topic,
@@ -140,10 +140,10 @@ impl Publisher {
             self.create_topic().await;
         }
         let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        // An idempotent producer that lost its place is of no more use; what it had not delivered is sent again.
+        // An idempotent producer that lost its sequence is of no more use; what it had not delivered is sent again.
         if producer.client().fatal_error().is_some() {
             match self.producer_config.create() {
-                Ok(fresh) => *producer = fresh,
+                Ok(replacement) => *producer = replacement,
                 Err(error) => tracing::error!(%error, "no new producer for dead letters"),
             }
         }

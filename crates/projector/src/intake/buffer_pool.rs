@@ -1,4 +1,4 @@
-//! The memory of chunks that are folded, kept for the chunks to come: pages fresh from the system cost page faults.
+//! The memory of chunks that are folded, kept for the chunks to come: new pages from the system cost page faults.
 
 use super::chunk::{Buffers, CHUNK_BYTES};
 

@@ -68,7 +68,7 @@ pub(crate) struct Chunk {
     unreadable: usize,
 }
 
-/// The memory of a chunk that is done with, for the next one: pages fresh from the system would be cleared first.
+/// The memory of a chunk that was folded, for the next one: new pages from the system would cost page faults.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     records: Vec<Record>,

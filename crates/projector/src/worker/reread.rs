@@ -150,8 +150,10 @@ fn read(settings: &Settings, worker: usize, spans: &Spans, pieces: &Pieces) -> R
             sent.map_err(|_| Ended::Unheard)?;
         }
         if read {
-            let unread = spans.iter().find(|(place, _)| !begun.contains(place));
-            return unread.map_or(Ok(()), |(place, (_, span))| Err(Ended::Gone(Gone::new(place, *span))));
+            let unread = spans.iter().find(|(partition, _)| !begun.contains(partition));
+            return unread.map_or(Ok(()), |(partition, (_, span))| {
+                Err(Ended::Gone(Gone::new(partition, *span)))
+            });
         }
     }
 }

@@ -199,7 +199,7 @@ async fn a_database_that_is_away_is_waited_for_with_the_same_batch() {
     outcome.result.as_ref().unwrap();
     assert_eq!(outcome.messages(), [("a", 1)]);
     assert_eq!(outcome.log, ["failed 1", "failed 1", "written 1"]);
-    assert_eq!(outcome.database, None, "the probes are told that it is back");
+    assert_eq!(outcome.database, None, "the probes see that it is back");
     assert_eq!(outcome.durable, [1]);
 }
 
