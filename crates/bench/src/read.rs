@@ -1,4 +1,4 @@
-//! `recap-bench read`: the second table of PERFORMANCE.md.
+//! `recap-bench read`: the second table of deploy/benchmarks.md.
 
 mod paths;
 mod pgbench;

@@ -33,7 +33,7 @@ impl Verdict {
     }
 }
 
-/// One row of a table of PERFORMANCE.md.
+/// One row of a table of deploy/benchmarks.md.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// The row's name there.

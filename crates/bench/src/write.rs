@@ -1,4 +1,4 @@
-//! `recap-bench write`: the first table of PERFORMANCE.md.
+//! `recap-bench write`: the first table of deploy/benchmarks.md.
 
 use std::time::{Duration, Instant};
 

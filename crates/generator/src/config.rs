@@ -1,6 +1,6 @@
 //! What a log is made of.
 
-/// The knobs of a log; the default is the log of PERFORMANCE.md. A share is a part of 1 of the log's records.
+/// The knobs of a log; the default is the log of deploy/benchmarks.md. A share is a part of 1 of the log's records.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Everything random follows from it.

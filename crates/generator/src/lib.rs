@@ -1,5 +1,5 @@
 //! The seeded event log that `recap events`, `recap dev`, `recap-bench` and the tests share: the traffic of an AI-agent
-//! platform as PERFORMANCE.md describes it, one structured `CloudEvent` a record.
+//! platform as deploy/benchmarks.md describes it, one structured `CloudEvent` a record.
 //!
 //! It is pure: the same [`Config`] gives the same bytes on every machine, with no clock and no other source of chance.
 //! Memory is bounded by the conversations in flight, however long the log. It publishes nothing; callers do.

@@ -20,6 +20,7 @@ pub struct Health {
     joined: AtomicBool,
     partitions: AtomicUsize,
     database: Mutex<Option<String>>,
+    dead_letters: Mutex<Option<String>>,
 }
 
 impl Health {
@@ -33,6 +34,7 @@ impl Health {
             joined: AtomicBool::new(false),
             partitions: AtomicUsize::new(0),
             database: Mutex::new(Some("not reached yet".to_owned())),
+            dead_letters: Mutex::default(),
         }
     }
 
@@ -54,6 +56,11 @@ impl Health {
     /// `None` when the database answers, else why not.
     pub(crate) fn database(&self, trouble: Option<String>) {
         *self.database.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// `None` when dead letters are acknowledged, else why not: until then no offset behind them moves.
+    pub(crate) fn dead_letters(&self, trouble: Option<String>) {
+        *self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     /// Why the database does not answer, if it does not.
@@ -79,6 +86,10 @@ impl Health {
         if let Some(trouble) = self.database_trouble() {
             return Some(format!("database: {trouble}"));
         }
+        let dead_letters = self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(trouble) = &*dead_letters {
+            return Some(format!("dead letters are not acknowledged: {trouble}"));
+        }
         if !self.joined.load(Ordering::Relaxed) {
             return Some("the consumer group has not been joined yet".to_owned());
         }
@@ -89,5 +100,32 @@ impl Health {
     #[must_use]
     pub fn partitions(&self) -> usize {
         self.partitions.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_says_what_keeps_offsets_from_moving() {
+        let health = Health::new(Duration::from_mins(1));
+        assert_eq!(health.not_ready().as_deref(), Some("database: not reached yet"));
+        health.database(None);
+        assert_eq!(
+            health.not_ready().as_deref(),
+            Some("the consumer group has not been joined yet")
+        );
+        health.assigned(3);
+        assert_eq!((health.not_ready(), health.partitions()), (None, 3));
+        health.dead_letters(Some("not authorized".to_owned()));
+        assert_eq!(
+            health.not_ready().as_deref(),
+            Some("dead letters are not acknowledged: not authorized")
+        );
+        health.dead_letters(None);
+        assert_eq!((health.not_ready(), health.not_alive()), (None, None));
+        health.stopping();
+        assert_eq!(health.not_ready().as_deref(), Some("stopping"));
     }
 }

@@ -152,7 +152,8 @@ impl Projector {
             .map_err(|source| ProjectorError::Admin { addr, source })?;
         let flusher = Arc::new(Flusher {
             writer: store(&settings)?,
-            dead_letters: Publisher::new(&settings, metrics.clone()).map_err(ProjectorError::Client)?,
+            dead_letters: Publisher::new(&settings, metrics.clone(), Arc::clone(&health))
+                .map_err(ProjectorError::Client)?,
             limit: Limit::new(Window::new(
                 settings.dead_letter_window,
                 settings.dead_letter_max_ratio,

@@ -147,11 +147,12 @@ impl Harness<'_> {
                         projectors.push(next());
                     }
                 }
-                _ => {
+                "freeze" => {
                     projectors[chosen].1.signal("STOP");
                     tokio::time::sleep(FREEZE).await;
                     projectors[chosen].1.signal("CONT");
                 }
+                other => unreachable!("{other} has no arm here"),
             }
             self.struck(fault);
         }
@@ -175,7 +176,7 @@ impl Harness<'_> {
                 "cut" => self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'recap-projector'").await,
                 "locked" => self.hold_the_table().await,
                 "sqlstate" => self.raise(SQLSTATES[random.random_range(0..SQLSTATES.len())]).await,
-                _ => {
+                "read-only" => {
                     let writable = "SET default_transaction_read_only = off";
                     let on = "ALTER SYSTEM SET default_transaction_read_only = on";
                     let off = "ALTER SYSTEM RESET default_transaction_read_only";
@@ -184,6 +185,7 @@ impl Harness<'_> {
                     tokio::time::sleep(Duration::from_secs(2)).await;
                     self.statements(&[writable, off, reload]).await;
                 }
+                other => unreachable!("{other} has no arm here"),
             }
             self.struck(fault);
         }
@@ -248,12 +250,13 @@ impl Harness<'_> {
                     tokio::time::sleep(self.long).await;
                     self.kafka.start_again().await.unwrap();
                 }
-                _ => {
+                "partitions" => {
                     partitions += 1;
                     for topic in self.world.log.topics() {
                         self.kafka.add_partitions(&topic, partitions).await.unwrap();
                     }
                 }
+                other => unreachable!("{other} has no arm here"),
             }
             self.struck(fault);
         }

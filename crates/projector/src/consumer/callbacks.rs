@@ -14,7 +14,7 @@ use std::{
 use rdkafka::{
     ClientContext, Statistics, TopicPartitionList,
     consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol},
-    error::KafkaError,
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
 use recap_telemetry::ProjectorMetrics;
@@ -77,6 +77,15 @@ impl ClientContext for Callbacks {
 }
 
 impl ConsumerContext for Callbacks {
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result
+            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset)
+        {
+            self.metrics.kafka_error("commit");
+            tracing::warn!(%error, "offsets not committed; the client tries again at its interval");
+        }
+    }
+
     fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         if self.closing.load(Ordering::Relaxed) {
             let given_up = match consumer.rebalance_protocol() {

@@ -1,7 +1,7 @@
 //! Publishing dead letters: idempotent, and acknowledged before anyone may go on.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -22,7 +22,7 @@ use super::{
     DeadLetter,
     format::{OFFSET, PARTITION, TOPIC, VALUE_OMITTED},
 };
-use crate::Settings;
+use crate::{Settings, health::Health};
 
 /// Dead letters under way at once, of one batch.
 const CONCURRENCY: usize = 256;
@@ -36,6 +36,7 @@ pub(crate) struct Publisher {
     admin_config: ClientConfig,
     producer: Mutex<FutureProducer>,
     metrics: ProjectorMetrics,
+    health: Arc<Health>,
 }
 
 impl std::fmt::Debug for Publisher {
@@ -47,7 +48,7 @@ impl std::fmt::Debug for Publisher {
 }
 
 impl Publisher {
-    pub fn new(settings: &Settings, metrics: ProjectorMetrics) -> KafkaResult<Self> {
+    pub fn new(settings: &Settings, metrics: ProjectorMetrics, health: Arc<Health>) -> KafkaResult<Self> {
         let producer_config = settings.producer_config();
         Ok(Self {
             topic: settings.dead_letter_topic.clone(),
@@ -55,6 +56,7 @@ impl Publisher {
             producer_config,
             admin_config: settings.admin_config(),
             metrics,
+            health,
         })
     }
 
@@ -86,9 +88,11 @@ impl Publisher {
                     continue;
                 }
                 tracing::warn!(%error, topic = self.topic, "a dead letter is not acknowledged yet; trying again");
+                self.health.dead_letters(Some(error.to_string()));
                 self.mend(&error).await;
                 backoff.wait().await;
             }
+            self.health.dead_letters(None);
             self.metrics.dead_lettered(letter.reason);
         }
         .instrument(span)

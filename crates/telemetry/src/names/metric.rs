@@ -152,10 +152,10 @@ metrics! {
     EVENTS = Counter "recap.projector.events", "{event}", "Events by type and what became of them.", [a::EVENT_TYPE, a::OUTCOME];
     DEAD_LETTERS = Counter "recap.projector.dead_letters", "{event}", "Events put on the dead-letter topic, by reason.", [a::REASON];
     KAFKA_ERRORS = Counter "recap.projector.kafka.errors", "{error}", "Errors reported by the Kafka client, by code.", [a::ERROR_TYPE];
-    LAG_RECORDS = Gauge "recap.projector.lag.records", "{record}", "Records between the committed offset and the end of the partition.",
+    LAG_RECORDS = Gauge "recap.projector.lag.records", "{record}", "Records between the offset before which everything is durable and the end of the partition.",
         [PARTITION[0], PARTITION[1]];
-    LAG_TIME = Gauge "recap.projector.lag.time", "s", "Age of the oldest record not yet committed, 0 when there is none.", [PARTITION[0], PARTITION[1]];
-    COMMITTED_OFFSET = Gauge "recap.projector.committed_offset", "{record}", "Committed offset of the partition.", [PARTITION[0], PARTITION[1]];
+    LAG_TIME = Gauge "recap.projector.lag.time", "s", "Age of the last record received while records are not durable yet, 0 when there are none.", [PARTITION[0], PARTITION[1]];
+    COMMITTED_OFFSET = Gauge "recap.projector.committed_offset", "{record}", "Offset before which everything of the partition is durable; the Kafka client commits it at its interval.", [PARTITION[0], PARTITION[1]];
     ASSIGNED = Gauge "recap.projector.partitions.assigned", "{partition}", "Partitions assigned to this instance.", [];
     MISSING_TOPICS = Gauge "recap.projector.topics.missing", "{topic}", "1 for each topic to be read that does not exist.", [a::MESSAGING_DESTINATION_NAME];
     UNREAD = Gauge "recap.projector.partitions.unread", "{partition}", "Partitions that no instance of the consumer group is assigned.", [];
@@ -173,7 +173,7 @@ metrics! {
     ROWS_WRITTEN = Counter "recap.projector.rows.written", "{row}", "Conversation rows written.", [];
     ROWS_UNCHANGED = Counter "recap.projector.rows.unchanged", "{row}", "Conversations of a flush that had nothing new to write.", [];
     CONFLICTS = Counter "recap.projector.conflicts", "{conversation}", "Conversations another writer had changed, merged and written again.", [];
-    RESETS = Counter "recap.projector.resets", "{reset}", "Times all states were dropped and offsets sought back, by reason.", [a::REASON];
+    RESETS = Counter "recap.projector.resets", "{reset}", "Times all states were dropped and their records read again, by reason.", [a::REASON];
     // Projector: memory.
     STATES_HELD = Gauge "recap.projector.states.held", "{conversation}", "States held in memory.", [];
     STATES_SIZE = Gauge "recap.projector.states.size", "By", "Estimated bytes of the states held in memory.", [];
