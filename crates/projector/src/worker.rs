@@ -1,10 +1,11 @@
 //! A worker: folds what comes in while the batch before is being written.
 //!
-//! `pending` is how batches grow, `flush` how they end, `isolation` what happens to events that the database refuses, `state_cache` what is kept of
+//! `pending` is how batches grow, `flush` how they end (`flusher` writes them), `isolation` what happens to events that the database refuses, `state_cache` what is kept of
 //! states between batches. `seams` names what a worker needs from the world.
 
 mod event_counts;
 mod flush;
+mod flusher;
 mod isolation;
 mod pending;
 mod provenance;
@@ -23,7 +24,6 @@ use recap_telemetry::{LevelShare, ResetReason};
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinError, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
-pub use self::{flush::FlushFailure, reread::Gone};
 use self::{
     flush::Flushed,
     pending::{Pass, Pending},
@@ -31,7 +31,8 @@ use self::{
     seams::{DeadLetterSink, RecordSource},
     state_cache::StateCache,
 };
-pub(crate) use self::{flush::Flusher, reread::Reread};
+pub use self::{flusher::FlushFailure, seams::Gone};
+pub(crate) use self::{flusher::Flusher, reread::Reread};
 use crate::{
     Settings,
     intake::{

@@ -1,38 +1,19 @@
 //! One flush from beginning to end: dead letters acknowledged, the batch committed, however long that takes.
 
-use std::{mem::take, sync::Arc};
+use std::mem::take;
 
-use recap_service::{backoff::Backoff, clock::unix_millis};
-use recap_store::{Attempt, Batch, BatchFlush, Entry, FlushError, GenerationId, Target};
-use recap_telemetry::{BatchFigures, FlushOutcome, ProjectorMetrics, ResetReason, names::span};
+use recap_service::clock::unix_millis;
+use recap_store::{Batch, BatchFlush, Entry, GenerationId};
+use recap_telemetry::{ResetReason, names::span};
 use tracing::Instrument;
 
 use super::{
+    flusher::{FlushFailure, Flusher, Setback},
     isolation::Isolation,
     pending::Work,
     provenance::{FoldedChunk, Provenance},
-    reread::Gone,
     seams::{DeadLetterSink, RecordSource},
 };
-use crate::{
-    dead_letters::{Limit, TooManyDeadLetters},
-    health::Health,
-};
-
-/// Why the projector cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum FlushFailure {
-    /// Waiting would not help: the schema or a stored state does not fit this program.
-    #[error(transparent)]
-    Store(FlushError),
-    /// The limit of dead letters is reached.
-    #[error(transparent)]
-    TooManyDeadLetters(#[from] TooManyDeadLetters),
-    /// Records that are to be folded again are not there any more.
-    #[error(transparent)]
-    Gone(#[from] Gone),
-}
-
 /// How a flush ended.
 #[derive(Debug)]
 pub(crate) enum Flushed {
@@ -43,23 +24,6 @@ pub(crate) enum Flushed {
     },
     /// Another generation is live: the records are to be folded again, for it.
     GenerationChanged { live: GenerationId, provenance: Provenance },
-}
-
-/// What a flush needs; shared by all workers.
-#[derive(Debug)]
-pub(crate) struct Flusher<W, D> {
-    pub writer: W,
-    pub dead_letters: D,
-    pub limit: Limit,
-    pub metrics: ProjectorMetrics,
-    pub health: Arc<Health>,
-}
-
-/// Why writing a batch ended without a commit.
-pub(super) enum Setback {
-    GenerationChanged(GenerationId),
-    Refused(String),
-    Failed(FlushError),
 }
 
 impl<W: BatchFlush, D: DeadLetterSink> Flusher<W, D> {
@@ -118,61 +82,6 @@ impl<W: BatchFlush, D: DeadLetterSink> Flusher<W, D> {
             let since_event = now - event_micros.div_euclid(1_000);
             self.metrics.committed(seconds(since_event), seconds(now - produced));
         }
-    }
-
-    /// Commits a batch, trying again for as long as the database is away.
-    pub(super) async fn write(&self, generation: GenerationId, batch: &mut Batch, events: u64) -> Result<(), Setback> {
-        // Counted with the first part that is written.
-        let mut uncounted = events;
-        let target = Target::Live(generation);
-        let report = |attempt: Attempt<'_>| self.report(&attempt, &mut uncounted);
-        let written = self
-            .writer
-            .flush_with_retries(target, take(batch), Backoff::new(), report);
-        match written.await {
-            Ok(written) => {
-                *batch = written;
-                Ok(())
-            }
-            Err(FlushError::GenerationChanged { live }) => Err(Setback::GenerationChanged(live)),
-            Err(FlushError::Refused(error)) => Err(Setback::Refused(error.to_string())),
-            Err(error) => Err(Setback::Failed(error)),
-        }
-    }
-
-    fn report(&self, attempt: &Attempt<'_>, events: &mut u64) {
-        let mut figures = BatchFigures::default();
-        match attempt.result {
-            Ok(report) => {
-                figures = BatchFigures {
-                    events: take(events),
-                    conversations: attempt.conversations as u64,
-                    written: report.written,
-                    unchanged: report.unchanged,
-                    conflicts: report.conflicts,
-                    loaded: report.loaded,
-                };
-                self.health.database(None);
-            }
-            Err(FlushError::Unavailable(error)) => {
-                tracing::warn!(%error, events, "the database is unavailable; trying the same batch again");
-                self.health.database(Some(error.to_string()));
-                self.metrics.flush_retried();
-            }
-            Err(_) => {}
-        }
-        let outcome = outcome(attempt.result.err());
-        self.metrics.flushed(outcome, attempt.elapsed, figures);
-    }
-}
-
-fn outcome(error: Option<&FlushError>) -> FlushOutcome {
-    match error {
-        None => FlushOutcome::Committed,
-        Some(FlushError::GenerationChanged { .. }) => FlushOutcome::GenerationChanged,
-        Some(FlushError::Refused(_)) => FlushOutcome::Refused,
-        Some(FlushError::Unavailable(_)) => FlushOutcome::Unavailable,
-        Some(_) => FlushOutcome::Failed,
     }
 }
 

@@ -8,7 +8,7 @@ use recap_store::{Batch, BatchBuilder, BatchFlush, GenerationId};
 use recap_telemetry::EventOutcome;
 
 use super::{
-    flush::{FlushFailure, Flusher, Setback},
+    flusher::{FlushFailure, Flusher, Setback},
     provenance::Provenance,
     reading::{Reading, Refusal, read},
     seams::{DeadLetterSink, RecordSource},

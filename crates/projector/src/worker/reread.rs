@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{
     provenance::{Provenance, Span},
-    seams::RecordSource,
+    seams::{Gone, RecordSource},
 };
 use crate::{
     Settings,
@@ -25,25 +25,6 @@ use crate::{
 const PIECE_BYTES: usize = 4 << 20;
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// Records are gone from the log before what they say was written.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{partition}: records from offset {offset} on are gone from the log, and were not written yet; the log is kept for too short a time"
-)]
-pub struct Gone {
-    partition: Partition,
-    offset: i64,
-}
-
-impl Gone {
-    fn new(partition: &Partition, span: Span) -> Self {
-        Self {
-            partition: partition.clone(),
-            offset: span.first,
-        }
-    }
-}
 
 /// The records of one worker, to be read again.
 #[derive(Debug)]
@@ -126,7 +107,7 @@ fn read(settings: &Settings, worker: usize, spans: &Spans, pieces: &Pieces) -> R
             };
             // The first record was there before.
             if begun.insert(partition) && message.offset() != span.first {
-                gone = Some(Gone::new(partition, *span));
+                gone = Some(Gone::new(partition, span.first));
                 return ControlFlow::Break(());
             }
             if message.offset() <= span.last
@@ -152,7 +133,7 @@ fn read(settings: &Settings, worker: usize, spans: &Spans, pieces: &Pieces) -> R
         if read {
             let unread = spans.iter().find(|(partition, _)| !begun.contains(partition));
             return unread.map_or(Ok(()), |(partition, (_, span))| {
-                Err(Ended::Gone(Gone::new(partition, *span)))
+                Err(Ended::Gone(Gone::new(partition, span.first)))
             });
         }
     }
@@ -169,7 +150,7 @@ fn out_of_range(error: LogError, log: &LogReader, spans: &Spans) -> Ended {
         .iter()
         .find(|(partition, (_, span))| log.position().get(partition) <= span.last);
     match unread {
-        Some((partition, (_, span))) if is_gone => Ended::Gone(Gone::new(partition, *span)),
+        Some((partition, (_, span))) if is_gone => Ended::Gone(Gone::new(partition, span.first)),
         _ => Ended::Log(error),
     }
 }

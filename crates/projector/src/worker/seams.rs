@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
+use recap_log::Partition;
 use tokio::sync::mpsc::Receiver;
 
-use super::{provenance::Provenance, reread::Gone};
+use super::provenance::Provenance;
 use crate::{
     dead_letters::{DeadLetter, Publisher},
     intake::chunk::Chunk,
@@ -26,4 +27,23 @@ impl DeadLetterSink for Publisher {
 pub(crate) trait RecordSource: Send + Sync + 'static {
     /// Every record that was folded, in pieces; some perhaps repeatedly. A broker that is away is waited for.
     fn pieces(&self, provenance: &Provenance) -> Receiver<Result<Chunk, Gone>>;
+}
+
+/// Records are gone from the log before what they say was written.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{partition}: records from offset {offset} on are gone from the log, and were not written yet; the log is kept for too short a time"
+)]
+pub struct Gone {
+    partition: Partition,
+    offset: i64,
+}
+
+impl Gone {
+    pub(super) fn new(partition: &Partition, offset: i64) -> Self {
+        Self {
+            partition: partition.clone(),
+            offset,
+        }
+    }
 }
