@@ -39,6 +39,8 @@ const PAUSE: Duration = Duration::from_millis(37);
 pub struct Query {
     pub service: Service,
     pub target: Target,
+    /// Host and port of health and metrics.
+    pub admin: String,
     _clerk: LocalClerk,
 }
 
@@ -56,6 +58,7 @@ pub async fn start_query(database: &Database, organization: &str, variables: &[(
     };
     let token = clerk.token(&session)?;
     let host = format!("127.0.0.1:{}", recap_testing::port::free_port()?);
+    let admin = format!("127.0.0.1:{}", recap_testing::port::free_port()?);
     let (issuer, keys) = (clerk.issuer(), clerk.jwks_url());
     let connections = connections().to_string();
     let mut all = vec![
@@ -63,6 +66,7 @@ pub async fn start_query(database: &Database, organization: &str, variables: &[(
         ("CLERK_ISSUER", &issuer),
         ("CLERK_JWKS_URL", &keys),
         ("RECAP_HTTP_ADDR", &host),
+        ("RECAP_ADMIN_ADDR", &admin),
         ("RECAP_RATE_LIMIT", "0"),
         ("RECAP_DATABASE_CONNECTIONS", &connections),
     ];
@@ -71,7 +75,7 @@ pub async fn start_query(database: &Database, organization: &str, variables: &[(
     let begun = Instant::now();
     loop {
         service.check()?;
-        if let Ok(mut client) = Client::connect(&host, &token).await
+        if let Ok(mut client) = Client::connect(&admin, &token).await
             && client.get("/readyz").await.is_ok_and(|answer| answer.status == 200)
         {
             break;
@@ -85,6 +89,7 @@ pub async fn start_query(database: &Database, organization: &str, variables: &[(
     Ok(Query {
         service,
         target: Target { host, token },
+        admin,
         _clerk: clerk,
     })
 }

@@ -19,6 +19,8 @@ pub struct Config {
     pub clerk: ClerkConfig,
     /// Address to listen on; port 0 takes a free one.
     pub http_addr: SocketAddr,
+    /// Address of health and metrics; port 0 takes a free one.
+    pub admin_addr: SocketAddr,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<HeaderValue>,
     /// Cache bounds.
@@ -166,13 +168,14 @@ impl ClerkConfig {
 }
 
 impl Config {
-    /// The defaults for a database and a Clerk instance, on a free local port.
+    /// The defaults for a database and a Clerk instance, on free local ports.
     #[must_use]
     pub fn local(database_url: &str, clerk: ClerkConfig) -> Self {
         Self {
             database_url: database_url.into(),
             clerk,
             http_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            admin_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             cors_origins: Vec::new(),
             cache: CacheConfig::default(),
             timeouts: Timeouts::default(),

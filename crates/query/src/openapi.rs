@@ -17,7 +17,6 @@ use crate::{
     endpoints::{
         get_interactions,
         get_stats::{self, Statistics},
-        health,
     },
     fields::{Feedback, Interaction, ToolCall},
     http::problem::ProblemDetails,
@@ -43,14 +42,10 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     paths(
         get_interactions::get_interactions,
         get_stats::get_stats,
-        health::livez,
-        health::readyz,
-        health::metrics,
     ),
     components(schemas(Interaction, ToolCall, Feedback, Statistics, ProblemDetails, Excluded)),
     tags(
         (name = "dashboard", description = "What dashboards and exports read."),
-        (name = "operations", description = "For those who run the service; no token."),
     ),
     modifiers(&Security, &Refusals, &Examples),
 )]
@@ -225,15 +220,6 @@ mod tests {
     #[test]
     fn every_described_path_is_a_route() {
         let described: Vec<String> = Description::openapi().paths.paths.into_keys().collect();
-        assert_eq!(
-            described,
-            [
-                get_interactions::PATH,
-                get_stats::PATH,
-                health::LIVEZ,
-                health::METRICS,
-                health::READYZ
-            ]
-        );
+        assert_eq!(described, [get_interactions::PATH, get_stats::PATH]);
     }
 }

@@ -12,7 +12,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use http::{
-    Method, StatusCode,
+    HeaderName, Method, StatusCode,
     header::{ACCEPT, AUTHORIZATION, ETAG, IF_NONE_MATCH, LINK, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use tower_http::{
@@ -23,28 +23,28 @@ use tower_http::{
 use self::bounds::Bounds;
 use crate::{
     config::Config,
-    endpoints::{docs, get_interactions, get_stats, health},
+    endpoints::{docs, get_interactions, get_stats},
     http::{headers::REQUEST_ID, problem::Problem},
     openapi,
     service::Service,
 };
 
+/// Headers of W3C Trace Context: a page that traces its requests sends them with each.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// How long a browser may remember a preflight's answer.
 const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 
 /// Every route, as spans and metrics name it.
-const ROUTES: [&str; 8] = [
+const ROUTES: [&str; 5] = [
     get_interactions::PATH,
     get_stats::PATH,
-    health::LIVEZ,
-    health::READYZ,
-    health::METRICS,
     openapi::PATH,
     docs::PATH,
     docs::SCRIPT,
 ];
 
-/// Everything this service answers. A request passes the layers from the last to the first.
+/// Everything this service answers in public. A request passes the layers from the last to the first.
 pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
     let bounds = Bounds::new(Arc::clone(&service), config.limits);
     // Of a route's layers the last is the first that a request passes; other methods than the route's pass none.
@@ -61,9 +61,6 @@ pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
         .route(get_stats::PATH, for_callers(get(get_stats::get_stats)));
     let mut router = Router::new()
         .merge(dashboard)
-        .route(health::LIVEZ, get(health::livez))
-        .route(health::READYZ, get(health::readyz))
-        .route(health::METRICS, get(health::metrics))
         .route(openapi::PATH, get(openapi::document))
         .route(docs::PATH, get(docs::page))
         .route(docs::SCRIPT, get(docs::script))
@@ -83,8 +80,17 @@ fn cors(config: &Config) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(config.cors_origins.iter().cloned()))
         .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers([AUTHORIZATION, ACCEPT, IF_NONE_MATCH, REQUEST_ID])
+        .allow_headers([
+            AUTHORIZATION,
+            ACCEPT,
+            IF_NONE_MATCH,
+            REQUEST_ID,
+            TRACEPARENT,
+            TRACESTATE,
+        ])
         .expose_headers([ETAG, LINK, REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE])
+        // A page may send the session's cookie along where that is accepted.
+        .allow_credentials(config.clerk.session_cookie)
         .max_age(PREFLIGHT_AGE)
         .vary([])
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, Timeouts},
+    endpoints::health,
     http::listener,
     router::router,
     service::{ServeError, Service},
@@ -29,6 +30,8 @@ const BACKLOG: u32 = 4096;
 pub struct RunningServer {
     /// Where it listens.
     pub addr: SocketAddr,
+    /// Where health and metrics are.
+    pub admin_addr: SocketAddr,
     service: Arc<Service>,
     timeouts: Timeouts,
     stop: CancellationToken,
@@ -36,9 +39,10 @@ pub struct RunningServer {
     tasks: Tasks,
 }
 
-/// Starts the service. It listens when this returns; the database and Clerk may still be away (`/readyz` says so).
+/// Starts the service. It listens when this returns; the database and Clerk may still be away (`/readyz` on the admin address says so).
 pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningServer, ServeError> {
     let (listener, addr) = listen(config.http_addr)?;
+    let (admin_listener, admin_addr) = listen(config.admin_addr)?;
     let service = Arc::new(Service::new(&config, registry)?);
 
     let mut tasks = Tasks::default();
@@ -48,12 +52,22 @@ pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningS
     let feed = feed.follow(config.database_url.clone(), ping_every, service.metrics.clone());
     tasks.spawn("change feed", feed);
 
+    // Health is answered for as long as anything is: it ends with the process, and not with a drain.
+    let admin = listener::serve(
+        admin_listener,
+        health::routes(Arc::clone(&service)),
+        config.timeouts,
+        CancellationToken::new(),
+    );
+    tasks.spawn("health and metrics", admin);
+
     let stop = CancellationToken::new();
     let router = router(Arc::clone(&service), &config);
     let connections = tokio::spawn(listener::serve(listener, router, config.timeouts, stop.clone()));
-    tracing::info!(%addr, "serving");
+    tracing::info!(%addr, %admin_addr, "serving");
     Ok(RunningServer {
         addr,
+        admin_addr,
         service,
         timeouts: config.timeouts,
         stop,

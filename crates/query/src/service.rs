@@ -16,6 +16,7 @@ use crate::{
     auth::{Authentication, Cookies, Verifier},
     cache::{AnswerCache, Feed},
     config::{Config, Timeouts},
+    endpoints::health::DatabaseCheck,
     http::{
         limits::{RateLimit, StreamLimit},
         problem::Problem,
@@ -50,8 +51,7 @@ pub(crate) struct Service {
     pub(crate) pages: Reader,
     /// For unpaged answers.
     pub(crate) streams: Reader,
-    /// For readiness: a service that is busy is not one that is broken.
-    pub(crate) health: Reader,
+    pub(crate) database_check: DatabaseCheck,
     pub(crate) stream_limit: StreamLimit,
     pub(crate) timeouts: Timeouts,
     pub(crate) metrics: QueryMetrics,
@@ -99,7 +99,7 @@ impl Service {
             feed,
             pages: reader("pages", config.limits.connections)?,
             streams: reader("streams", config.limits.streams)?,
-            health: reader("health", 1)?,
+            database_check: DatabaseCheck::new(reader("health", 1)?),
             stream_limit: StreamLimit::new(config.limits, config.timeouts.queue),
             timeouts: config.timeouts,
             metrics,

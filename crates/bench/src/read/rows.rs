@@ -231,7 +231,7 @@ impl Bench {
 
     /// Times that the service has read from the database, by its own count.
     async fn statements(&self) -> anyhow::Result<f64> {
-        let mut client = Client::connect(&self.target().host, &self.target().token).await?;
+        let mut client = Client::connect(&self.query.admin, &self.target().token).await?;
         client.get_ok("/metrics").await?;
         let text = String::from_utf8_lossy(&client.body);
         let readings = text

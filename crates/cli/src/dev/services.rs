@@ -109,6 +109,7 @@ impl Services {
         let mut config = QueryCommand::try_parse_from(arguments)?.args.config()?;
         config.clerk = ClerkConfig::fetched(issuer.clone(), clerk.jwks_url());
         config.http_addr = addr.unwrap_or(local(8_080));
+        config.admin_addr = local(0);
         match recap_query::serve(config.clone(), self.telemetry.clone()).await {
             Err(ServeError::Listen { .. }) if addr.is_none() => {
                 config.http_addr = local(0);

@@ -64,6 +64,9 @@ struct HttpArgs {
     /// Address to listen on.
     #[arg(long, env = "RECAP_HTTP_ADDR", value_name = "ADDR", default_value = "0.0.0.0:8080", value_parser = address())]
     http_addr: Given<SocketAddr>,
+    /// Address of `/livez`, `/readyz` and `/metrics`, which are nowhere else: not for the public.
+    #[arg(long, env = "RECAP_ADMIN_ADDR", value_name = "ADDR", default_value = "0.0.0.0:9092", value_parser = address())]
+    admin_addr: Given<SocketAddr>,
     /// Comma list of origins that browsers may call from.
     #[arg(long, env = "RECAP_CORS_ORIGINS", value_name = "ORIGINS", default_value = "", value_parser = list(origin()))]
     cors_origins: Given<Vec<HeaderValue>>,
@@ -132,6 +135,7 @@ impl QueryArgs {
             database_url: found.required("DATABASE_URL", "postgres://user@host/database", url),
             clerk: self.clerk.config(&mut found),
             http_addr: found.take_or(&http.http_addr, ([127, 0, 0, 1], 0).into()),
+            admin_addr: found.take_or(&http.admin_addr, ([127, 0, 0, 1], 0).into()),
             cors_origins: found.take(&http.cors_origins),
             cache: CacheConfig {
                 max_staleness: found.take(&self.cache.cache_max_staleness),
@@ -246,6 +250,25 @@ mod tests {
     }
 
     #[test]
+    fn the_sessions_cookie_needs_parties() {
+        let least = [
+            "--database-url=postgres://localhost/recap",
+            "--clerk-issuer=https://clerk.example.com",
+            "--session-cookie=true",
+        ];
+        let error = config(&least).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("RECAP_SESSION_COOKIE needs CLERK_AUTHORIZED_PARTIES"),
+            "{error}"
+        );
+        let parties = "--clerk-authorized-parties=https://app.example.com";
+        let whole: Vec<&str> = least.into_iter().chain([parties]).collect();
+        assert!(config(&whole).unwrap().clerk.session_cookie);
+    }
+
+    #[test]
     fn what_must_be_given_is_named() {
         let error = config(&[]).unwrap_err();
         for name in ["DATABASE_URL", "CLERK_ISSUER"] {
@@ -264,6 +287,8 @@ mod tests {
             matches!(config.clerk.keys, KeySource::Jwks(url) if url == "https://clerk.example.com/.well-known/jwks.json")
         );
         assert_eq!(config.http_addr.to_string(), "0.0.0.0:8080");
+        assert_eq!(config.admin_addr.to_string(), "0.0.0.0:9092");
+        assert!(!config.clerk.session_cookie);
         assert_eq!(config.cache.max_staleness, Duration::from_secs(1));
         assert_eq!(config.cache.bytes, 128 << 20);
         assert_eq!(config.limits.burst, 200);

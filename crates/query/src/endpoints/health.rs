@@ -1,36 +1,34 @@
-//! `/livez`, `/readyz` and `/metrics`: for those who run the service, without a token.
+//! `/livez`, `/readyz` and `/metrics`: for those who run the service, without a token, on an address of their own.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json,
+    Json, Router,
     extract::State,
     response::{IntoResponse, Response},
+    routing::get,
 };
 use http::{
     StatusCode,
     header::{CACHE_CONTROL, RETRY_AFTER},
 };
 use recap_service::probes;
+use recap_store::Reader;
 use serde::Serialize;
+use tokio::{sync::Mutex, time::Instant};
 
-use crate::{http::problem::OwnBody, service::Service};
+use crate::service::Service;
 
-/// Alive: the process answers.
-pub(crate) const LIVEZ: &str = "/livez";
-/// Ready: requests can be answered.
-pub(crate) const READYZ: &str = "/readyz";
-/// Prometheus text.
-pub(crate) const METRICS: &str = "/metrics";
-
-/// A probe waits no longer.
+/// A check of the database waits no longer.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Whoever asks within this time after a check shares it.
+const CHECK_SHARED: Duration = Duration::from_secs(1);
 
 /// What readiness is made of.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Readiness {
+struct Readiness {
     /// Whether all of the below hold.
     ready: bool,
     /// The database answers and its schema is the one this release needs.
@@ -41,44 +39,63 @@ pub(crate) struct Readiness {
     accepting: bool,
 }
 
-/// Whether the process answers
-#[utoipa::path(
-    get,
-    path = LIVEZ,
-    operation_id = "livez",
-    tag = "operations",
-    responses((status = 200, description = "It does.", body = String)),
-)]
-pub(crate) async fn livez() -> &'static str {
-    "alive\n"
+/// Whether the database fits, asked at most once a second however many want to know.
+pub(crate) struct DatabaseCheck {
+    reader: Reader,
+    latest: Mutex<Option<(Instant, bool)>>,
 }
 
-/// Whether requests can be answered
-#[utoipa::path(
-    get,
-    path = READYZ,
-    operation_id = "readyz",
-    tag = "operations",
-    responses(
-        (status = 200, description = "They can.", body = Readiness),
-        (status = 503, description = "They cannot, and why.", body = Readiness),
-    ),
-)]
-pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
-    let database = match tokio::time::timeout(CHECK_TIMEOUT, service.health.check_schema()).await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "not ready: the database does not fit"
-            );
-            false
+impl DatabaseCheck {
+    /// A check through `reader`, whose connection nothing else uses: a service that is busy is not one that is broken.
+    pub(crate) fn new(reader: Reader) -> Self {
+        Self {
+            reader,
+            latest: Mutex::default(),
         }
-        Err(_) => {
-            tracing::warn!("not ready: the database does not answer");
-            false
+    }
+
+    /// The latest check, or a new one that everybody waits for who asks meanwhile.
+    async fn holds(&self) -> bool {
+        let mut latest = self.latest.lock().await;
+        if let Some((at, held)) = *latest
+            && at.elapsed() < CHECK_SHARED
+        {
+            return held;
         }
-    };
+        let holds = self.ask().await;
+        *latest = Some((Instant::now(), holds));
+        holds
+    }
+
+    async fn ask(&self) -> bool {
+        match tokio::time::timeout(CHECK_TIMEOUT, self.reader.check_schema()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "not ready: the database does not fit"
+                );
+                false
+            }
+            Err(_) => {
+                tracing::warn!("not ready: the database does not answer");
+                false
+            }
+        }
+    }
+}
+
+/// Everything that is answered on `RECAP_ADMIN_ADDR`.
+pub(crate) fn routes(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(service)
+}
+
+async fn readyz(State(service): State<Arc<Service>>) -> Response {
+    let database = service.database_check.holds().await;
     let (keys, accepting) = (service.authentication.is_ready(), !service.is_draining());
     let ready = database && keys && accepting;
     let body = Json(Readiness {
@@ -91,20 +108,10 @@ pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
     if ready {
         (headers, body).into_response()
     } else {
-        let mut response = (StatusCode::SERVICE_UNAVAILABLE, headers, [(RETRY_AFTER, "1")], body).into_response();
-        response.extensions_mut().insert(OwnBody);
-        response
+        (StatusCode::SERVICE_UNAVAILABLE, headers, [(RETRY_AFTER, "1")], body).into_response()
     }
 }
 
-/// Measurements as Prometheus text
-#[utoipa::path(
-    get,
-    path = METRICS,
-    operation_id = "metrics",
-    tag = "operations",
-    responses((status = 200, description = "The measurements.", body = String)),
-)]
-pub(crate) async fn metrics(State(service): State<Arc<Service>>) -> Response {
+async fn metrics(State(service): State<Arc<Service>>) -> Response {
     probes::metrics(&service.registry)
 }

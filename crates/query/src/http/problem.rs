@@ -51,10 +51,6 @@ pub(crate) struct ProblemDetails<'a> {
     parameter: Option<&'a str>,
 }
 
-/// Marks a refusal that keeps the body it has: a probe's reader wants its parts.
-#[derive(Clone, Copy)]
-pub(crate) struct OwnBody;
-
 impl Refusal {
     fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
         Self {

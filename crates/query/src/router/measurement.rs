@@ -27,7 +27,7 @@ use super::ROUTES;
 use crate::{
     http::{
         headers::REQUEST_ID,
-        problem::{self, OwnBody, Problem},
+        problem::{self, Problem},
     },
     service::Service,
 };
@@ -142,7 +142,7 @@ fn with_problem_body(mut response: Response, request_id: &str) -> Response {
     let status = response.status();
     let problem = response.extensions_mut().remove::<Problem>();
     let refused = status.is_client_error() || status.is_server_error();
-    if !refused || response.extensions().get::<OwnBody>().is_some() {
+    if !refused {
         return response;
     }
     let problem = problem.unwrap_or_else(|| Problem::of_status(status));

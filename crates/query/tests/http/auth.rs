@@ -348,6 +348,6 @@ async fn without_any_keys_the_service_is_not_ready_and_says_503() {
     .await;
     let reply = world.get(&world.boss(), &path()).await;
     assert_eq!((reply.status, reply.header("retry-after")), (503, "1"));
-    let ready = eventually(async || world.plain(reqwest::Method::GET, "/readyz").await, |_| true).await;
+    let ready = eventually(async || world.probe("/readyz").await, |_| true).await;
     assert_eq!((ready.status, ready.json()["keys"].clone()), (503, json!(false)));
 }

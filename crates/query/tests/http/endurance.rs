@@ -245,8 +245,13 @@ async fn a_database_that_is_away_is_a_503_and_comes_back() {
     postgres.stop_fast().await;
     let away = eventually(async || world.list("limit=5").await, |reply| reply.status != 200).await;
     assert_eq!((away.status, away.header("retry-after")), (503, "1"));
-    assert_eq!(world.plain(reqwest::Method::GET, "/readyz").await.status, 503);
-    assert_eq!(world.plain(reqwest::Method::GET, "/livez").await.status, 200);
+    assert_eq!(
+        eventually(async || world.probe("/readyz").await, |reply| reply.status == 503)
+            .await
+            .status,
+        503
+    );
+    assert_eq!(world.probe("/livez").await.status, 200);
     postgres.start_again().await.unwrap();
     eventually(async || world.list("limit=5").await, |reply| reply.status == 200).await;
 }

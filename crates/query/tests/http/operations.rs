@@ -104,7 +104,7 @@ async fn head_is_get_without_the_body() {
 async fn a_request_has_an_id() {
     let world = World::start().await;
     let ask = async |id: &str| {
-        send(world.client.get(world.url("/livez")).header("x-request-id", id))
+        send(world.client.get(world.url("/docs")).header("x-request-id", id))
             .await
             .header("x-request-id")
             .to_owned()
@@ -114,8 +114,8 @@ async fn a_request_has_an_id() {
         let id = ask(odd).await;
         assert!(id != odd && id.len() == 36, "{id}");
     }
-    let first = world.plain(Method::GET, "/livez").await;
-    let second = world.plain(Method::GET, "/livez").await;
+    let first = world.plain(Method::GET, "/docs").await;
+    let second = world.plain(Method::GET, "/docs").await;
     assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
     assert_eq!(first.header("x-content-type-options"), "nosniff");
 }
@@ -132,7 +132,7 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
         send(
             request
                 .header("access-control-request-method", "GET")
-                .header("access-control-request-headers", "authorization"),
+                .header("access-control-request-headers", "authorization,traceparent,tracestate"),
         )
         .await
     };
@@ -141,7 +141,9 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
         (reply.status, reply.header("access-control-allow-origin")),
         (200, allowed)
     );
-    assert!(reply.header("access-control-allow-headers").contains("authorization"));
+    for name in ["authorization", "if-none-match", "traceparent", "tracestate"] {
+        assert!(reply.header("access-control-allow-headers").contains(name), "{name}");
+    }
     assert_eq!(reply.header("access-control-max-age"), "600");
     assert_eq!(
         preflight("https://evil.example.com")
@@ -160,7 +162,11 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
     };
     let reply = call(allowed).await;
     assert_eq!(reply.header("access-control-allow-origin"), allowed);
-    assert!(reply.header("access-control-expose-headers").contains("link"));
+    for name in ["link", "etag", "x-request-id", "retry-after"] {
+        assert!(reply.header("access-control-expose-headers").contains(name), "{name}");
+    }
+    // Cookies count for nothing here, so no page is told that it may send them.
+    assert_eq!(reply.header("access-control-allow-credentials"), "");
     assert_eq!(
         reply.header("vary"),
         "Authorization, Cookie, Accept, Accept-Encoding, Origin"
@@ -179,7 +185,7 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
     );
 
     // What does not ask for a token may be kept by anybody on the way: it says whom it is for.
-    for path in ["/openapi.json", "/docs", "/livez"] {
+    for path in ["/openapi.json", "/docs", "/docs.js"] {
         let request = world.client.get(world.url(path)).header(ORIGIN, allowed);
         assert_eq!(send(request).await.header("vary"), "Origin", "{path}");
     }
@@ -199,15 +205,18 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
 #[tokio::test]
 async fn health_tells_the_parts() {
     let world = World::start_with(|config| config.timeouts.drain_delay = Duration::from_secs(2)).await;
-    assert_eq!(world.plain(Method::GET, "/livez").await.status, 200);
-    let ready = async || world.plain(Method::GET, "/readyz").await;
+    assert_eq!(world.probe("/livez").await.status, 200);
+    // Not for the public.
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_problem(&world.plain(Method::GET, path).await, 404);
+    }
+    let ready = async || world.probe("/readyz").await;
     eventually(ready, |reply| reply.status == 200).await;
     sqlx::raw_sql("UPDATE recap.migration SET version = version + 1000")
         .execute(&world.pool)
         .await
         .unwrap();
-    let unready = ready().await;
-    assert_eq!(unready.status, 503);
+    let unready = eventually(ready, |reply| reply.status == 503).await;
     assert_eq!(
         unready.json(),
         json!({ "ready": false, "database": false, "keys": true, "accepting": true })
@@ -216,19 +225,19 @@ async fn health_tells_the_parts() {
         .execute(&world.pool)
         .await
         .unwrap();
-    assert_eq!(ready().await.status, 200);
+    eventually(ready, |reply| reply.status == 200).await;
 
     // While draining it is not ready, but answers.
-    let (addr, token) = (world.server.addr, world.boss());
+    let (addr, admin_addr, token) = (world.server.addr, world.server.admin_addr, world.boss());
     let stopping = tokio::spawn(world.server.stop());
     let url = |path: &str| format!("http://{addr}{path}");
-    let draining = async || send(world.client.get(url("/readyz"))).await;
+    let draining = async || send(world.client.get(format!("http://{admin_addr}/readyz"))).await;
     let reply = eventually(draining, |reply| reply.status == 503).await;
     assert_eq!(reply.json()["accepting"], false);
     let stats = world.client.get(url(&format!("{STATS}?{RANGE}"))).bearer_auth(token);
     assert_eq!(send(stats).await.status, 200);
     assert!(stopping.await.unwrap());
-    assert!(world.client.get(url("/livez")).send().await.is_err());
+    assert!(world.client.get(url("/docs")).send().await.is_err());
 }
 
 #[tokio::test]
@@ -239,7 +248,7 @@ async fn measurements_name_routes_and_no_secrets() {
     assert_eq!(world.get(&token, &path).await.status, 200);
     assert_eq!(world.plain(Method::GET, "/nowhere/user_x").await.status, 404);
     let reply = eventually(
-        async || world.plain(Method::GET, "/metrics").await,
+        async || world.probe("/metrics").await,
         |reply| reply.text().contains(LIST),
     )
     .await;

@@ -12,7 +12,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::world::{LIST, RANGE, STATS, World, send};
+use crate::world::{LIST, RANGE, STATS, World, eventually, send};
 
 /// No good client may wait longer beside an attack.
 const BOUND: Duration = Duration::from_millis(500);
@@ -178,4 +178,32 @@ async fn nor_do_they_on_http_2() {
     assert_eq!(answered, [16; 16]);
     assert!(slowest < BOUND, "the slowest of {asked} requests took {slowest:?}");
     println!("16 connections; the slowest of {asked} good requests took {slowest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_probes_shares_one_check() {
+    let world = world().await;
+    // PostgreSQL's own count of how often the table of migrations was read.
+    let reads = async || {
+        let sql = "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE relname = 'migration'";
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(&world.pool).await.unwrap()
+    };
+    let before = reads().await;
+    let started = Instant::now();
+    let probes = stream::iter((0..CONNECTIONS).map(|_| async {
+        let asked = Instant::now();
+        (world.probe("/readyz").await.status, asked.elapsed())
+    }));
+    let attack = probes.buffer_unordered(AT_ONCE).collect::<Vec<_>>();
+    let (slowest, asked, answers) = slowest_beside(&world, 20, attack).await;
+    assert!(answers.iter().all(|(status, _)| *status == 200));
+    let seconds = i64::try_from(started.elapsed().as_secs()).unwrap();
+    let checks = eventually(reads, |reads| *reads > before).await - before;
+    assert!(checks <= seconds + 4, "{checks} checks in {seconds} s");
+    assert!(slowest < BOUND, "the slowest of {asked} requests took {slowest:?}");
+    let slowest_probe = answers.iter().map(|(_, took)| *took).max().unwrap();
+    println!(
+        "{} probes, {checks} checks, the slowest {slowest_probe:?}; the slowest of {asked} good requests took {slowest:?}",
+        answers.len()
+    );
 }

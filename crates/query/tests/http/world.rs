@@ -145,6 +145,11 @@ impl World {
         send(self.request(token, path_and_query)).await
     }
 
+    /// A GET of the admin address.
+    pub async fn probe(&self, path: &str) -> Reply {
+        send(self.client.get(format!("http://{}{path}", self.server.admin_addr))).await
+    }
+
     pub async fn plain(&self, method: Method, path_and_query: &str) -> Reply {
         send(self.client.request(method, self.url(path_and_query))).await
     }
