@@ -7,5 +7,6 @@ pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod negotiation;
 pub(crate) mod problem;
+pub(crate) mod problem_code;
 mod stall_timeout;
 pub(crate) mod streamed_body;

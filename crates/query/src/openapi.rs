@@ -19,7 +19,7 @@ use crate::{
         get_stats::{self, Statistics},
     },
     fields::{Feedback, Interaction, ToolCall},
-    http::problem::ProblemDetails,
+    http::{problem::ProblemDetails, problem_code::ProblemCode},
     parameters::Excluded,
 };
 
@@ -43,7 +43,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
         get_interactions::get_interactions,
         get_stats::get_stats,
     ),
-    components(schemas(Interaction, ToolCall, Feedback, Statistics, ProblemDetails, Excluded)),
+    components(schemas(Interaction, ToolCall, Feedback, Statistics, ProblemDetails, ProblemCode, Excluded)),
     tags(
         (name = "dashboard", description = "What dashboards and exports read."),
     ),
@@ -68,44 +68,86 @@ impl Modify for Security {
 /// What every endpoint of the dashboards may refuse with, and the headers on every answer.
 struct Refusals;
 
-/// A status, what it means, and the header that comes with it.
-type Refusal = (&'static str, &'static str, Option<(&'static str, &'static str)>);
+/// A status, its usual code, what it means, and the header that comes with it.
+type Refusal = (
+    &'static str,
+    ProblemCode,
+    &'static str,
+    Option<(&'static str, &'static str)>,
+);
 
-const REFUSALS: [Refusal; 11] = [
+const REFUSALS: [Refusal; 12] = [
     (
         "400",
+        ProblemCode::BadParameter,
         "A parameter is missing, unknown, repeated, empty, unreadable or contradictory; it is named.",
         None,
     ),
     (
         "401",
+        ProblemCode::InvalidToken,
         "The session token is missing, malformed, expired, wrongly signed or not accepted.",
         Some(("WWW-Authenticate", "Bearer")),
     ),
     (
         "403",
+        ProblemCode::AdminOnly,
         "The token has no organization, or the role is not enough for what is asked.",
         None,
     ),
-    ("405", "Only GET and HEAD are answered.", Some(("Allow", "GET,HEAD"))),
-    ("406", "None of the accepted media types or codings is available.", None),
-    ("413", "The request announces a large body; none is read.", None),
-    ("414", "The path and query are longer than 16 KiB.", None),
-    ("429", "This user makes too many requests.", Some(("Retry-After", "1"))),
+    (
+        "405",
+        ProblemCode::MethodNotAllowed,
+        "Only GET and HEAD are answered.",
+        Some(("Allow", "GET,HEAD")),
+    ),
+    (
+        "406",
+        ProblemCode::NotAcceptable,
+        "None of the accepted media types or codings is available.",
+        None,
+    ),
+    (
+        "413",
+        ProblemCode::BodyTooLarge,
+        "The request announces a large body; none is read.",
+        None,
+    ),
+    (
+        "414",
+        ProblemCode::TargetTooLong,
+        "The path and query are longer than 16 KiB.",
+        None,
+    ),
+    (
+        "429",
+        ProblemCode::RateLimited,
+        "This user makes too many requests.",
+        Some(("Retry-After", "1")),
+    ),
     (
         "431",
+        ProblemCode::HeadersTooLarge,
         "The headers are larger than 32 KiB. Beyond 128 KiB or 100 headers the answer has no body and ends the connection.",
         None,
     ),
     (
         "500",
+        ProblemCode::Internal,
         "The service failed; the cause is in its log under the request id.",
         None,
     ),
     (
         "503",
+        ProblemCode::Unavailable,
         "The service cannot answer now; try again.",
         Some(("Retry-After", "1")),
+    ),
+    (
+        "505",
+        ProblemCode::HttpVersion,
+        "The answer is streamed and the request is HTTP/1.0, which could not tell a cut-off answer from a whole one.",
+        None,
     ),
 ];
 
@@ -116,8 +158,8 @@ impl Modify for Refusals {
                 continue;
             };
             let responses = &mut operation.responses.responses;
-            for (status, description, extra) in REFUSALS {
-                responses.insert(status.to_owned(), refusal(status, description, extra).into());
+            for (status, code, description, extra) in REFUSALS {
+                responses.insert(status.to_owned(), refusal(status, code, description, extra).into());
             }
             for response in responses.values_mut() {
                 if let utoipa::openapi::RefOr::T(response) = response {
@@ -154,11 +196,12 @@ impl Modify for Examples {
     }
 }
 
-fn refusal(status: &str, description: &str, extra: Option<(&str, &str)>) -> Response {
+fn refusal(status: &str, code: ProblemCode, description: &str, extra: Option<(&str, &str)>) -> Response {
     let example = serde_json::json!({
         "type": "about:blank",
         "title": status.parse().ok().and_then(|status| http::StatusCode::from_u16(status).ok()?.canonical_reason()),
         "status": status.parse::<u16>().unwrap_or_default(),
+        "code": code,
         "detail": description,
         "error": description,
         "requestId": "01928f3a-0000-7000-8000-000000000001",

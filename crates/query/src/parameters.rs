@@ -35,6 +35,8 @@ use crate::http::problem::Problem;
 pub(crate) trait Value: Sized {
     /// Whether the empty text is a value.
     const MAY_BE_EMPTY: bool = false;
+    /// Whether the parameter may be given more than once: its texts then count as one, with commas between.
+    const MAY_BE_REPEATED: bool = false;
 
     /// Reads a text. The error is the rest of a sentence that begins with the parameter's name, without the full stop.
     fn read(text: &str) -> Result<Self, String>;
@@ -91,6 +93,7 @@ impl<V: Value> Parameter for Option<V> {
 pub(crate) struct Name {
     text: &'static str,
     may_be_empty: bool,
+    may_be_repeated: bool,
 }
 
 impl Name {
@@ -99,6 +102,7 @@ impl Name {
         Self {
             text,
             may_be_empty: P::Value::MAY_BE_EMPTY,
+            may_be_repeated: P::Value::MAY_BE_REPEATED,
         }
     }
 }

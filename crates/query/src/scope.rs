@@ -32,12 +32,12 @@ impl Scope {
     pub(crate) fn new(caller: &Caller, filter: FilterParameters) -> Result<Self, Problem> {
         let all_in_org = filter.all_in_org == Some(true);
         if all_in_org && !caller.is_admin() {
-            return Err(Problem::forbidden("allInOrg=true needs the role org:admin."));
+            return Err(Problem::admin_only("allInOrg=true needs the role org:admin."));
         }
         let own_id = caller.user_id();
         let foreign = filter.user_id.as_ref().is_some_and(|id| *id.as_str() != **own_id);
         if foreign && !all_in_org {
-            return Err(Problem::forbidden(
+            return Err(Problem::admin_only(
                 "Another user's conversations need the role org:admin and allInOrg=true.",
             ));
         }

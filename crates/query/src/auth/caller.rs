@@ -94,7 +94,7 @@ impl Authentication {
         })?;
         let Some(membership) = identity.organization else {
             metrics.auth_refused("no-organization");
-            return Err(Problem::forbidden("The session has no active organization."));
+            return Err(Problem::no_organization());
         };
         let caller = Caller {
             org_id: membership.org_id.into(),

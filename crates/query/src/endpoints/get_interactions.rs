@@ -9,11 +9,11 @@ use axum::{
     extract::{RawQuery, State},
     response::Response,
 };
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use recap_store::Position;
 use tokio::time::Instant;
 
-use self::list::List;
+use self::{list::List, unpaged::Unpaged};
 use crate::{
     auth::Caller,
     cache::Question,
@@ -41,10 +41,16 @@ query_parameters! {
         "limit" example 50 => limit: Option<Integer<1, 1000>>,
         /// Where the page begins: from the `Link` of the page before, with the same filters. Needs `limit`.
         "cursor" => cursor: Option<Cursor>,
+        /// `true` begins CSV with U+FEFF, by which Excel knows that it is UTF-8.
+        "bom" => bom: Option<bool>,
     }
 }
 
 impl ListParameters {
+    fn byte_order_mark(&self) -> bool {
+        self.bom == Some(true)
+    }
+
     fn check_together(&self) -> Result<(), Problem> {
         if self.cursor.is_some() && self.limit.is_none() {
             let sentence = "cursor continues a paged answer: it needs limit beside it.";
@@ -87,6 +93,7 @@ impl ListParameters {
 pub(crate) async fn get_interactions(
     State(service): State<Arc<Service>>,
     caller: Caller,
+    version: Version,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -98,7 +105,14 @@ pub(crate) async fn get_interactions(
     let coding = negotiation::acceptable_coding(&headers)?;
     let exclude = list.exclude.unwrap_or_default();
     let Some(limit) = list.limit else {
-        return unpaged::respond(service, scope, exclude, media_type, coding, &headers).await;
+        let unpaged = Unpaged {
+            scope,
+            exclude,
+            media_type,
+            coding,
+            byte_order_mark: list.byte_order_mark(),
+        };
+        return unpaged.respond(service, version, &headers).await;
     };
 
     let question = Question::new(PATH, &list, media_type);
@@ -107,6 +121,7 @@ pub(crate) async fn get_interactions(
         exclude,
         limit,
         media_type,
+        byte_order_mark: list.byte_order_mark(),
     };
     let after = list
         .cursor
@@ -127,6 +142,7 @@ struct Page {
     exclude: Exclude,
     limit: Integer<1, 1000>,
     media_type: MediaType,
+    byte_order_mark: bool,
 }
 
 impl Page {
@@ -141,7 +157,7 @@ impl Page {
 
     async fn compute(&self, service: &Service, after: Option<&Position>) -> Result<Answer, Problem> {
         let began = Instant::now();
-        let mut list = List::new(self.media_type, self.exclude);
+        let mut list = List::new(self.media_type, self.exclude, self.byte_order_mark);
         let mut body = Vec::new();
         let read = async {
             let mut snapshot = service.pages.snapshot(self.scope.org_id()).await?;
@@ -164,6 +180,7 @@ impl Page {
             exclude: Some(self.exclude).filter(|exclude| *exclude != Exclude::default()),
             limit: Some(self.limit),
             cursor: Some(Cursor::new(&self.binding(), position)),
+            bom: self.byte_order_mark.then_some(true),
         };
         let filter = self.scope.canonical_query();
         format!("?{filter}&{}", CanonicalQuery::of(&next))

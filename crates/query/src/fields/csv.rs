@@ -37,6 +37,18 @@ pub(super) fn csv_line<T>(out: &mut Vec<u8>, fields: &[Field<T>], item: &T, excl
     line.end();
 }
 
+/// What a spreadsheet takes for the beginning of a formula, or of a cell of its own.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'];
+
+/// What a spreadsheet does not see before a formula: spaces and no-break spaces of every width, zero-width characters, byte order marks.
+fn is_invisible(character: char) -> bool {
+    let zero_width = matches!(
+        character,
+        '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+    );
+    zero_width || (character.is_whitespace() && !FORMULA.contains(&character))
+}
+
 struct Line<'a> {
     out: &'a mut Vec<u8>,
     begun: bool,
@@ -57,7 +69,7 @@ impl<'a> Line<'a> {
     fn text(&mut self, text: Option<&str>) {
         self.separate();
         let text = text.unwrap_or_default();
-        let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let formula = text.trim_start_matches(is_invisible).starts_with(FORMULA);
         let quoted = text.contains(['"', ',', '\r', '\n']);
         if quoted {
             self.out.push(b'"');
@@ -75,7 +87,6 @@ impl<'a> Line<'a> {
 
     fn number(&mut self, number: Option<i64>) {
         match number {
-            Some(number) if number < 0 => self.text(Some(&number.to_string())),
             Some(number) => self.written(|cell| integer(cell, number)),
             None => self.separate(),
         }
@@ -119,6 +130,44 @@ mod tests {
             line(&[Some("a"), None, Some("b,c"), Some("d\"e"), Some("f\r\ng")]),
             "a,,\"b,c\",\"d\"\"e\",\"f\r\ng\"\r\n"
         );
+    }
+
+    #[test]
+    fn no_cell_starts_a_formula_behind_what_cannot_be_seen_or_at_full_width() {
+        for formula in ["＝1", "＋1", "－1", "＠x", "=1"] {
+            for before in [
+                "",
+                " ",
+                "   ",
+                "\u{a0}",
+                "\u{202f}",
+                "\u{3000}",
+                "\u{200b}",
+                "\u{200d}",
+                "\u{2060}",
+                "\u{feff}",
+                " \u{feff}\u{a0}",
+            ] {
+                let cell = format!("{before}{formula}");
+                assert_eq!(line(&[Some(&cell)]), format!("'{cell}\r\n"), "{cell:?}");
+            }
+        }
+        assert_eq!(line(&[Some("\n=1")]), "\"'\n=1\"\r\n");
+        assert_eq!(
+            line(&[Some(" \tx"), Some(" a = b"), Some("\u{a0}7")]),
+            "' \tx, a = b,\u{a0}7\r\n"
+        );
+    }
+
+    #[test]
+    fn numbers_stay_numbers() {
+        let mut out = Vec::new();
+        let mut line = Line::new(&mut out);
+        line.number(Some(-7));
+        line.number(None);
+        line.number(Some(7));
+        line.end();
+        assert_eq!(out, b"-7,,7\r\n");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use utoipa::openapi::{
     KnownFormat, ObjectBuilder, Ref, RefOr, Schema, SchemaFormat,
-    schema::{ArrayBuilder, SchemaType, Type},
+    schema::{AdditionalProperties, ArrayBuilder, SchemaType, Type},
 };
 
 use super::{Example, Field, Getter};
@@ -35,14 +35,16 @@ fn property<T>(field: &Field<T>) -> RefOr<Schema> {
             .maximum(Some(AgentId::MOST)),
         Getter::Count(_) => of(Type::Integer.into())
             .format(format(KnownFormat::Int64))
-            .minimum(Some(0)),
+            .minimum(Some(0))
+            .maximum(Some(AgentId::MOST)),
         Getter::Seconds(_) => of(Type::Number.into())
             .format(format(KnownFormat::Double))
             .minimum(Some(0)),
         Getter::Flag(_) => of(Type::Boolean.into()),
         Getter::Time(_) => of(Type::String.into()).format(format(KnownFormat::DateTime)),
         Getter::MaybeTime(_) => or_null(Type::String).format(format(KnownFormat::DateTime)),
-        Getter::Object(_) => of(Type::Object.into()),
+        // Without it generated clients take it for an object that is always empty.
+        Getter::Object(_) => of(Type::Object.into()).additional_properties(Some(AdditionalProperties::FreeForm(true))),
         Getter::Json(_) => of(SchemaType::AnyValue),
         Getter::Array(items, _) => {
             let array = ArrayBuilder::new().items(Ref::from_schema_name(items));

@@ -13,6 +13,8 @@ use http::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::problem_code::ProblemCode;
+
 /// The media type of every error body.
 pub(crate) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -23,6 +25,7 @@ pub(crate) struct Problem(Arc<Refusal>);
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,
+    code: ProblemCode,
     sentence: Cow<'static, str>,
     parameter: Option<String>,
     header: Option<(HeaderName, HeaderValue)>,
@@ -39,6 +42,8 @@ pub(crate) struct ProblemDetails<'a> {
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What kind of refusal it is, for programs.
+    code: ProblemCode,
     /// One sentence on what is wrong.
     detail: &'a str,
     /// The same sentence.
@@ -55,6 +60,7 @@ impl Refusal {
     fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status,
+            code: ProblemCode::of(status),
             sentence: sentence.into(),
             parameter: None,
             header: None,
@@ -73,6 +79,22 @@ impl Problem {
         Refusal::new(status, sentence).into()
     }
 
+    fn with_code(status: StatusCode, code: ProblemCode, sentence: &'static str) -> Self {
+        let refusal = Refusal::new(status, sentence);
+        Refusal { code, ..refusal }.into()
+    }
+
+    fn with_challenge(code: ProblemCode, sentence: &'static str, challenge: &'static str) -> Self {
+        let header = Some((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+        let refusal = Refusal::new(StatusCode::UNAUTHORIZED, sentence);
+        Refusal {
+            code,
+            header,
+            ..refusal
+        }
+        .into()
+    }
+
     fn with_header(status: StatusCode, sentence: &'static str, name: HeaderName, value: HeaderValue) -> Self {
         let header = Some((name, value));
         let refusal = Refusal::new(status, sentence);
@@ -83,7 +105,13 @@ impl Problem {
     pub(crate) fn parameter(name: &str, sentence: impl Into<Cow<'static, str>>) -> Self {
         let parameter = Some(name.to_owned());
         let refusal = Refusal::new(StatusCode::BAD_REQUEST, sentence);
-        Refusal { parameter, ..refusal }.into()
+        let code = ProblemCode::BadParameter;
+        Refusal {
+            code,
+            parameter,
+            ..refusal
+        }
+        .into()
     }
 
     /// 400 for a query that cannot be read at all.
@@ -93,19 +121,23 @@ impl Problem {
 
     /// 401 with `WWW-Authenticate: Bearer`.
     pub(crate) fn unauthorized(sentence: &'static str) -> Self {
-        let scheme = HeaderValue::from_static("Bearer");
-        Self::with_header(StatusCode::UNAUTHORIZED, sentence, WWW_AUTHENTICATE, scheme)
+        Self::with_challenge(ProblemCode::MissingToken, sentence, "Bearer")
     }
 
     /// 401 for a token that was given and is not accepted (RFC 6750, 3.1).
     pub(crate) fn invalid_token(sentence: &'static str) -> Self {
-        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-        Self::with_header(StatusCode::UNAUTHORIZED, sentence, WWW_AUTHENTICATE, challenge)
+        Self::with_challenge(ProblemCode::InvalidToken, sentence, "Bearer error=\"invalid_token\"")
     }
 
-    /// 403.
-    pub(crate) fn forbidden(sentence: &'static str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, sentence)
+    /// 403 for a session without an organization.
+    pub(crate) fn no_organization() -> Self {
+        let sentence = "The session has no active organization.";
+        Self::with_code(StatusCode::FORBIDDEN, ProblemCode::NoOrganization, sentence)
+    }
+
+    /// 403 for what only administrators may ask.
+    pub(crate) fn admin_only(sentence: &'static str) -> Self {
+        Self::with_code(StatusCode::FORBIDDEN, ProblemCode::AdminOnly, sentence)
     }
 
     /// 406.
@@ -147,6 +179,14 @@ impl Problem {
         Self::with_header(StatusCode::SERVICE_UNAVAILABLE, sentence, RETRY_AFTER, retry_after)
     }
 
+    /// 505 for an answer that is streamed.
+    pub(crate) fn http_version() -> Self {
+        Self::new(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "This answer is streamed, and HTTP/1.0 cannot tell its end from a cut-off: ask with HTTP/1.1, or for pages with limit.",
+        )
+    }
+
     /// 500: the cause is for the log.
     pub(crate) fn internal() -> Self {
         Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
@@ -175,6 +215,7 @@ impl Problem {
             r#type: "about:blank",
             title: self.0.status.canonical_reason().unwrap_or("Error"),
             status: self.0.status.as_u16(),
+            code: self.0.code,
             detail: &self.0.sentence,
             error: &self.0.sentence,
             request_id,

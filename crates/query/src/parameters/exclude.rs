@@ -60,6 +60,8 @@ impl Exclude {
 }
 
 impl Value for Exclude {
+    const MAY_BE_REPEATED: bool = true;
+
     fn read(text: &str) -> Result<Self, String> {
         let mut exclude = Self::default();
         for item in text.split(',') {

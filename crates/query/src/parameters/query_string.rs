@@ -21,21 +21,26 @@ impl QueryString {
             let Some(Name {
                 text: name,
                 may_be_empty,
+                may_be_repeated,
             }) = find(&name)
             else {
                 return Err(unknown(&name));
             };
             let value = decode(value).ok_or_else(|| refuse(name, "is not percent-encoded UTF-8"))?;
-            if pairs.iter().any(|(given, _)| *given == name) {
-                return Err(refuse(name, "is given more than once"));
-            }
             if value.is_empty() && !may_be_empty {
                 return Err(refuse(name, "is empty"));
             }
             if value.contains('\0') {
                 return Err(refuse(name, "holds U+0000"));
             }
-            pairs.push((name, value));
+            match pairs.iter_mut().find(|(given, _)| *given == name) {
+                None => pairs.push((name, value)),
+                Some((_, before)) if may_be_repeated => {
+                    before.push(',');
+                    before.push_str(&value);
+                }
+                Some(_) => return Err(refuse(name, "is given more than once")),
+            }
         }
         Ok(Self(pairs))
     }

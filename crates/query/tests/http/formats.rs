@@ -2,6 +2,7 @@
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, IF_NONE_MATCH};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::world::{LIST, RANGE, Reply, STATS, World, child, conversation, event, send};
 
@@ -150,12 +151,12 @@ async fn csv_is_quoted_and_starts_no_formula() {
 #[tokio::test]
 async fn no_column_starts_a_formula() {
     let world = World::start().await;
-    let starts = ['=', '+', '-', '@', '\t', '\r'];
+    let starts = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\n', '\r'];
     let mut events = Vec::new();
     for (n, start) in starts.iter().enumerate() {
         let text = |column: &str| format!("{start}{column}");
         let (id, user, agent) = (text("id"), text("user"), -1 - i64::try_from(n).unwrap());
-        let time = format!("2024-03-01T10:00:0{n}Z");
+        let time = format!("2024-03-01T10:00:{n:02}Z");
         let upserted = json!({ "conversationId": id, "userId": user, "agentId": agent,
             "upstreamConversationId": text("parent"), "createdAt": time });
         let message = json!({ "conversationId": id, "messageId": "m", "role": "assistant", "createdAt": time,
@@ -178,23 +179,82 @@ async fn no_column_starts_a_formula() {
         }
     }
     world.publish(&events).await;
-    for filter in ["", "&limit=10"] {
+    for filter in ["", "&limit=20"] {
         let text = accepting(&world, "text/csv", filter).await.text();
         let rows = records(&text);
         assert_eq!(rows.len(), starts.len() + 1);
         for row in &rows {
             assert_eq!(row.len(), FIELDS.len() - 1);
-            let formula = row.iter().find(|cell| cell.starts_with(starts));
+            let formula = row
+                .iter()
+                .enumerate()
+                .find(|(column, cell)| *column != 1 && cell.starts_with(starts));
             assert_eq!(formula, None, "{row:?}");
+            // A number is one, negative or not.
+            assert!(
+                row[1] == "agentId" || row[1].parse::<i64>().is_ok_and(|agent| agent < 0),
+                "{row:?}"
+            );
         }
         // Behind the mark every value is as it was.
         let last = &rows[1];
         assert_eq!(
             [&last[0], &last[1], &last[5], &last[9], &last[13]],
-            ["'\rid", "'-6", "'\rname", "'\rmail", "'\rtext"]
+            ["'\rid", "-11", "'\rname", "'\rmail", "'\rtext"]
         );
         assert!(last[22].starts_with("[{\"toolCallId\":\"\\rcall\""), "{last:?}");
     }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_begins_csv_where_it_is_asked_for() {
+    let world = sample().await;
+    for paging in ["", "&limit=1"] {
+        let plain = accepting(&world, "text/csv", paging).await;
+        let marked = accepting(&world, "text/csv", &format!("{paging}&bom=true")).await;
+        assert_eq!(marked.status, 200);
+        assert_eq!(marked.text(), format!("\u{feff}{}", plain.text()));
+        if let Some(next) = marked.next(LIST) {
+            assert!(next.contains("bom=true"), "{next}");
+        }
+        // Without asking, and in other types, there is none.
+        assert!(plain.text().starts_with("id,"));
+        let json = accepting(&world, "application/json", &format!("{paging}&bom=true")).await;
+        assert!(json.text().starts_with('['), "{}", json.text());
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_answer_is_not_given_to_http_1_0() {
+    let world = World::start().await;
+    let conversations = |count: usize| -> Vec<Value> {
+        (0..count)
+            .map(|n| conversation(&format!("c{n}"), "ada", "2024-03-01T10:00:00Z"))
+            .collect()
+    };
+    world.publish(&conversations(10)).await;
+    let ask = async |version: &str, filter: &str| {
+        let request = format!(
+            "GET {LIST}?{RANGE}&allInOrg=true{filter} HTTP/{version}\r\nHost: recap\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+            world.boss()
+        );
+        let mut stream = tokio::net::TcpStream::connect(world.server.addr).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    // A whole answer has its length.
+    assert!(ask("1.0", "").await.starts_with("HTTP/1.0 200 "));
+    world.publish(&conversations(100)).await;
+    let refused = ask("1.0", "").await;
+    assert!(
+        refused.starts_with("HTTP/1.0 505 ") && refused.contains("\"code\":\"http_version\""),
+        "{refused}"
+    );
+    assert!(ask("1.0", "&limit=100").await.starts_with("HTTP/1.0 200 "));
+    let streamed = ask("1.1", "").await;
+    assert!(streamed.starts_with("HTTP/1.1 200 ") && streamed.ends_with("\r\n0\r\n\r\n"));
 }
 
 /// The records of a CSV text (RFC 4180).

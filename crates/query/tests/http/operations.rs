@@ -8,7 +8,7 @@ use reqwest::{
 };
 use serde_json::json;
 
-use crate::world::{LIST, ORG, RANGE, STATS, World, assert_problem, conversation, eventually, send};
+use crate::world::{LIST, ORG, RANGE, Reply, STATS, World, assert_problem, conversation, eventually, send};
 
 #[tokio::test]
 async fn what_is_not_there_and_what_is_not_taken_are_problems_too() {
@@ -34,7 +34,11 @@ async fn refusals_come_in_the_contracts_order() {
     })
     .await;
     let bad_and_forbidden = format!("{LIST}?{RANGE}&allInOrg=true&limit=0");
-    assert_problem(&world.plain(Method::GET, &bad_and_forbidden).await, 401);
+    let code = |reply: &Reply| reply.json()["code"].as_str().unwrap().to_owned();
+    let nobody = world.plain(Method::GET, &bad_and_forbidden).await;
+    assert_problem(&nobody, 401);
+    assert_eq!(code(&nobody), "missing_token");
+    assert_eq!(code(&world.get("nonsense", &bad_and_forbidden).await), "invalid_token");
     let homeless = world
         .clerk
         .token(&recap_testing::clerk::Session {
@@ -43,20 +47,24 @@ async fn refusals_come_in_the_contracts_order() {
         })
         .unwrap();
     for _ in 0..3 {
-        assert_problem(&world.get(&homeless, &bad_and_forbidden).await, 403);
+        let reply = world.get(&homeless, &bad_and_forbidden).await;
+        assert_problem(&reply, 403);
+        assert_eq!(code(&reply), "no_organization");
     }
     let member = world.member(ORG, "ada");
-    assert_problem(&world.get(&member, &bad_and_forbidden).await, 400);
+    let bad = world.get(&member, &bad_and_forbidden).await;
+    assert_problem(&bad, 400);
+    assert_eq!(code(&bad), "bad_parameter");
     let limited = world.get(&member, &bad_and_forbidden).await;
     assert_problem(&limited, 429);
+    assert_eq!(code(&limited), "rate_limited");
     assert_eq!(limited.header("retry-after"), "1");
     // Another user of the organization, and the same user of another one, have rates of their own.
-    assert_problem(
-        &world
-            .get(&world.member(ORG, "lin"), &format!("{LIST}?{RANGE}&allInOrg=true"))
-            .await,
-        403,
-    );
+    let forbidden = world
+        .get(&world.member(ORG, "lin"), &format!("{LIST}?{RANGE}&allInOrg=true"))
+        .await;
+    assert_problem(&forbidden, 403);
+    assert_eq!(code(&forbidden), "admin_only");
     assert_eq!(
         world
             .get(&world.member("org_other", "ada"), &format!("{STATS}?{RANGE}"))

@@ -41,6 +41,8 @@ async fn a_mistake_is_a_400_that_names_its_parameter() {
         ("{range}&exclude=toolcalls", "exclude"),
         ("{range}&exclude=toolCalls,", "exclude"),
         ("{range}&exclude=toolCalls,toolCalls", "exclude"),
+        ("{range}&exclude=toolCalls&exclude=toolCalls", "exclude"),
+        ("{range}&exclude=toolCalls&exclude=", "exclude"),
         ("{range}&agentId=1", "agentId"),
     ];
     let of_stats = [
@@ -239,6 +241,8 @@ async fn excluded_keys_are_absent_and_the_rest_is_as_ever() {
             expected.as_object_mut().unwrap().remove(key);
         }
         assert_eq!(world.list(&format!("exclude={excluded}")).await.json()[0], expected);
+        let repeated = excluded.replace(',', "&exclude=");
+        assert_eq!(world.list(&format!("exclude={repeated}")).await.json()[0], expected);
         assert_eq!(
             world.list(&format!("limit=9&exclude={excluded}")).await.json()[0],
             expected

@@ -194,6 +194,7 @@ pub fn assert_problem(reply: &Reply, status: u16) {
         (&json!("about:blank"), &json!(status))
     );
     assert!(problem["title"].is_string() && problem["detail"] == problem["error"]);
+    assert!(problem["code"].is_string(), "{problem}");
     assert_eq!(problem["requestId"], reply.header("x-request-id"));
 }
 

@@ -12,16 +12,18 @@ use crate::{
 pub(super) struct List {
     media_type: MediaType,
     exclude: Exclude,
+    byte_order_mark: bool,
     begun: bool,
     rows: u64,
 }
 
 impl List {
-    /// Nothing yet.
-    pub(super) fn new(media_type: MediaType, exclude: Exclude) -> Self {
+    /// Nothing yet. `byte_order_mark` is for CSV alone.
+    pub(super) fn new(media_type: MediaType, exclude: Exclude, byte_order_mark: bool) -> Self {
         Self {
             media_type,
             exclude,
+            byte_order_mark,
             begun: false,
             rows: 0,
         }
@@ -78,7 +80,12 @@ impl List {
         if !std::mem::replace(&mut self.begun, true) {
             match self.media_type {
                 MediaType::Json => out.push(b'['),
-                MediaType::Csv => csv_header(out, self.exclude),
+                MediaType::Csv => {
+                    if self.byte_order_mark {
+                        out.extend_from_slice("\u{feff}".as_bytes());
+                    }
+                    csv_header(out, self.exclude);
+                }
                 MediaType::NdJson => {}
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap, HeaderValue, Version,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use recap_store::{Filter, Position, ReadError, Snapshot};
@@ -33,57 +33,70 @@ use crate::{
 const FIRST_ROWS: u32 = 50;
 const MORE_ROWS: u32 = 400;
 
-/// Answers with everything that matches: as a whole when it is short, else streamed.
-pub(super) async fn respond(
-    service: Arc<Service>,
-    scope: Scope,
-    exclude: Exclude,
-    media_type: MediaType,
-    coding: Coding,
-    request: &HeaderMap,
-) -> Result<Response, Problem> {
-    service.metrics.cache_lookup(CacheResult::Bypass);
-    let deadline = Instant::now() + service.timeouts.stream;
-    let Some(permit) = service.stream_limit.acquire(scope.org_id()).await else {
-        service.metrics.limited("streams");
-        return Err(Problem::unavailable(
-            "Too many unpaged answers are under way; try again, or ask for pages with limit.",
-        ));
-    };
-    let began = Instant::now();
-    let mut first = Vec::new();
-    let read = async {
-        let mut source = Source::open(&service, &scope, exclude, media_type).await?;
-        source.piece(FIRST_ROWS, &mut first).await?;
-        if source.after.is_some() {
-            return Ok(Ok(source));
-        }
-        source.close(&mut first).await.map(Err)
-    };
-    let source = match read.await.map_err(|error| service.read_failed(&error))? {
-        Ok(source) => source,
-        Err(rows) => {
-            service.metrics.answered(PATH, rows);
-            let answer = Answer::new(first, media_type, None, began);
-            return answer.encoded(coding).await.map(|answer| answer.respond(request));
-        }
-    };
+/// What is asked for without a limit.
+pub(super) struct Unpaged {
+    pub(super) scope: Scope,
+    pub(super) exclude: Exclude,
+    pub(super) media_type: MediaType,
+    pub(super) coding: Coding,
+    pub(super) byte_order_mark: bool,
+}
 
-    let (body_writer, body) = streamed_body::channel(coding);
-    let stream = Stream {
-        service,
-        source,
-        body: body_writer,
-        _permit: permit,
-    };
-    tokio::spawn(stream.run(first, deadline).in_current_span());
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
-    if coding != Coding::Identity {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+impl Unpaged {
+    /// Answers with everything that matches: as a whole when it is short, else streamed.
+    pub(super) async fn respond(
+        self,
+        service: Arc<Service>,
+        version: Version,
+        request: &HeaderMap,
+    ) -> Result<Response, Problem> {
+        service.metrics.cache_lookup(CacheResult::Bypass);
+        let deadline = Instant::now() + service.timeouts.stream;
+        let Some(permit) = service.stream_limit.acquire(self.scope.org_id()).await else {
+            service.metrics.limited("streams");
+            return Err(Problem::unavailable(
+                "Too many unpaged answers are under way; try again, or ask for pages with limit.",
+            ));
+        };
+        let began = Instant::now();
+        let mut first = Vec::new();
+        let read = async {
+            let mut source = Source::open(&service, &self).await?;
+            source.piece(FIRST_ROWS, &mut first).await?;
+            if source.after.is_some() {
+                return Ok(Ok(source));
+            }
+            source.close(&mut first).await.map(Err)
+        };
+        let source = match read.await.map_err(|error| service.read_failed(&error))? {
+            Ok(source) => source,
+            Err(rows) => {
+                service.metrics.answered(PATH, rows);
+                let answer = Answer::new(first, self.media_type, None, began);
+                return answer.encoded(self.coding).await.map(|answer| answer.respond(request));
+            }
+        };
+
+        // Without chunks the end of the connection would be the end of the answer.
+        if version < Version::HTTP_11 {
+            return Err(Problem::http_version());
+        }
+        let (body_writer, body) = streamed_body::channel(self.coding);
+        let stream = Stream {
+            service,
+            source,
+            body: body_writer,
+            _permit: permit,
+        };
+        tokio::spawn(stream.run(first, deadline).in_current_span());
+        let mut response = Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type.content_type()));
+        if self.coding != Coding::Identity {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(self.coding.name()));
+        }
+        Ok(response)
     }
-    Ok(response)
 }
 
 /// The rows yet to be read, all of one moment.
@@ -95,17 +108,12 @@ struct Source {
 }
 
 impl Source {
-    async fn open(
-        service: &Service,
-        scope: &Scope,
-        exclude: Exclude,
-        media_type: MediaType,
-    ) -> Result<Self, ReadError> {
-        let snapshot = service.streams.snapshot(scope.org_id()).await?;
+    async fn open(service: &Service, asked: &Unpaged) -> Result<Self, ReadError> {
+        let snapshot = service.streams.snapshot(asked.scope.org_id()).await?;
         Ok(Self {
             snapshot,
-            filter: scope.filter(),
-            list: List::new(media_type, exclude),
+            filter: asked.scope.filter(),
+            list: List::new(asked.media_type, asked.exclude, asked.byte_order_mark),
             after: None,
         })
     }
