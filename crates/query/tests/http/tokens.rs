@@ -1,9 +1,12 @@
 //! A table of crafted tokens, all signed by the instance's own key: which are sessions, of whom, and what the others are refused for.
 //!
-//! `@clerk/backend` decides most rows alike. Where it differs, recap is stricter: its `verifyToken` leaves `iss`, `sts`, `sid` and machines to
-//! its caller, takes any `o`, and lets an absent `azp` pass an allow-list. It also takes the category that instances without categories
-//! stamp on every token (`cl_I7d4PD111III`): one that says nothing is not one that says "session". It is stricter with `"typ": null`, which
-//! here is no `typ`.
+//! Decided once beside `verifyToken` of `@clerk/backend` 3.25.0 with the same key, allow-list and 5 s of skew. What it refuses is refused here,
+//! but for the last of the differences:
+//! - `cat`: `verifyToken` itself asks nothing of it but to be no machine's, so templates pass; the SDK's `authenticateRequest` refuses those, and takes
+//!   the category that instances without categories stamp on every token (`cl_I7d4PD111III`). One that says nothing does not say "session".
+//! - `iss`, `sts`, `sid` without a `cat`, machines, and the form of `o`, `org_id`, `org_role`, `v`, `act` and of ids are not asked about there.
+//! - `iat` of 1e300 is no date in JavaScript, and passes there.
+//! - Accepted here alone: `"typ": null` and `"iat": null`, which count as absent.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
