@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use http::StatusCode;
 use jsonwebtoken::DecodingKey;
 use recap_telemetry::QueryMetrics;
 use serde::Deserialize;
@@ -59,6 +60,8 @@ pub(super) struct KeySet {
 enum FetchError {
     #[error("the request failed")]
     Request(#[from] reqwest::Error),
+    #[error("the answer is a redirection ({0}), which is not followed: set CLERK_JWKS_URL to where the keys are")]
+    Redirected(StatusCode),
     #[error("the answer is longer than {MAX_JWKS_BYTES} bytes")]
     TooLarge,
     #[error("the answer is not a JWKS")]
@@ -172,6 +175,9 @@ impl KeySet {
 
     async fn fetch(&self) -> Result<Keys, FetchError> {
         let mut answer = self.client.get(&self.url).send().await?.error_for_status()?;
+        if answer.status().is_redirection() {
+            return Err(FetchError::Redirected(answer.status()));
+        }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
             if body.len() + chunk.len() > MAX_JWKS_BYTES {

@@ -19,6 +19,11 @@ use super::{
 /// Shorter time limits would let nothing happen.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// More connections of one pool are more than a PostgreSQL server has.
+const MOST_CONNECTIONS: u32 = 1_000;
+/// More requests in progress are more than a process has file descriptors for.
+const MOST_REQUESTS: u32 = 100_000;
+
 /// Everything that can be set for `recap-query`.
 #[derive(Debug, Clone, Args)]
 pub struct QueryArgs {
@@ -40,10 +45,10 @@ pub struct QueryArgs {
 #[command(next_help_heading = "Clerk")]
 struct ClerkArgs {
     /// The instance's Frontend API URL, the `iss` of its tokens.
-    #[arg(long, env = "CLERK_ISSUER", value_name = "URL", value_parser = http_url())]
+    #[arg(long, env = "CLERK_ISSUER", value_name = "URL", hide_env_values = true, value_parser = http_url())]
     clerk_issuer: Option<Given<String>>,
     /// Where its keys are [default: CLERK_ISSUER/.well-known/jwks.json].
-    #[arg(long, env = "CLERK_JWKS_URL", value_name = "URL", value_parser = or_nothing(http_url()))]
+    #[arg(long, env = "CLERK_JWKS_URL", value_name = "URL", hide_env_values = true, value_parser = or_nothing(http_url()))]
     clerk_jwks_url: Option<Given<Option<String>>>,
     /// Its public key as PEM; no network is used then.
     #[arg(long, env = "CLERK_JWT_KEY", value_name = "PEM", hide_env_values = true, value_parser = or_nothing(public_key()))]
@@ -100,18 +105,18 @@ struct LimitArgs {
     /// Requests a second for one user of one organization, four times as many at once after being quiet; 0 is no limit.
     #[arg(long, env = "RECAP_RATE_LIMIT", value_name = "COUNT", default_value = "50", value_parser = number::<u32>())]
     rate_limit: Given<u32>,
-    /// Requests in progress at one time; beyond it 503.
-    #[arg(long, env = "RECAP_MAX_REQUESTS", value_name = "COUNT", default_value = "2048", value_parser = number::<u32>().at_least(1))]
+    /// Requests in progress at one time, at most 100000; beyond it 503.
+    #[arg(long, env = "RECAP_MAX_REQUESTS", value_name = "COUNT", default_value = "2048", value_parser = number::<u32>().at_least(1).at_most(MOST_REQUESTS))]
     max_requests: Given<u32>,
-    /// Database connections for pages and statistics: two or three for each core that PostgreSQL has for them; with more its processes
+    /// Database connections for pages and statistics, at most 1000: two or three for each core that PostgreSQL has for them; with more its processes
     /// only wait for each other.
-    #[arg(long, env = "RECAP_DATABASE_CONNECTIONS", value_name = "COUNT", default_value = "16", value_parser = number::<u32>().at_least(1))]
+    #[arg(long, env = "RECAP_DATABASE_CONNECTIONS", value_name = "COUNT", default_value = "16", value_parser = number::<u32>().at_least(1).at_most(MOST_CONNECTIONS))]
     database_connections: Given<u32>,
-    /// Unpaged answers at one time, each on a connection of its own.
-    #[arg(long, env = "RECAP_STREAMS", value_name = "COUNT", default_value = "8", value_parser = number::<u32>().at_least(1))]
+    /// Unpaged answers at one time, each on a connection of its own; at most 1000.
+    #[arg(long, env = "RECAP_STREAMS", value_name = "COUNT", default_value = "8", value_parser = number::<u32>().at_least(1).at_most(MOST_CONNECTIONS))]
     streams: Given<u32>,
     /// Unpaged answers at one time for one organization.
-    #[arg(long, env = "RECAP_STREAMS_PER_ORGANIZATION", value_name = "COUNT", default_value = "4", value_parser = number::<u32>().at_least(1))]
+    #[arg(long, env = "RECAP_STREAMS_PER_ORGANIZATION", value_name = "COUNT", default_value = "4", value_parser = number::<u32>().at_least(1).at_most(MOST_CONNECTIONS))]
     streams_per_organization: Given<u32>,
     /// How long an unpaged answer may take to its last byte.
     #[arg(long, env = "RECAP_STREAM_TIMEOUT", value_name = "DURATION", default_value = "2m", value_parser = duration().at_least(SHORTEST))]
@@ -218,7 +223,10 @@ mod tests {
             "--cache-max-staleness=soon",
             "--cache-size=lots",
             "--rate-limit=-1",
-            "--streams=0",
+            "--streams=4294967295",
+            "--database-connections=4294967295",
+            "--max-requests=4294967295",
+            "--streams-per-organization=0",
             "--statement-timeout=0s",
             "--queue-timeout=3",
         ])
@@ -238,11 +246,14 @@ mod tests {
                 "RECAP_CACHE_MAX_STALENESS",
                 "RECAP_CACHE_SIZE",
                 "RECAP_CORS_ORIGINS",
+                "RECAP_DATABASE_CONNECTIONS",
                 "RECAP_HTTP_ADDR",
+                "RECAP_MAX_REQUESTS",
                 "RECAP_QUEUE_TIMEOUT",
                 "RECAP_RATE_LIMIT",
                 "RECAP_STATEMENT_TIMEOUT",
                 "RECAP_STREAMS",
+                "RECAP_STREAMS_PER_ORGANIZATION",
             ]
         );
         assert!(!error.to_string().contains("hunter2"));
