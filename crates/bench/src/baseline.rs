@@ -164,7 +164,7 @@ fn fact(change: &Change<'_>, time: DateTime<Utc>, addition: &mut Addition) -> Op
             payload: owned(&feedback.comment),
             ..Fact::default()
         }),
-        Change::FeedbackWithdrawn { .. } => None,
+        Change::MessageDeleted { .. } | Change::ToolCallDeleted { .. } | Change::FeedbackWithdrawn { .. } => None,
     }
 }
 

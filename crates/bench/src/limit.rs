@@ -4,7 +4,7 @@ use std::{hint::black_box, ops::ControlFlow};
 
 use anyhow::bail;
 use rdkafka::{Message as _, message::BorrowedMessage};
-use recap_events::{Decoded, decode};
+use recap_events::{Decoded, MaxTimeAhead, decode};
 use recap_log::{Cluster, RecordHeader, headers};
 
 use super::source::{Source, rate_of_shares};
@@ -26,5 +26,6 @@ pub fn rate(cluster: &Cluster, consumers: i32) -> anyhow::Result<f64> {
 pub fn decoded<'a>(message: &'a BorrowedMessage<'_>) -> Decoded<'a> {
     // Empty for structured events, and an empty Vec costs nothing.
     let headers: Vec<RecordHeader<'_>> = headers(message.headers()).flatten().collect();
-    decode(message.payload(), headers.iter().copied())
+    let latest = MaxTimeAhead::default().latest(message.timestamp().to_millis());
+    decode(message.payload(), headers.iter().copied(), latest)
 }

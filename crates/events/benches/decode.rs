@@ -40,7 +40,7 @@ fn decoding(c: &mut Criterion) {
             bytes: bytes.len() as u64,
         });
         group.bench_function(format!("{name} ({})", bytes.len()), |b| {
-            b.iter(|| decode(Some(black_box(bytes)), std::iter::empty()));
+            b.iter(|| decode(Some(black_box(bytes)), std::iter::empty(), None));
         });
         group.finish();
     }

@@ -27,7 +27,11 @@ pub(crate) fn read<'a>(r: &mut Reader<'a>, event_type: EventType) -> Read<'a> {
         EventType::ToolCallStarted => tool_call_started(r),
         EventType::ToolCallFinished => tool_call_finished(r),
         EventType::FeedbackSubmitted => feedback_submitted(r),
-        EventType::FeedbackWithdrawn => feedback_withdrawn(r),
+        EventType::MessageDeleted => removed(r, "messageId", |message_id| Change::MessageDeleted { message_id }),
+        EventType::ToolCallDeleted => removed(r, "toolCallId", |tool_call_id| Change::ToolCallDeleted { tool_call_id }),
+        EventType::FeedbackWithdrawn => {
+            removed(r, "feedbackId", |feedback_id| Change::FeedbackWithdrawn { feedback_id })
+        }
         EventType::ConversationUpserted => conversation_upserted(r),
         EventType::ConversationDeleted => bare_conversation(r, Change::Deleted),
         EventType::ConversationRestored => bare_conversation(r, Change::Restored),
@@ -276,21 +280,23 @@ fn feedback_submitted<'a>(r: &mut Reader<'a>) -> Read<'a> {
     )))
 }
 
-fn feedback_withdrawn<'a>(r: &mut Reader<'a>) -> Read<'a> {
+/// An event that takes away what the id in the field `name` names.
+fn removed<'a>(r: &mut Reader<'a>, name: &str, change: fn(Cow<'a, str>) -> Change<'a>) -> Read<'a> {
     let mut scope = Scope::default();
-    let mut feedback_id = Id::default();
-    let is_object = r.object("data", |r, key| match key {
-        "feedbackId" => r.id(key, &mut feedback_id),
-        _ => scope.field(r, key),
+    let mut id = Id::default();
+    let is_object = r.object("data", |r, key| {
+        if key == name {
+            r.id(key, &mut id)
+        } else {
+            scope.field(r, key)
+        }
     })?;
     if !is_object {
         return Ok(None);
     }
     let ids = scope.finish(r);
-    let feedback_id = r.required("feedbackId", feedback_id);
-    Ok(ids
-        .zip(feedback_id)
-        .map(|(ids, feedback_id)| in_conversation(ids, Change::FeedbackWithdrawn { feedback_id })))
+    let id = r.required(name, id);
+    Ok(ids.zip(id).map(|(ids, id)| in_conversation(ids, change(id))))
 }
 
 fn user_upserted<'a>(r: &mut Reader<'a>) -> Read<'a> {

@@ -1,4 +1,4 @@
-//! A decoded event: the envelope and the eleven bodies, fields named as in the contract.
+//! A decoded event: the envelope and the bodies, fields named as in the contract.
 //!
 //! Strings borrow from the record unless they held escapes. Ids are 1–255 bytes without U+0000; other
 //! strings show U+FFFD where U+0000 was sent. `null` and absent are both `None`.
@@ -96,10 +96,20 @@ pub enum Change<'a> {
     Restored,
     /// `message.upserted`: one message, whole.
     Message(Message<'a>),
+    /// `message.deleted`
+    MessageDeleted {
+        /// Unique within the conversation.
+        message_id: Cow<'a, str>,
+    },
     /// `tool_call.started`: the first half of a call.
     ToolCallStarted(ToolCallStarted<'a>),
     /// `tool_call.finished`: the second half of a call.
     ToolCallFinished(ToolCallFinished<'a>),
+    /// `tool_call.deleted`
+    ToolCallDeleted {
+        /// Unique within the conversation.
+        tool_call_id: Cow<'a, str>,
+    },
     /// `feedback.submitted`: one feedback, whole.
     FeedbackSubmitted(FeedbackSubmitted<'a>),
     /// `feedback.withdrawn`
@@ -118,8 +128,10 @@ impl Change<'_> {
             Self::Deleted => EventType::ConversationDeleted,
             Self::Restored => EventType::ConversationRestored,
             Self::Message(_) => EventType::MessageUpserted,
+            Self::MessageDeleted { .. } => EventType::MessageDeleted,
             Self::ToolCallStarted(_) => EventType::ToolCallStarted,
             Self::ToolCallFinished(_) => EventType::ToolCallFinished,
+            Self::ToolCallDeleted { .. } => EventType::ToolCallDeleted,
             Self::FeedbackSubmitted(_) => EventType::FeedbackSubmitted,
             Self::FeedbackWithdrawn { .. } => EventType::FeedbackWithdrawn,
         }

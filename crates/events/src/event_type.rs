@@ -1,4 +1,4 @@
-//! The eleven event types.
+//! The event types.
 
 use std::fmt;
 
@@ -13,10 +13,14 @@ pub enum EventType {
     ConversationRestored,
     /// `message.upserted`
     MessageUpserted,
+    /// `message.deleted`
+    MessageDeleted,
     /// `tool_call.started`
     ToolCallStarted,
     /// `tool_call.finished`
     ToolCallFinished,
+    /// `tool_call.deleted`
+    ToolCallDeleted,
     /// `feedback.submitted`
     FeedbackSubmitted,
     /// `feedback.withdrawn`
@@ -31,13 +35,15 @@ pub enum EventType {
 
 impl EventType {
     /// Every type, in the order of the contract's table.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ConversationUpserted,
         Self::ConversationDeleted,
         Self::ConversationRestored,
         Self::MessageUpserted,
+        Self::MessageDeleted,
         Self::ToolCallStarted,
         Self::ToolCallFinished,
+        Self::ToolCallDeleted,
         Self::FeedbackSubmitted,
         Self::FeedbackWithdrawn,
         Self::UserUpserted,
@@ -53,8 +59,10 @@ impl EventType {
             Self::ConversationDeleted => "conversation.deleted",
             Self::ConversationRestored => "conversation.restored",
             Self::MessageUpserted => "message.upserted",
+            Self::MessageDeleted => "message.deleted",
             Self::ToolCallStarted => "tool_call.started",
             Self::ToolCallFinished => "tool_call.finished",
+            Self::ToolCallDeleted => "tool_call.deleted",
             Self::FeedbackSubmitted => "feedback.submitted",
             Self::FeedbackWithdrawn => "feedback.withdrawn",
             Self::UserUpserted => "user.upserted",
@@ -71,8 +79,10 @@ impl EventType {
             "conversation.deleted" => Self::ConversationDeleted,
             "conversation.restored" => Self::ConversationRestored,
             "message.upserted" => Self::MessageUpserted,
+            "message.deleted" => Self::MessageDeleted,
             "tool_call.started" => Self::ToolCallStarted,
             "tool_call.finished" => Self::ToolCallFinished,
+            "tool_call.deleted" => Self::ToolCallDeleted,
             "feedback.submitted" => Self::FeedbackSubmitted,
             "feedback.withdrawn" => Self::FeedbackWithdrawn,
             "user.upserted" => Self::UserUpserted,

@@ -10,7 +10,7 @@ mod scanner;
 mod skim;
 mod string;
 
-pub(crate) use compact::compact;
+pub(crate) use compact::{compact, compact_without_nul};
 pub(crate) use integer::{Integer, integer};
 pub(crate) use scanner::{Broken, Kind, Scan, Scanner};
 pub(crate) use skim::Skimmed;

@@ -1,4 +1,5 @@
-//! The event contract: what producers put on Kafka, decoded and validated.
+//! The event contract: what producers put on Kafka, decoded and validated. `CONTRACT.md` in this crate's folder is the
+//! contract in words: transport, types, effects, laws and reasons.
 //!
 //! [`decode`] turns one Kafka record (value and headers, in either `CloudEvents` mode) into an
 //! [`Event`], or says why it is skipped or refused. Everything is borrowed from the record where it
@@ -13,10 +14,13 @@ mod decode;
 mod event;
 mod event_type;
 mod json;
+mod media_type;
 mod outcome;
+mod owned;
 mod raw_json;
 mod reader;
 mod time;
+mod time_ahead;
 mod usage;
 
 pub use content_hash::{ERASED_CONTENT, text_content_hash};
@@ -29,4 +33,5 @@ pub use event_type::EventType;
 pub use outcome::{Decoded, Invalid, Reason, Skipped};
 pub use raw_json::{NotJson, RawJson};
 pub use time::{Micros, Millis};
+pub use time_ahead::MaxTimeAhead;
 pub use usage::Usage;

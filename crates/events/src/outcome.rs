@@ -60,9 +60,17 @@ pub enum Reason {
     NotUtf8,
     /// The value is not one JSON text (RFC 8259).
     NotJson,
+    /// The value is a batch of events (`application/cloudevents-batch+json`).
+    Batch,
+    /// The value is in another event format than JSON, or its content type is that of no event.
+    UnsupportedFormat,
+    /// The event's `datacontenttype` is not JSON.
+    UnsupportedDataType,
+    /// `data_base64` is not Base64 (RFC 4648).
+    NotBase64,
     /// A string, in whatever field, holds half of a surrogate pair.
     LoneSurrogate,
-    /// A contract field stands twice in one object, or its header twice in the record.
+    /// A contract field stands twice in one object, its header twice in the record, or both `data` and `data_base64` in one event.
     DuplicateField,
     /// A required field is missing or `null`.
     MissingField,
@@ -78,13 +86,19 @@ pub enum Reason {
     BadTime,
     /// `publicMetadata` is not an object.
     MetadataNotObject,
+    /// The event's `time` lies too far after its record's timestamp ([`MaxTimeAhead`](crate::MaxTimeAhead)).
+    TimeAhead,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::NotUtf8,
         Self::NotJson,
+        Self::Batch,
+        Self::UnsupportedFormat,
+        Self::UnsupportedDataType,
+        Self::NotBase64,
         Self::LoneSurrogate,
         Self::DuplicateField,
         Self::MissingField,
@@ -94,6 +108,7 @@ impl Reason {
         Self::OutOfRange,
         Self::BadTime,
         Self::MetadataNotObject,
+        Self::TimeAhead,
     ];
 
     /// The stable kebab-case name.
@@ -102,6 +117,10 @@ impl Reason {
         match self {
             Self::NotUtf8 => "not-utf8",
             Self::NotJson => "not-json",
+            Self::Batch => "batch",
+            Self::UnsupportedFormat => "unsupported-format",
+            Self::UnsupportedDataType => "unsupported-data-type",
+            Self::NotBase64 => "not-base64",
             Self::LoneSurrogate => "lone-surrogate",
             Self::DuplicateField => "duplicate-field",
             Self::MissingField => "missing-field",
@@ -111,6 +130,7 @@ impl Reason {
             Self::OutOfRange => "out-of-range",
             Self::BadTime => "bad-time",
             Self::MetadataNotObject => "metadata-not-object",
+            Self::TimeAhead => "time-ahead",
         }
     }
 }

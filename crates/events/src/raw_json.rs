@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::json::{Scanner, Skimmed, compact};
+use crate::json::{Scanner, Skimmed, compact, compact_without_nul};
 
 /// Any JSON value as text: valid, without lone surrogates, without whitespace outside strings, and with
-/// `\ufffd` in place of every `\u0000`. Numbers, key order and all other escapes are as they were sent.
+/// `\ufffd` in place of every `\u0000` (of two keys of one object that become equal by that, the last stays). Numbers, key order and all other escapes are as they were sent.
 /// Depth is unbounded, so walk it without recursion.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RawJson<'a>(Cow<'a, str>);
@@ -30,7 +30,9 @@ impl<'a> RawJson<'a> {
 
     /// Keeps a value without lone surrogates.
     pub(crate) fn from_skimmed(skimmed: Skimmed<'a>) -> Self {
-        Self(if skimmed.spaced || skimmed.flaws.nul {
+        Self(if skimmed.flaws.nul {
+            Cow::Owned(compact_without_nul(skimmed.text))
+        } else if skimmed.spaced {
             Cow::Owned(compact(skimmed.text))
         } else {
             Cow::Borrowed(skimmed.text)

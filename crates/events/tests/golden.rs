@@ -11,7 +11,7 @@ const GOLDEN: &str = include_str!("golden/events.ndjson");
 fn events() -> impl Iterator<Item = (&'static str, Event<'static>)> {
     GOLDEN
         .lines()
-        .filter_map(|line| match decode(Some(line.as_bytes()), std::iter::empty()) {
+        .filter_map(|line| match decode(Some(line.as_bytes()), std::iter::empty(), None) {
             Decoded::Event(event) => Some((line, event)),
             Decoded::Skipped(_) => None,
             Decoded::Invalid(invalid) => panic!("{invalid}: {line}"),
@@ -26,16 +26,18 @@ fn event_ending(digits: &str) -> Event<'static> {
 }
 
 #[test]
-fn all_36_events_are_valid_or_of_the_one_unknown_type() {
+fn all_40_events_are_valid_or_of_the_one_unknown_type() {
     let mut of_type = BTreeMap::new();
     for (_, event) in events() {
         *of_type.entry(event.event_type().as_str()).or_insert(0) += 1;
     }
-    assert_eq!(GOLDEN.lines().count(), 36);
-    assert_eq!(of_type.values().sum::<usize>(), 35);
-    assert_eq!(of_type.len(), 10);
-    assert_eq!(of_type["message.upserted"], 14);
+    assert_eq!(GOLDEN.lines().count(), 40);
+    assert_eq!(of_type.values().sum::<usize>(), 39);
+    assert_eq!(of_type.len(), 12);
+    assert_eq!(of_type["message.upserted"], 15);
     assert_eq!(of_type["feedback.submitted"], 4);
+    assert_eq!(of_type["message.deleted"], 1);
+    assert_eq!(of_type["tool_call.deleted"], 1);
 }
 
 #[test]
@@ -56,12 +58,13 @@ fn both_modes_and_any_order_of_fields_give_the_same_event() {
         let binary = decode(
             Some(data),
             headers.iter().map(|(name, value)| (*name, Some(value.as_bytes()))),
+            None,
         );
         assert_eq!(binary, Decoded::Event(expected.clone()));
 
         // A BTreeMap writes `data` first and `type` last.
         let sorted = serde_json::to_string(&fields).unwrap();
-        let sorted = decode(Some(sorted.as_bytes()), std::iter::empty());
+        let sorted = decode(Some(sorted.as_bytes()), std::iter::empty(), None);
         assert_eq!(sorted, Decoded::Event(expected));
     }
 }

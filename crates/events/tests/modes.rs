@@ -15,7 +15,11 @@ const BINARY: [(&str, &[u8]); 3] = [
 type Header = (&'static str, &'static [u8]);
 
 fn read(value: &'static [u8], headers: &[Header]) -> Decoded<'static> {
-    decode(Some(value), headers.iter().map(|(name, value)| (*name, Some(*value))))
+    decode(
+        Some(value),
+        headers.iter().map(|(name, value)| (*name, Some(*value))),
+        None,
+    )
 }
 
 fn id(decoded: &Decoded<'_>) -> String {
@@ -37,7 +41,7 @@ fn without_event_headers_and_content_type_the_value_is_the_event() {
     assert_eq!(id(&read(WHOLE, &[])), "inside");
     assert_eq!(id(&read(WHOLE, &[("traceparent", b"00-1")])), "inside");
     let null: [(&str, Option<&[u8]>); 1] = [("content-type", None)];
-    assert_eq!(id(&decode(Some(WHOLE), null.into_iter())), "inside");
+    assert_eq!(id(&decode(Some(WHOLE), null.into_iter(), None)), "inside");
 }
 
 #[test]
@@ -64,9 +68,106 @@ fn with_event_headers_the_value_is_the_data() {
 }
 
 #[test]
-fn another_content_type_without_event_headers_is_no_event() {
-    let decoded = read(WHOLE, &[("content-type", b"application/json")]);
-    assert_eq!(reason(&decoded), Reason::MissingField);
+fn a_whole_event_is_read_under_any_json_type_when_no_header_says_more() {
+    for content_type in [
+        &b"application/json"[..],
+        b"text/json; charset=utf-8",
+        b"application/vnd.acme+json",
+    ] {
+        assert_eq!(id(&read(WHOLE, &[("content-type", content_type)])), "inside");
+    }
+}
+
+#[test]
+fn batches_and_other_formats_are_refused_as_exactly_that() {
+    for (content_type, refused) in [
+        (&b"application/cloudevents-batch+json"[..], Reason::Batch),
+        (b"application/cloudevents+avro", Reason::UnsupportedFormat),
+        (b"application/cloudevents+protobuf", Reason::UnsupportedFormat),
+        (b"text/plain", Reason::UnsupportedFormat),
+        (b"\xff", Reason::UnsupportedFormat),
+    ] {
+        assert_eq!(reason(&read(WHOLE, &[("content-type", content_type)])), refused);
+    }
+    let mut headers = BINARY.to_vec();
+    headers.push(("content-type", b"application/cloudevents-batch+json"));
+    assert_eq!(
+        reason(&read(WHOLE, &headers)),
+        Reason::Batch,
+        "whatever the other headers say"
+    );
+}
+
+#[test]
+fn data_of_another_content_type_than_json_is_refused() {
+    let mut headers = BINARY.to_vec();
+    headers.push(("content-type", b"text/plain"));
+    assert_eq!(reason(&read(DATA, &headers)), Reason::UnsupportedDataType);
+    headers[1] = ("ce_type", b"invoice.paid");
+    assert!(
+        matches!(read(DATA, &headers), Decoded::Skipped(_)),
+        "an unknown type is nobody's fault"
+    );
+    for (data_content_type, is_json) in [
+        ("\"application/json\"", true),
+        ("\"application/json; charset=utf-8\"", true),
+        ("\"application/vnd.acme+json\"", true),
+        ("null", true),
+        ("\"text/plain\"", false),
+        ("\"application/cloudevents+json\"", false),
+        ("\"\"", false),
+    ] {
+        let value = format!(
+            r#"{{"id":"e","type":"user.deleted","time":"2024-03-01T09:00:00Z","datacontenttype":{data_content_type},"data":{{"orgId":"o","userId":"u"}}}}"#
+        );
+        match decode(Some(value.as_bytes()), std::iter::empty(), None) {
+            Decoded::Event(_) => assert!(is_json, "{data_content_type}"),
+            refused => {
+                assert!(!is_json, "{data_content_type}");
+                assert_eq!(reason(&refused), Reason::UnsupportedDataType);
+            }
+        }
+    }
+}
+
+#[test]
+fn data_in_base64_is_read_as_json() {
+    let event =
+        |data: &str| format!(r#"{{"id":"e","type":"user.deleted","time":"2024-03-01T09:00:00Z",{data}}}"#).into_bytes();
+    // {"orgId":"o","userId":"u"}, with its padding and without.
+    for base64 in [
+        "eyJvcmdJZCI6Im8iLCJ1c2VySWQiOiJ1In0=",
+        "eyJvcmdJZCI6Im8iLCJ1c2VySWQiOiJ1In0",
+    ] {
+        let value = event(&format!(r#""data":null,"data_base64":"{base64}""#));
+        let plain = event(r#""data":{"orgId":"o","userId":"u"}"#);
+        let read = |value| decode(Some(value), std::iter::empty(), None);
+        assert_eq!(read(&value), read(&plain));
+        assert_eq!(id(&read(&value)), "e");
+    }
+    for (data, refused) in [
+        (r#""data_base64":"!""#, Reason::NotBase64),
+        (r#""data_base64":7"#, Reason::WrongType),
+        (r#""data_base64":"""#, Reason::NotJson),
+        // {"orgId
+        (r#""data_base64":"eyJvcmdJZA==""#, Reason::NotJson),
+        // 0xff
+        (r#""data_base64":"/w==""#, Reason::NotUtf8),
+        // {"orgId":"o"}
+        (r#""data_base64":"eyJvcmdJZCI6Im8ifQ==""#, Reason::MissingField),
+        (
+            r#""data_base64":"eyJvcmdJZCI6Im8iLCJ1c2VySWQiOiJ1In0=","data":{"orgId":"o","userId":"u"}"#,
+            Reason::DuplicateField,
+        ),
+        (r#""data_base64":null"#, Reason::MissingField),
+    ] {
+        let value = event(data);
+        assert_eq!(
+            reason(&decode(Some(&value), std::iter::empty(), None)),
+            refused,
+            "{data}"
+        );
+    }
 }
 
 #[test]

@@ -24,6 +24,11 @@ message.upserted | "conversationId":"c","role":"user","createdAt":"2024-03-01T09
 message.upserted | "conversationId":"c","messageId":"m","createdAt":"2024-03-01T09:00:00Z" | missing-field | `role`
 message.upserted | "conversationId":"c","messageId":"m","role":"user" | missing-field | `createdAt`
 message.upserted | "conversationId":"c","messageId":"m","role":"" | empty-string | `role`
+message.deleted | "conversationId":"c" | missing-field | `messageId`
+message.deleted | "messageId":"m" | missing-field | `conversationId`
+message.deleted | "conversationId":"c","messageId":7 | wrong-type | `messageId`
+tool_call.deleted | "conversationId":"c" | missing-field | `toolCallId`
+tool_call.deleted | "conversationId":"c","toolCallId":"" | bad-id | `toolCallId`
 tool_call.started | "conversationId":"c","toolCallId":"t" | missing-field | `toolName`
 tool_call.started | "conversationId":"c","toolCallId":"t","toolName":"" | empty-string | `toolName`
 tool_call.started | "conversationId":"c","toolCallId":"t","toolName":"n","args":"\ud800" | lone-surrogate | `args`
@@ -99,7 +104,7 @@ null | wrong-type | `event`
 "#;
 
 fn read(value: &[u8]) -> Decoded<'_> {
-    decode(Some(value), std::iter::empty())
+    decode(Some(value), std::iter::empty(), None)
 }
 
 fn refused(text: &str) -> Invalid {
@@ -253,7 +258,7 @@ fn an_unknown_type_is_skipped_whatever_else_is_wrong() {
 
 #[test]
 fn a_null_value_is_skipped() {
-    let skipped = decode(None, [("ce_type", Some(&b"user.deleted"[..]))].into_iter());
+    let skipped = decode(None, [("ce_type", Some(&b"user.deleted"[..]))].into_iter(), None);
     assert_eq!(skipped, Decoded::Skipped(Skipped::NullValue));
 }
 

@@ -1,9 +1,11 @@
 //! RFC 3339 times, held to `chrono`'s reading of them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
 use chrono::{DateTime, FixedOffset, SecondsFormat};
 use proptest::prelude::*;
-use recap_events::{Micros, Millis};
+use recap_events::{Decoded, EventType, MaxTimeAhead, Micros, Millis, Reason, decode};
 
 fn parse(text: &str) -> Option<i64> {
     Micros::parse_rfc3339(text).map(|time| time.0)
@@ -118,4 +120,43 @@ proptest! {
             prop_assert!(leap || !in_range || text.contains(' '), "{}", text);
         }
     }
+}
+
+/// A record's timestamp, the limit, and whether an event of 2024-03-01T09:00:00.000001Z is refused.
+#[test]
+fn an_event_from_too_far_ahead_of_its_record_is_refused() {
+    let at = 1_709_283_600_000;
+    let day = MaxTimeAhead::default();
+    let value = br#"{"id":"e","type":"conversation.deleted","time":"2024-03-01T09:00:00.000001Z","data":{"orgId":"o","conversationId":"c"}}"#;
+    for (limit, timestamp, refused) in [
+        (MaxTimeAhead::new(Duration::from_millis(1)), Some(at - 1), true),
+        (MaxTimeAhead::new(Duration::from_micros(1_001)), Some(at - 1), false),
+        (MaxTimeAhead::new(Duration::ZERO), Some(at + 1), false),
+        (day, Some(at - 86_400_000), true),
+        (day, Some(at - 86_399_999), false),
+        (MaxTimeAhead::new(Duration::MAX), Some(i64::MIN), true),
+        (MaxTimeAhead::new(Duration::MAX), Some(i64::MAX), false),
+        (day, None, false),
+        (MaxTimeAhead::OFF, Some(0), false),
+    ] {
+        let decoded = decode(Some(value), std::iter::empty(), limit.latest(timestamp));
+        match decoded {
+            Decoded::Event(_) => assert!(!refused, "{limit:?} {timestamp:?}"),
+            Decoded::Invalid(invalid) => {
+                assert!(refused, "{limit:?} {timestamp:?}");
+                assert_eq!(invalid.reason, Reason::TimeAhead);
+                assert_eq!(invalid.event_type, Some(EventType::ConversationDeleted));
+            }
+            Decoded::Skipped(skipped) => panic!("{skipped:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_breaks_another_rule_is_refused_for_that() {
+    let value = br#"{"id":"","type":"conversation.deleted","time":"2099-01-01T00:00:00Z","data":{"orgId":"o","conversationId":"c"}}"#;
+    let Decoded::Invalid(invalid) = decode(Some(value), std::iter::empty(), Some(Micros(0))) else {
+        panic!("valid");
+    };
+    assert_eq!(invalid.reason, Reason::BadId);
 }

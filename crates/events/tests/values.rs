@@ -1,10 +1,10 @@
 //! How valid fields are read: what is ignored, what is replaced, and both ends of every range.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use recap_events::{Body, Change, Decoded, Event, EventType, Micros, Millis, Reason, decode};
+use recap_events::{Body, Change, Decoded, Event, EventType, Micros, Millis, RawJson, Reason, decode};
 
 fn read(text: &str) -> Decoded<'_> {
-    decode(Some(text.as_bytes()), std::iter::empty())
+    decode(Some(text.as_bytes()), std::iter::empty(), None)
 }
 
 fn valid(text: &str) -> Event<'_> {
@@ -157,4 +157,43 @@ fn event_time_keeps_microseconds_and_other_times_milliseconds() {
         panic!("not an upserted conversation");
     };
     assert_eq!(fields.created_at, Some(Millis(1_709_283_599_999)));
+}
+
+/// Of two keys of one object that become equal when U+0000 is shown as U+FFFD, the last wins, at every depth.
+#[test]
+fn of_keys_made_equal_by_u_0000_the_last_wins() {
+    for (sent, kept) in [
+        (r#"{"a\u0000":1,"a\ufffd":2}"#, r#"{"a\ufffd":2}"#),
+        (r#"{"a\ufffd":1,"a\u0000":2}"#, r#"{"a\ufffd":2}"#),
+        (
+            r#"{"a\u0000": 1, "b": {"x\u0000": [1], "y": 2, "x\ufffd": 3}, "a�": {"deep": 1}}"#,
+            r#"{"b":{"y":2,"x\ufffd":3},"a�":{"deep":1}}"#,
+        ),
+        (
+            r#"[{"\u0000":"\u0000"},{"\ufffd":1}]"#,
+            r#"[{"\ufffd":"\ufffd"},{"\ufffd":1}]"#,
+        ),
+        // Keys that were equal when they were sent come back as they were sent.
+        (r#"{"a":1,"a":2,"b\u0000":3}"#, r#"{"a":1,"a":2,"b\ufffd":3}"#),
+        (r#"{"a\\u0000":1,"a\u0000":2}"#, r#"{"a\\u0000":1,"a\ufffd":2}"#),
+        (
+            r#"{"k":"\u0000,}","k\u0000":[{}],"k\ufffd":{}}"#,
+            r#"{"k":"\ufffd,}","k\ufffd":{}}"#,
+        ),
+        (r#"{"\u0000":{},"\u0000":[]}"#, r#"{"\ufffd":{},"\ufffd":[]}"#),
+        (
+            r#"{"\u0000":1,"\ufffd":2,"\u0000":3,"\u0000":4}"#,
+            r#"{"\ufffd":3,"\ufffd":4}"#,
+        ),
+    ] {
+        assert_eq!(RawJson::parse(sent).unwrap().as_str(), kept, "{sent}");
+    }
+    let deep = 100_000;
+    let sent = format!(
+        "{}{{\"a\\u0000\":1,\"a\\ufffd\":2}}{}",
+        "[".repeat(deep),
+        "]".repeat(deep)
+    );
+    let kept = format!("{}{{\"a\\ufffd\":2}}{}", "[".repeat(deep), "]".repeat(deep));
+    assert_eq!(RawJson::parse(&sent).unwrap().as_str(), kept);
 }

@@ -41,6 +41,8 @@ pub struct Config {
     pub revision_share: f64,
     /// Deletions and restorations of conversations.
     pub lifecycle_share: f64,
+    /// Deletions of messages and tool calls; a revision brings back some of the messages.
+    pub deletion_share: f64,
     /// Profiles sent again, changed; every user and agent has been sent once before.
     pub profile_share: f64,
     /// Part of the conversations that have a parent, up to 4 deep.
@@ -71,6 +73,7 @@ impl Default for Config {
             late_share: 0.05,
             revision_share: 0.001,
             lifecycle_share: 0.001,
+            deletion_share: 0.0,
             profile_share: 0.002,
             sub_conversation_share: 0.05,
             invalid_share: 0.0,
@@ -99,6 +102,7 @@ impl Config {
             late_share: 0.2,
             revision_share: 0.1,
             lifecycle_share: 0.03,
+            deletion_share: 0.05,
             profile_share: 0.05,
             sub_conversation_share: 0.2,
             ..Self::default()

@@ -194,6 +194,12 @@ impl Records {
         }
         let index = self.random.index(self.conversations.len());
         let config = &self.world.config;
+        // A log without deletions is the log that it was before there were any.
+        let deletions = config.deletion_share;
+        if deletions > 0.0 && self.random.chance(deletions) && self.write_deletion(index, record) {
+            return;
+        }
+        let config = &self.world.config;
         let shares = [
             config.tool_call_share,
             config.feedback_share,

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use clap::Args;
+use recap_events::MaxTimeAhead;
 use secrecy::SecretString;
 
 use crate::{
@@ -54,6 +55,11 @@ pub struct LogArgs {
         default_value = "recap-projector"
     )]
     pub consumer_group: String,
+
+    /// An event is refused whose time is more than this after its record's timestamp, or `off`; the same for all programs, or a rebuild
+    /// differs from what it rebuilds
+    #[arg(long, env = "RECAP_MAX_TIME_AHEAD", value_name = "DURATION", default_value = "24h")]
+    pub max_time_ahead: String,
 }
 
 /// Where events go that break the contract.
@@ -117,7 +123,10 @@ impl LogArgs {
         if group.is_empty() {
             mistakes.push("RECAP_CONSUMER_GROUP: is required".to_owned());
         }
-        Log::new(cluster, topics, group)
+        Log {
+            max_time_ahead: read_max_time_ahead(&self.max_time_ahead, mistakes),
+            ..Log::new(cluster, topics, group)
+        }
     }
 }
 
@@ -133,6 +142,22 @@ impl DeadLetterArgs {
         }
         topic.to_owned()
     }
+}
+
+fn read_max_time_ahead(text: &str, mistakes: &mut Vec<String>) -> MaxTimeAhead {
+    let text = text.trim();
+    if text == "off" {
+        return MaxTimeAhead::OFF;
+    }
+    humantime::parse_duration(text).map_or_else(
+        |_| {
+            mistakes.push(format!(
+                "RECAP_MAX_TIME_AHEAD: `{text}` is neither a duration such as `24h` nor `off`"
+            ));
+            MaxTimeAhead::OFF
+        },
+        MaxTimeAhead::new,
+    )
 }
 
 fn read_topics(text: &str, mistakes: &mut Vec<String>) -> Vec<Arc<str>> {
@@ -161,6 +186,8 @@ fn valid<T>(value: T, mistakes: Vec<String>) -> Result<T, InvalidKafkaArgs> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+    use std::time::Duration;
+
     use clap::Parser;
 
     use super::*;
@@ -182,6 +209,18 @@ mod tests {
         assert_eq!(log.topics.len(), Topic::ALL.len());
         assert_eq!(&*log.group, "recap-projector");
         assert_eq!(log.cluster.bootstrap_servers(), "kafka:9092");
+        assert_eq!(log.max_time_ahead, MaxTimeAhead::default());
+    }
+
+    #[test]
+    fn times_ahead_have_a_limit_or_none() {
+        let limit = |text: &str| {
+            let limit = format!("--max-time-ahead={text}");
+            read(&["--bootstrap-servers=k:1", &limit]).unwrap().max_time_ahead
+        };
+        assert_eq!(limit("90m"), MaxTimeAhead::new(Duration::from_mins(90)));
+        assert_eq!(limit("24h"), MaxTimeAhead::default());
+        assert_eq!(limit("off"), MaxTimeAhead::OFF);
     }
 
     #[test]
@@ -193,7 +232,13 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_at_once() {
-        let error = read(&["--topics=a b", "--consumer-group= ", "--kafka-options=group.id=x"]).unwrap_err();
+        let error = read(&[
+            "--topics=a b",
+            "--consumer-group= ",
+            "--kafka-options=group.id=x",
+            "--max-time-ahead=soon",
+        ])
+        .unwrap_err();
         let text = error.to_string();
         for variable in [
             "KAFKA_BOOTSTRAP_SERVERS",
@@ -201,6 +246,7 @@ mod tests {
             "RECAP_TOPICS: names no topic",
             "RECAP_CONSUMER_GROUP",
             "RECAP_KAFKA_OPTIONS",
+            "RECAP_MAX_TIME_AHEAD: `soon`",
         ] {
             assert!(text.contains(variable), "{variable} is not in: {text}");
         }

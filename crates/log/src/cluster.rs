@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
+use recap_events::MaxTimeAhead;
 use secrecy::ExposeSecret as _;
 
 use crate::options::Options;
@@ -75,10 +76,12 @@ pub struct Log {
     pub topics: Arc<[Arc<str>]>,
     /// The live projector's consumer group.
     pub group: Arc<str>,
+    /// How far an event's time may lie after its record's timestamp.
+    pub max_time_ahead: MaxTimeAhead,
 }
 
 impl Log {
-    /// These topics of a cluster and the group that projects them.
+    /// These topics of a cluster and the group that projects them, with the default limit of times ahead.
     pub fn new<T: Into<Arc<str>>>(
         cluster: Cluster,
         topics: impl IntoIterator<Item = T>,
@@ -88,6 +91,7 @@ impl Log {
             cluster,
             topics: topics.into_iter().map(Into::into).collect(),
             group: group.into(),
+            max_time_ahead: MaxTimeAhead::default(),
         }
     }
 }

@@ -141,6 +141,7 @@ impl ProjectorArgs {
             dead_letter_topic: self.dead_letters.topic.read(&log.topics, found.list()),
             topics: log.topics,
             group: log.group,
+            max_time_ahead: log.max_time_ahead,
             protocol,
             instance_id: group.instance_id(protocol, admin_addr.port()),
             session_timeout: found.take(&group.session_timeout),

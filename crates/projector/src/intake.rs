@@ -5,6 +5,7 @@ pub(crate) mod chunk;
 
 use std::sync::Arc;
 
+use recap_events::MaxTimeAhead;
 use recap_log::worker_of;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -35,6 +36,7 @@ struct WorkerInput {
 #[derive(Debug)]
 pub(crate) struct Intake {
     topics: Arc<[Arc<str>]>,
+    max_time_ahead: MaxTimeAhead,
     workers: Vec<WorkerInput>,
     pool: BufferPool,
     last_chunk: u64,
@@ -47,7 +49,7 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub fn new(topics: Arc<[Arc<str>]>, workers: Vec<UnboundedSender<Chunk>>) -> Self {
+    pub fn new(topics: Arc<[Arc<str>]>, max_time_ahead: MaxTimeAhead, workers: Vec<UnboundedSender<Chunk>>) -> Self {
         let input = |sender| WorkerInput {
             sender,
             chunk: None,
@@ -61,6 +63,7 @@ impl Intake {
             unwritten_bytes: 0,
             received: vec![0; topics.len()],
             topics,
+            max_time_ahead,
         }
     }
 
@@ -70,7 +73,8 @@ impl Intake {
         let input = &mut self.workers[worker];
         let chunk = input.chunk.get_or_insert_with(|| {
             self.last_chunk += 1;
-            Chunk::new(ChunkId(self.last_chunk), Arc::clone(&self.topics), self.pool.get())
+            let (id, topics) = (ChunkId(self.last_chunk), Arc::clone(&self.topics));
+            Chunk::new(id, topics, self.max_time_ahead, self.pool.get())
         });
         let id = chunk.id;
         input.bytes += chunk.push(topic, message);

@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+use recap_events::MaxTimeAhead;
 use recap_log::{Cluster, Log};
 use recap_service::config::Reader;
 use secrecy::SecretString;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub topics: Arc<[Arc<str>]>,
     /// Consumer group.
     pub group: Arc<str>,
+    /// How far an event's time may lie after its record's timestamp.
+    pub max_time_ahead: MaxTimeAhead,
     /// Its protocol.
     pub protocol: GroupProtocol,
     /// Static member id.
@@ -97,6 +100,7 @@ impl Settings {
             cluster: self.cluster.clone(),
             topics: Arc::clone(&self.topics),
             group: Arc::clone(&self.group),
+            max_time_ahead: self.max_time_ahead,
         }
     }
 

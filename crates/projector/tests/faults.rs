@@ -114,6 +114,8 @@ impl Harness<'_> {
             protocol.as_str(),
             "--flush-max-events=2000",
             "--dead-letter-max-ratio=1",
+            // Hostile times are up to the last that there is.
+            "--max-time-ahead=off",
         ];
         if self.protocol == "classic" {
             arguments.push(&member);

@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
         eprintln!("alongside needs a command to run");
         return ExitCode::from(2);
     };
-    let events = include_str!("../../cli/tests/golden/events.ndjson");
+    let events = include_str!("../../events/tests/golden/events.ndjson");
     let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let world = World::start().await;
     world.publish(&events).await;

@@ -53,6 +53,7 @@ impl Builder {
                 log: LogReader::open(&replay.log)?,
                 folds: Fold::several(replay.folds.max(1), replay.memory_bytes, is_empty),
                 scope,
+                max_time_ahead: replay.log.max_time_ahead,
                 observer: Arc::clone(&replay.observer),
             }),
             observer: Arc::clone(&replay.observer),

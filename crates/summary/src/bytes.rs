@@ -1,12 +1,21 @@
-//! Reading and writing numbers and bytes.
+//! Reading and writing numbers and bytes, after a format version.
 
 use crate::StateError;
 
+/// The first byte is the format version: the least that can say what was written.
 pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
+    /// Version 1 and nothing else.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
+        let mut written = Vec::with_capacity(bytes);
+        written.push(1);
+        Self(written)
+    }
+
+    /// To be called when something is written that only `version` and later ones have.
+    pub fn require(&mut self, version: u8) {
+        self.0[0] = self.0[0].max(version);
     }
 
     pub fn byte(&mut self, byte: u8) {
@@ -56,28 +65,41 @@ pub(crate) fn zigzag(number: i64) -> u64 {
     (number << 1 ^ number >> 63).cast_unsigned()
 }
 
-pub(crate) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    version: u8,
+}
 
 impl<'a> Reader<'a> {
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+    /// Reads what follows the version, which is at most `newest`.
+    pub fn new(bytes: &'a [u8], newest: u8) -> Result<Self, StateError> {
+        match bytes.split_first().ok_or(TOO_SHORT)? {
+            (0, _) => Err(StateError::Corrupt("format version 0")),
+            (&version, _) if version > newest => Err(StateError::Newer { version, newest }),
+            (&version, rest) => Ok(Self { rest, version }),
+        }
+    }
+
+    /// The format version.
+    pub const fn version(&self) -> u8 {
+        self.version
     }
 
     pub fn raw(&mut self, length: usize) -> Result<&'a [u8], StateError> {
-        let (bytes, rest) = self.0.split_at_checked(length).ok_or(TOO_SHORT)?;
-        self.0 = rest;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(TOO_SHORT)?;
+        self.rest = rest;
         Ok(bytes)
     }
 
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], StateError> {
-        let (bytes, rest) = self.0.split_first_chunk().ok_or(TOO_SHORT)?;
-        self.0 = rest;
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or(TOO_SHORT)?;
+        self.rest = rest;
         Ok(*bytes)
     }
 
     pub fn byte(&mut self) -> Result<u8, StateError> {
-        let (&byte, rest) = self.0.split_first().ok_or(TOO_SHORT)?;
-        self.0 = rest;
+        let (&byte, rest) = self.rest.split_first().ok_or(TOO_SHORT)?;
+        self.rest = rest;
         Ok(byte)
     }
 
@@ -118,12 +140,12 @@ impl<'a> Reader<'a> {
     pub fn length(&mut self, least: usize) -> Result<usize, StateError> {
         usize::try_from(self.number()?)
             .ok()
-            .filter(|length| *length <= self.0.len() / least)
+            .filter(|length| *length <= self.rest.len() / least)
             .ok_or(TOO_SHORT)
     }
 
     pub fn end(&self) -> Result<(), StateError> {
-        if self.0.is_empty() {
+        if self.rest.is_empty() {
             Ok(())
         } else {
             Err(StateError::Corrupt("bytes after the end"))

@@ -6,7 +6,8 @@
 //! sorted by id and ids mostly by time; 128-bit ids that begin with such a time, as `UUIDv7` (RFC 9562) and ULID
 //! do, leave it out. Strings are in a dictionary per part.
 //!
-//! The format is pinned by a test. A change of it is a new version, and every version is read for ever.
+//! The format is pinned by a test. A change of it is a new version, and every version is read for ever. Bytes have the
+//! least version that can say what they say, so that a release before reads all that it could have written itself.
 
 mod packed;
 mod records;
@@ -17,7 +18,17 @@ use crate::{
     bytes::{Reader, Writer},
     part::{self, MAX_PARTS, Part},
     register::Registers,
-    state_error::VERSION,
+    tokens::Tokens,
+};
+
+/// Since this version messages and tool calls can be deleted.
+const DELETIONS: u8 = 2;
+
+/// The newest version.
+const NEWEST: u8 = if DELETIONS > Tokens::VERSION {
+    DELETIONS
+} else {
+    Tokens::VERSION
 };
 
 /// A state as bytes.
@@ -39,7 +50,6 @@ pub(crate) fn encode(registers: &Registers, parts: &[Part], wanted: impl Fn(&Par
         _ => 0,
     };
     let mut main = Writer::with_capacity(160 + records);
-    main.byte(VERSION);
     #[expect(clippy::cast_possible_truncation, reason = "at most 12")]
     main.byte(count.trailing_zeros() as u8);
     registers::encode(&mut main, registers);
@@ -50,7 +60,6 @@ pub(crate) fn encode(registers: &Registers, parts: &[Part], wanted: impl Fn(&Par
         let numbered = (0_u16..).zip(parts);
         for (number, part) in numbered.filter(|(_, part)| wanted(part)) {
             let mut bytes = Writer::with_capacity(64 + part.weight);
-            bytes.byte(VERSION);
             records::encode(&mut bytes, part);
             encoded.push((number, bytes.finish()));
         }
@@ -65,7 +74,7 @@ pub(crate) fn encode(registers: &Registers, parts: &[Part], wanted: impl Fn(&Par
 
 /// What [`encode`] wrote, of all parts.
 pub(crate) fn decode(main: &[u8], parts: &[(u16, Vec<u8>)]) -> Result<(Registers, Vec<Part>), StateError> {
-    let mut reader = versioned(main)?;
+    let mut reader = Reader::new(main, NEWEST)?;
     let count = 1_usize
         .checked_shl(u32::from(reader.byte()?))
         .filter(|count| *count <= MAX_PARTS)
@@ -91,7 +100,7 @@ pub(crate) fn decode(main: &[u8], parts: &[(u16, Vec<u8>)]) -> Result<(Registers
             .get_mut(number)
             .filter(|slot| slot.is_none())
             .ok_or(StateError::Corrupt("a part's number is wrong"))?;
-        let mut reader = versioned(bytes)?;
+        let mut reader = Reader::new(bytes, NEWEST)?;
         let part = records::decode(&mut reader)?;
         reader.end()?;
         if part.ids().any(|id| part::hash(id) & (count - 1) != number) {
@@ -100,13 +109,4 @@ pub(crate) fn decode(main: &[u8], parts: &[(u16, Vec<u8>)]) -> Result<(Registers
         *slot = Some(part);
     }
     Ok((registers, decoded.into_iter().flatten().collect()))
-}
-
-fn versioned(bytes: &[u8]) -> Result<Reader<'_>, StateError> {
-    let mut reader = Reader::new(bytes);
-    match reader.byte()? {
-        0 => Err(StateError::Corrupt("format version 0")),
-        VERSION => Ok(reader),
-        version => Err(StateError::Newer { version }),
-    }
 }

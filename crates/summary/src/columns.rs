@@ -7,7 +7,7 @@ use recap_events::Millis;
 use crate::{
     Id, TokenSums,
     part::Part,
-    record::Message,
+    record::{Content, Message},
     register::{Register, Registers},
     symbols::Symbol,
 };
@@ -43,7 +43,7 @@ pub struct Columns {
     pub tokens: TokenSums,
     /// Sum over the messages.
     pub attachment_count: i64,
-    /// Calls of which at least one half arrived.
+    /// Calls of which at least one half is shown.
     pub tool_call_count: i64,
     /// Feedback not withdrawn.
     pub total_feedback: i64,
@@ -105,8 +105,8 @@ impl Columns {
         }
         self.total_feedback = self.total_helpful + self.total_not_helpful;
         self.duration_ms = created.map_or(0, |(first, last)| last.0.saturating_sub(first.0));
-        self.last_finish_reason = last_finished.text(|message| message.content.finish_reason);
-        self.agent_model = last_modelled.text(|message| message.content.model);
+        self.last_finish_reason = last_finished.text(|content| content.finish_reason);
+        self.agent_model = last_modelled.text(|content| content.model);
     }
 }
 
@@ -128,7 +128,7 @@ impl<'a> Last<'a> {
         let Some(message) = index.map(|index| &part.messages[index]) else {
             return;
         };
-        let place = |message: &'a Message| (message.content.created_at, &message.id);
+        let place = |message: &'a Message| (message.created_at(), &message.id);
         if self
             .0
             .is_none_or(|(_, last)| place(last).cmp(&place(message)) == Ordering::Less)
@@ -137,8 +137,8 @@ impl<'a> Last<'a> {
         }
     }
 
-    fn text(&self, symbol: impl Fn(&Message) -> Symbol) -> Option<String> {
+    fn text(&self, symbol: impl Fn(&Content<Symbol>) -> Symbol) -> Option<String> {
         let (part, message) = self.0?;
-        part.symbols.get(symbol(message)).map(str::to_owned)
+        part.symbols.get(symbol(message.revision.shown()?)).map(str::to_owned)
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     Columns, Encoded, Id, Payload, Stamp, StateError, codec,
     first_text::Text,
     part::{self, MAX_PARTS, Part},
-    record::{Feedback, ToolCall},
+    record::{Feedback, Revision, ToolCall},
     register::Registers,
     totals::Totals,
 };
@@ -38,6 +38,31 @@ pub enum FirstText<'a> {
     Unchanged,
     /// Write this.
     Set(Option<&'a str>),
+}
+
+/// Which halves of a tool call are shown; without one the call has no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownHalves {
+    /// Whether the first is.
+    pub started: bool,
+    /// Whether the second is.
+    pub finished: bool,
+}
+
+/// What a state knows of the thing that a payload is a revision of.
+struct Revisions<'a> {
+    current: Option<&'a Stamp>,
+    /// The current revision or a later deletion.
+    latest: Option<&'a Stamp>,
+}
+
+impl<'a> Revisions<'a> {
+    fn of(current: Option<&'a Stamp>, deleted: Option<&'a Stamp>) -> Self {
+        Self {
+            current,
+            latest: current.max(deleted),
+        }
+    }
 }
 
 impl Default for Conversation {
@@ -98,9 +123,9 @@ impl Conversation {
     fn merge_records(&mut self, other: &Self) {
         for theirs in &other.parts {
             for message in &theirs.messages {
-                let content = theirs.resolve(&message.content);
+                let revision = theirs.resolve(&message.revision);
                 self.put(message.id.clone(), |part, id| {
-                    part.put_message(id, message.key.clone(), &content)
+                    part.put_message(id, message.key.clone(), &revision)
                 });
             }
             for call in &theirs.tool_calls {
@@ -168,7 +193,7 @@ impl Conversation {
         self.registers.first_text.as_ref().is_some_and(|first| {
             self.parts[self.part_of(&first.message_id)]
                 .message(&first.message_id)
-                .is_none_or(|message| message.key != first.key)
+                .is_none_or(|message| message.key != first.key || message.revision == Revision::Deleted)
         })
     }
 
@@ -260,22 +285,38 @@ impl Conversation {
     /// Whether `payload` is the current revision of what it is a revision of.
     #[must_use]
     pub fn is_current(&self, payload: &Payload) -> bool {
-        self.stamp_of(payload) == Some(payload.stamp())
+        self.revisions(payload).current == Some(payload.stamp())
     }
 
-    /// Whether the state has this revision of `payload`'s thing or a greater one.
+    /// Whether the state has this revision of `payload`'s thing, a greater one or a later deletion.
     #[must_use]
     pub fn knows(&self, payload: &Payload) -> bool {
-        self.stamp_of(payload) >= Some(payload.stamp())
+        self.revisions(payload).latest >= Some(payload.stamp())
     }
 
-    fn stamp_of(&self, payload: &Payload) -> Option<&Stamp> {
+    /// Which halves of a tool call are shown.
+    #[must_use]
+    pub fn shown_halves(&self, tool_call_id: &str) -> ShownHalves {
+        let id = Id::new(tool_call_id);
+        let call = self.parts[self.part_of(&id)].tool_call(&id);
+        ShownHalves {
+            started: call.is_some_and(|call| call.started.is_some()),
+            finished: call.is_some_and(|call| call.finished.is_some()),
+        }
+    }
+
+    fn revisions(&self, payload: &Payload) -> Revisions<'_> {
         let id = Id::new(payload.id());
         let part = &self.parts[self.part_of(&id)];
+        if let Payload::Feedback { .. } = payload {
+            return Revisions::of(part.feedback(&id).map(|feedback| &feedback.stamp), None);
+        }
+        let call = part.tool_call(&id);
+        let deleted = call.and_then(|call| call.deleted.as_deref());
         match payload {
-            Payload::ToolStarted { .. } => part.tool_call(&id)?.started.as_ref(),
-            Payload::ToolFinished { .. } => part.tool_call(&id)?.finished.as_ref(),
-            Payload::Feedback { .. } => Some(&part.feedback(&id)?.stamp),
+            Payload::ToolStarted { .. } => Revisions::of(call.and_then(|call| call.started.as_ref()), deleted),
+            Payload::ToolFinished { .. } => Revisions::of(call.and_then(|call| call.finished.as_ref()), deleted),
+            Payload::ToolDeleted { .. } | Payload::Feedback { .. } => Revisions::of(deleted, None),
         }
     }
 

@@ -27,7 +27,7 @@ mod totals;
 
 pub use codec::Encoded;
 pub use columns::Columns;
-pub use conversation::{Conversation, FirstText};
+pub use conversation::{Conversation, FirstText, ShownHalves};
 pub use delta::Delta;
 pub use id::Id;
 pub use payload::{FeedbackRow, Payload, PayloadKind, Payloads};

@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    Id, Stamp,
+    Id,
     id::Form,
-    record::{Content, Feedback, Message, Record, ToolCall, Verdict},
+    record::{Feedback, Message, Record, Revision, ToolCall, Verdict},
     sorted::{Joined, find, make_room, merge_sorted},
     stamp::Key,
     symbols::{Symbol, Symbols},
@@ -21,13 +21,6 @@ pub(crate) const MAX_PARTS: usize = 4096;
 const MESSAGE_WEIGHT: usize = 24;
 const TOOL_CALL_WEIGHT: usize = 46;
 const FEEDBACK_WEIGHT: usize = 24;
-
-/// Which half of a tool call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Half {
-    Started,
-    Finished,
-}
 
 /// Records by kind, each sorted by id.
 #[derive(Debug, Clone, Default)]
@@ -77,23 +70,16 @@ impl Part {
         Some(&self.feedback[find(&self.feedback, id).ok()?])
     }
 
-    /// The same content with its strings.
-    pub fn resolve(&self, content: &Content<Symbol>) -> Content<Option<&str>> {
-        Content {
-            created_at: content.created_at,
-            role: content.role,
-            tokens: content.tokens,
-            attachments: content.attachments,
-            finish_reason: self.symbols.get(content.finish_reason),
-            model: self.symbols.get(content.model),
-        }
+    /// The same revision with its strings.
+    pub fn resolve(&self, revision: &Revision<Symbol>) -> Revision<Option<&str>> {
+        revision.map(|symbol| self.symbols.get(symbol))
     }
 
-    pub fn put_message(&mut self, id: Id, key: Key, content: &Content<Option<&str>>) -> bool {
+    pub fn put_message(&mut self, id: Id, key: Key, revision: &Revision<Option<&str>>) -> bool {
         match find(&self.messages, &id) {
             Err(at) => {
-                let content = intern(&mut self.symbols, content);
-                let message = Message { id, key, content };
+                let revision = intern(&mut self.symbols, revision);
+                let message = Message { id, key, revision };
                 self.gain(MESSAGE_WEIGHT, &message);
                 make_room(&mut self.messages);
                 self.messages.insert(at, message);
@@ -101,38 +87,22 @@ impl Part {
             Ok(at) => {
                 let current = &self.messages[at];
                 let wins = match key.cmp(&current.key) {
-                    Ordering::Equal => *content > self.resolve(&current.content),
+                    Ordering::Equal => *revision > self.resolve(&current.revision),
                     ordering => ordering == Ordering::Greater,
                 };
                 if !wins {
                     return false;
                 }
                 self.id_bytes += key.id.heap_bytes();
-                let content = intern(&mut self.symbols, content);
+                let revision = intern(&mut self.symbols, revision);
                 let current = &mut self.messages[at];
                 self.id_bytes -= current.key.id.heap_bytes();
                 current.key = key;
-                current.content = content;
+                current.revision = revision;
                 self.forget_unused_symbols();
             }
         }
         self.touch()
-    }
-
-    pub fn put_half(&mut self, id: Id, half: Half, stamp: Stamp) -> bool {
-        let call = match half {
-            Half::Started => ToolCall {
-                id,
-                started: Some(stamp),
-                finished: None,
-            },
-            Half::Finished => ToolCall {
-                id,
-                started: None,
-                finished: Some(stamp),
-            },
-        };
-        self.put_tool_call(call)
     }
 
     pub fn put_tool_call(&mut self, call: ToolCall) -> bool {
@@ -145,7 +115,7 @@ impl Part {
             Ok(at) => {
                 let current = &mut self.tool_calls[at];
                 let before = current.heap_bytes();
-                if !join_tool_calls(current, &call) {
+                if !current.join(&call) {
                     return false;
                 }
                 self.id_bytes = self.id_bytes + current.heap_bytes() - before;
@@ -176,10 +146,10 @@ impl Part {
     pub fn merge(&mut self, other: &Self) -> bool {
         let mut mine = std::mem::take(&mut self.messages);
         let mut changed = merge_sorted(&mut mine, &other.messages, |current, theirs| {
-            let content = other.resolve(&theirs.content);
+            let revision = other.resolve(&theirs.revision);
             if let Some(current) = current {
                 let wins = match theirs.key.cmp(&current.key) {
-                    Ordering::Equal => content > self.resolve(&current.content),
+                    Ordering::Equal => revision > self.resolve(&current.revision),
                     ordering => ordering == Ordering::Greater,
                 };
                 if !wins {
@@ -188,11 +158,11 @@ impl Part {
                 self.id_bytes += theirs.key.id.heap_bytes();
                 self.id_bytes -= current.key.id.heap_bytes();
                 current.key.clone_from(&theirs.key);
-                current.content = intern(&mut self.symbols, &content);
+                current.revision = intern(&mut self.symbols, &revision);
                 return Joined::Changed;
             }
             let message = Message {
-                content: intern(&mut self.symbols, &content),
+                revision: intern(&mut self.symbols, &revision),
                 ..theirs.clone()
             };
             self.gain(MESSAGE_WEIGHT, &message);
@@ -203,7 +173,7 @@ impl Part {
 
         let mut mine = std::mem::take(&mut self.tool_calls);
         changed |= merge_sorted(&mut mine, &other.tool_calls, |current, theirs| {
-            self.join_record(TOOL_CALL_WEIGHT, current, theirs, join_tool_calls)
+            self.join_record(TOOL_CALL_WEIGHT, current, theirs, ToolCall::join)
         });
         self.tool_calls = mine;
 
@@ -248,9 +218,9 @@ impl Part {
             } else {
                 &mut other
             };
-            let content = intern(&mut part.symbols, &old.resolve(&message.content));
+            let revision = intern(&mut part.symbols, &old.resolve(&message.revision));
             part.append_message(Message {
-                content,
+                revision,
                 ..message.clone()
             });
         }
@@ -328,9 +298,7 @@ impl Part {
         }
         let old = std::mem::take(&mut self.symbols);
         for message in &mut self.messages {
-            let content = &mut message.content;
-            content.finish_reason = self.symbols.intern(old.get(content.finish_reason));
-            content.model = self.symbols.intern(old.get(content.model));
+            message.revision = message.revision.map(|symbol| self.symbols.intern(old.get(symbol)));
         }
     }
 }
@@ -345,30 +313,12 @@ impl PartialEq for Part {
                 .messages
                 .iter()
                 .zip(&other.messages)
-                .all(|(a, b)| a.id == b.id && a.key == b.key && self.resolve(&a.content) == other.resolve(&b.content))
+                .all(|(a, b)| a.id == b.id && a.key == b.key && self.resolve(&a.revision) == other.resolve(&b.revision))
     }
 }
 
-fn intern(symbols: &mut Symbols, content: &Content<Option<&str>>) -> Content<Symbol> {
-    Content {
-        created_at: content.created_at,
-        role: content.role,
-        tokens: content.tokens,
-        attachments: content.attachments,
-        finish_reason: symbols.intern(content.finish_reason),
-        model: symbols.intern(content.model),
-    }
-}
-
-fn join_tool_calls(mine: &mut ToolCall, theirs: &ToolCall) -> bool {
-    let join = |mine: &mut Option<Stamp>, theirs: &Option<Stamp>| {
-        let wins = theirs > mine;
-        if wins {
-            mine.clone_from(theirs);
-        }
-        wins
-    };
-    join(&mut mine.started, &theirs.started) | join(&mut mine.finished, &theirs.finished)
+fn intern(symbols: &mut Symbols, revision: &Revision<Option<&str>>) -> Revision<Symbol> {
+    revision.map(|string| symbols.intern(string))
 }
 
 fn join_feedback(mine: &mut Feedback, theirs: &Feedback) -> bool {

@@ -12,6 +12,13 @@ use crate::{Conversation, Id, Stamp};
 /// One revision of one payload row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {
+    /// A deletion of a tool call: what is not after it is to be erased.
+    ToolDeleted {
+        /// Which call.
+        tool_call_id: String,
+        /// Which deletion.
+        stamp: Stamp,
+    },
     /// The first half of a tool call.
     ToolStarted {
         /// Which call.
@@ -71,6 +78,8 @@ pub struct FeedbackRow {
 /// What a payload is a revision of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PayloadKind {
+    /// [`Payload::ToolDeleted`]
+    ToolDeleted,
     /// [`Payload::ToolStarted`]
     ToolStarted,
     /// [`Payload::ToolFinished`]
@@ -84,6 +93,7 @@ impl Payload {
     #[must_use]
     pub const fn kind(&self) -> PayloadKind {
         match self {
+            Self::ToolDeleted { .. } => PayloadKind::ToolDeleted,
             Self::ToolStarted { .. } => PayloadKind::ToolStarted,
             Self::ToolFinished { .. } => PayloadKind::ToolFinished,
             Self::Feedback { .. } => PayloadKind::Feedback,
@@ -94,7 +104,9 @@ impl Payload {
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
-            Self::ToolStarted { tool_call_id, .. } | Self::ToolFinished { tool_call_id, .. } => tool_call_id,
+            Self::ToolDeleted { tool_call_id, .. }
+            | Self::ToolStarted { tool_call_id, .. }
+            | Self::ToolFinished { tool_call_id, .. } => tool_call_id,
             Self::Feedback { feedback_id, .. } => feedback_id,
         }
     }
@@ -103,7 +115,10 @@ impl Payload {
     #[must_use]
     pub const fn stamp(&self) -> &Stamp {
         match self {
-            Self::ToolStarted { stamp, .. } | Self::ToolFinished { stamp, .. } | Self::Feedback { stamp, .. } => stamp,
+            Self::ToolDeleted { stamp, .. }
+            | Self::ToolStarted { stamp, .. }
+            | Self::ToolFinished { stamp, .. }
+            | Self::Feedback { stamp, .. } => stamp,
         }
     }
 
@@ -112,6 +127,7 @@ impl Payload {
     pub fn heap_bytes(&self) -> usize {
         let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let texts = match self {
+            Self::ToolDeleted { .. } => 0,
             Self::ToolStarted {
                 tool_name,
                 args,
@@ -132,7 +148,7 @@ impl Payload {
     }
 }
 
-/// Payloads still to be written: of each thing the greatest revision.
+/// Payloads still to be written: of each thing the greatest revision, and no half of a tool call that a deletion here erases.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payloads {
     by_id: BTreeMap<(PayloadKind, Id), Payload>,
@@ -140,9 +156,15 @@ pub struct Payloads {
 }
 
 impl Payloads {
-    /// Keeps `payload`, unless a greater revision of the same thing is there.
+    /// Keeps `payload`, unless a greater revision of the same thing or a later deletion is there.
     pub fn insert(&mut self, payload: Payload) {
-        match self.by_id.entry((payload.kind(), Id::new(payload.id()))) {
+        let id = Id::new(payload.id());
+        match payload.kind() {
+            PayloadKind::ToolDeleted => self.erase_halves(&id, payload.stamp()),
+            PayloadKind::ToolStarted | PayloadKind::ToolFinished if self.erases(&id, payload.stamp()) => return,
+            _ => {}
+        }
+        match self.by_id.entry((payload.kind(), id)) {
             Entry::Vacant(entry) => {
                 self.heap_bytes += payload.heap_bytes();
                 entry.insert(payload);
@@ -154,6 +176,30 @@ impl Payloads {
                 }
             }
         }
+    }
+
+    /// Drops the halves of a call that a deletion erases.
+    fn erase_halves(&mut self, id: &Id, deletion: &Stamp) {
+        for kind in [PayloadKind::ToolStarted, PayloadKind::ToolFinished] {
+            if let Entry::Occupied(half) = self.by_id.entry((kind, id.clone()))
+                && half.get().stamp() <= deletion
+            {
+                self.heap_bytes -= half.remove().heap_bytes();
+            }
+        }
+    }
+
+    /// Whether a deletion here erases that half of the call.
+    fn erases(&self, id: &Id, half: &Stamp) -> bool {
+        // Deletions are rare and in front.
+        let any = self
+            .by_id
+            .first_key_value()
+            .is_some_and(|((kind, _), _)| *kind == PayloadKind::ToolDeleted);
+        any && self
+            .by_id
+            .get(&(PayloadKind::ToolDeleted, id.clone()))
+            .is_some_and(|deletion| half <= deletion.stamp())
     }
 
     /// Keeps of each thing the greater revision.

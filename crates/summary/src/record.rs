@@ -31,7 +31,41 @@ impl Role {
     }
 }
 
-/// Of two contents under one order key the greater wins.
+/// What a message is by its greatest order key. Of two revisions under one key the greater wins, so a deletion does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Revision<S> {
+    Shown(Content<S>),
+    Deleted,
+}
+
+impl<S: Copy> Revision<S> {
+    /// The content, unless deleted.
+    #[inline]
+    pub const fn shown(&self) -> Option<&Content<S>> {
+        match self {
+            Self::Shown(content) => Some(content),
+            Self::Deleted => None,
+        }
+    }
+
+    /// The same with other strings.
+    #[inline]
+    pub fn map<T>(&self, mut string: impl FnMut(S) -> T) -> Revision<T> {
+        match self {
+            Self::Shown(content) => Revision::Shown(Content {
+                created_at: content.created_at,
+                role: content.role,
+                tokens: content.tokens,
+                attachments: content.attachments,
+                finish_reason: string(content.finish_reason),
+                model: string(content.model),
+            }),
+            Self::Deleted => Revision::Deleted,
+        }
+    }
+}
+
+/// What is kept of a message's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Content<S> {
     pub created_at: Millis,
@@ -47,7 +81,15 @@ pub(crate) struct Content<S> {
 pub(crate) struct Message {
     pub id: Id,
     pub key: Key,
-    pub content: Content<Symbol>,
+    pub revision: Revision<Symbol>,
+}
+
+impl Message {
+    /// When it was written; `None` when it is deleted.
+    #[inline]
+    pub fn created_at(&self) -> Option<Millis> {
+        self.revision.shown().map(|content| content.created_at)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +97,63 @@ pub(crate) struct ToolCall {
     pub id: Id,
     pub started: Option<Stamp>,
     pub finished: Option<Stamp>,
+    /// The latest deletion; there is no half that is not after it.
+    pub deleted: Option<Box<Stamp>>,
+}
+
+impl ToolCall {
+    pub const fn started(id: Id, stamp: Stamp) -> Self {
+        Self {
+            id,
+            started: Some(stamp),
+            finished: None,
+            deleted: None,
+        }
+    }
+
+    pub const fn finished(id: Id, stamp: Stamp) -> Self {
+        Self {
+            id,
+            started: None,
+            finished: Some(stamp),
+            deleted: None,
+        }
+    }
+
+    pub fn deleted(id: Id, stamp: Stamp) -> Self {
+        Self {
+            id,
+            started: None,
+            finished: None,
+            deleted: Some(Box::new(stamp)),
+        }
+    }
+
+    /// Whether it has a half.
+    pub const fn is_shown(&self) -> bool {
+        self.started.is_some() || self.finished.is_some()
+    }
+
+    /// Joins what another state knows of the same call; whether that changed anything.
+    pub fn join(&mut self, other: &Self) -> bool {
+        let mut changed = other.deleted > self.deleted;
+        if changed {
+            self.deleted.clone_from(&other.deleted);
+        }
+        let deleted = self.deleted.as_deref();
+        for (mine, theirs) in [
+            (&mut self.started, &other.started),
+            (&mut self.finished, &other.finished),
+        ] {
+            if theirs > mine && theirs.as_ref() > deleted {
+                mine.clone_from(theirs);
+                changed = true;
+            } else if mine.as_ref() <= deleted {
+                *mine = None;
+            }
+        }
+        changed
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +188,11 @@ impl Record for ToolCall {
 
     fn heap_bytes(&self) -> usize {
         let half = |half: &Option<Stamp>| half.as_ref().map_or(0, |s| s.event_id.heap_bytes());
-        self.id.heap_bytes() + half(&self.started) + half(&self.finished)
+        let deleted = self
+            .deleted
+            .as_ref()
+            .map_or(0, |stamp| size_of::<Stamp>() + stamp.event_id.heap_bytes());
+        self.id.heap_bytes() + half(&self.started) + half(&self.finished) + deleted
     }
 }
 

@@ -34,6 +34,9 @@ impl From<&Usage> for Tokens {
 }
 
 impl Tokens {
+    /// The format version that has all of them.
+    pub const VERSION: u8 = 1;
+
     /// Those of a message's flags that are about tokens.
     pub const FLAGS: u16 = HAS_INPUT_OR_OUTPUT | HAS_TOTAL;
 

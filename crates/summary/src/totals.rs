@@ -4,7 +4,7 @@ use recap_events::Millis;
 
 use crate::{
     TokenSums,
-    record::{Feedback, Message, Role, ToolCall, Verdict},
+    record::{Feedback, Message, Revision, Role, ToolCall, Verdict},
 };
 
 /// Sums over a part's records, and where its last messages stand.
@@ -29,12 +29,14 @@ pub(crate) struct Totals {
 impl Totals {
     pub fn of(messages: &[Message], tool_calls: &[ToolCall], feedback: &[Feedback]) -> Self {
         let mut totals = Self {
-            messages: count(messages.len()),
-            tool_calls: count(tool_calls.len()),
+            tool_calls: count(tool_calls.iter().filter(|call| call.is_shown()).count()),
             ..Self::default()
         };
         for (index, message) in messages.iter().enumerate() {
-            let content = &message.content;
+            let Revision::Shown(content) = &message.revision else {
+                continue;
+            };
+            totals.messages += 1;
             match content.role {
                 Role::User => totals.user_messages += 1,
                 Role::Assistant => totals.assistant_messages += 1,
@@ -46,7 +48,7 @@ impl Totals {
             totals.attachments += i64::from(content.attachments);
             // Ids ascend, so of equal times the later index has the greater id.
             let is_last = |other: Option<usize>| {
-                other.is_none_or(|other| messages[other].content.created_at <= content.created_at)
+                other.is_none_or(|other| messages[other].created_at() <= Some(content.created_at))
             };
             if content.finish_reason.index().is_some() && is_last(totals.last_finished) {
                 totals.last_finished = Some(index);

@@ -159,7 +159,7 @@ pub struct FoundRow {
 pub fn fold(records: &[recap_generator::Record]) -> Batch {
     let mut builder = BatchBuilder::default();
     for record in records {
-        if let Decoded::Event(event) = decode(Some(&record.value), std::iter::empty()) {
+        if let Decoded::Event(event) = decode(Some(&record.value), std::iter::empty(), None) {
             builder.add(&event);
         }
     }

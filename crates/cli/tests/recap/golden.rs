@@ -284,7 +284,7 @@ fn events() -> Result<Vec<Value>> {
 }
 
 fn golden(name: &str) -> Result<String> {
-    let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/tests/golden");
     std::fs::read_to_string(directory.join(name)).with_context(|| name.to_owned())
 }
 

@@ -171,6 +171,8 @@ fn change() -> impl Strategy<Value = Change<'static>> {
         Just(Change::Deleted),
         Just(Change::Restored),
         id().prop_map(|feedback_id| Change::FeedbackWithdrawn { feedback_id }),
+        id().prop_map(|message_id| Change::MessageDeleted { message_id }),
+        id().prop_map(|tool_call_id| Change::ToolCallDeleted { tool_call_id }),
     ]
 }
 

@@ -14,7 +14,7 @@ proptest! {
     #[test]
     fn a_written_event_is_read_back(event in event(), spelling in spelling()) {
         let text = spelling.event(&event);
-        let structured = decode(Some(text.as_bytes()), std::iter::empty());
+        let structured = decode(Some(text.as_bytes()), std::iter::empty(), None);
         prop_assert_eq!(structured, Decoded::Event(event.clone()), "{}", text);
 
         let data = spelling.data(&event);
@@ -24,7 +24,7 @@ proptest! {
             ("ce_type", Some(event.event_type().as_str().as_bytes())),
             ("ce_time", Some(time.as_bytes())),
         ];
-        let binary = decode(Some(data.as_bytes()), headers.into_iter());
+        let binary = decode(Some(data.as_bytes()), headers.into_iter(), None);
         prop_assert_eq!(binary, Decoded::Event(event.clone()), "{}", data);
     }
 }

@@ -134,6 +134,8 @@ impl Spelling {
             Change::FeedbackWithdrawn { feedback_id } => {
                 vec![("feedbackId", Some(self.string(feedback_id)))]
             }
+            Change::MessageDeleted { message_id } => vec![("messageId", Some(self.string(message_id)))],
+            Change::ToolCallDeleted { tool_call_id } => vec![("toolCallId", Some(self.string(tool_call_id)))],
             Change::Message(message) => self.message(message),
             Change::Upserted(f) => vec![
                 ("userId", self.optional(f.user_id.as_ref())),

@@ -192,6 +192,35 @@ impl Records {
         out.close();
     }
 
+    /// Deletes a conversation's first or latest message, or its latest tool call; `false` when it has none.
+    pub(super) fn write_deletion(&mut self, index: usize, record: &mut Record) -> bool {
+        let (now, seed) = (self.now, self.world.config.seed);
+        let conversation = self.conversations[index];
+        let (topic, event_type, name, id) = match self.random.below(4) {
+            0 | 1 if conversation.tool_calls > 0 => {
+                let call = member_id(seed, 7, conversation.serial, conversation.tool_calls);
+                (Topic::ToolCalls, "tool_call.deleted", "toolCallId", call)
+            }
+            dice if conversation.messages > 0 => {
+                let message = if dice == 2 { 0 } else { conversation.messages - 1 };
+                let message = member_id(seed, 5, conversation.serial, message);
+                (Topic::Messages, "message.deleted", "messageId", message)
+            }
+            _ => return false,
+        };
+        let organization = self
+            .world
+            .population
+            .organization_id(conversation.organization)
+            .to_owned();
+        let mut out = self.writer(record, topic, &conversation.id.text());
+        out.open(event_type, now, &organization);
+        out.uuid("conversationId", conversation.id);
+        out.uuid(name, id);
+        out.close();
+        true
+    }
+
     /// The second half of the conversation's open tool call, or the first half of another.
     pub(super) fn write_tool_call(&mut self, index: usize, record: &mut Record) {
         let (now, seed, sizes) = (self.now, self.world.config.seed, self.world.config.payload_bytes);

@@ -51,7 +51,7 @@ impl Membership {
     ) -> Self {
         Self {
             books: Books::new(Arc::clone(&settings.topics)),
-            intake: Intake::new(Arc::clone(&settings.topics), workers),
+            intake: Intake::new(Arc::clone(&settings.topics), settings.max_time_ahead, workers),
             reports,
             hard_stop,
             drain_timeout: settings.drain_timeout,

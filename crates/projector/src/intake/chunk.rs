@@ -6,6 +6,7 @@ use rdkafka::{
     Message,
     message::{BorrowedHeaders, BorrowedMessage, OwnedHeaders},
 };
+use recap_events::{MaxTimeAhead, Micros};
 use recap_log::{UnreadableHeader, headers};
 
 use crate::books::durable_offsets::ChunkId;
@@ -62,6 +63,7 @@ pub(crate) struct Chunk {
     pub id: ChunkId,
     /// The topics this projector reads.
     pub topics: Arc<[Arc<str>]>,
+    max_time_ahead: MaxTimeAhead,
     pub records: Vec<Record>,
     headers: Vec<(Span, Option<Span>)>,
     buffer: Vec<u8>,
@@ -99,10 +101,11 @@ impl Buffers {
 }
 
 impl Chunk {
-    pub fn new(id: ChunkId, topics: Arc<[Arc<str>]>, buffers: Buffers) -> Self {
+    pub fn new(id: ChunkId, topics: Arc<[Arc<str>]>, max_time_ahead: MaxTimeAhead, buffers: Buffers) -> Self {
         Self {
             id,
             topics,
+            max_time_ahead,
             records: buffers.records,
             headers: buffers.headers,
             buffer: buffers.bytes,
@@ -173,6 +176,11 @@ impl Chunk {
             let name = str::from_utf8(&self.buffer[name.clone()]).unwrap_or_default();
             (name, value.clone().map(|span| &self.buffer[span]))
         })
+    }
+
+    /// The latest time that an event in the record may have.
+    pub fn latest_time(&self, record: &Record) -> Option<Micros> {
+        self.max_time_ahead.latest(record.timestamp)
     }
 
     /// The topic a record came from.

@@ -49,7 +49,7 @@ pub(super) fn read<'a>(chunk: &'a Chunk, record: &Record) -> Reading<'a> {
             event_type: None,
         });
     }
-    match decode(chunk.value(record), chunk.headers(record)) {
+    match decode(chunk.value(record), chunk.headers(record), chunk.latest_time(record)) {
         Decoded::Event(event) => Reading::Event(event),
         Decoded::Skipped(Skipped::UnknownType { .. }) => Reading::UnknownType,
         Decoded::Skipped(Skipped::NullValue) => Reading::NullValue,

@@ -99,7 +99,7 @@ fn read(settings: &Settings, worker: usize, spans: &Spans, pieces: &Pieces) -> R
     let mut begun: HashSet<&Partition> = HashSet::new();
     loop {
         let topics = Arc::clone(&settings.topics);
-        let mut chunk = Chunk::new(ChunkId(0), topics, Buffers::default());
+        let mut chunk = Chunk::new(ChunkId(0), topics, settings.max_time_ahead, Buffers::default());
         let (mut bytes, mut gone) = (0, None);
         let read = log.read_to(&to, |partition, message| {
             let Some((partition, (topic, span))) = spans.get_key_value(partition) else {

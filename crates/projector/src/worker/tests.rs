@@ -7,6 +7,7 @@ use std::{
 };
 
 use rdkafka::message::OwnedMessage;
+use recap_events::MaxTimeAhead;
 use recap_store::{Base, Batch, FlushError, FlushReport, Target};
 use recap_summary::Conversation;
 use tokio::sync::mpsc::{Receiver, UnboundedSender, channel, unbounded_channel};
@@ -87,7 +88,8 @@ impl RecordSource for Again {
 }
 
 fn chunk(id: u64, records: &[OwnedMessage]) -> Chunk {
-    let mut chunk = Chunk::new(ChunkId(id), Arc::new([TOPIC.into()]), Buffers::default());
+    let topics = Arc::new([TOPIC.into()]);
+    let mut chunk = Chunk::new(ChunkId(id), topics, MaxTimeAhead::OFF, Buffers::default());
     for record in records {
         chunk.push(0, record);
     }

@@ -31,6 +31,10 @@ fn invalid() -> Vec<(Reason, Vec<u8>)> {
     vec![
         (Reason::NotUtf8, not_utf8),
         (Reason::NotJson, b"{\"half\":".to_vec()),
+        (Reason::Batch, format!("[{good}]").into_bytes()),
+        (Reason::UnsupportedFormat, b"Obj\x01".to_vec()),
+        (Reason::UnsupportedDataType, instead("\"data\"", "\"datacontenttype\":\"text/csv\",\"data\"")),
+        (Reason::NotBase64, instead("\"data\":", "\"data_base64\":\"!\",\"was\":")),
         (Reason::LoneSurrogate, instead("hello", "\\ud800")),
         (Reason::DuplicateField, instead("\"role\":\"user\"", "\"role\":\"user\",\"role\":\"user\"")),
         (Reason::MissingField, instead("\"role\":\"user\",", "")),
@@ -39,11 +43,22 @@ fn invalid() -> Vec<(Reason, Vec<u8>)> {
         (Reason::EmptyString, instead("\"role\":\"user\"", "\"role\":\"\"")),
         (Reason::OutOfRange, instead("\"text\"", "\"attachmentCount\":-1,\"text\"")),
         (Reason::BadTime, instead("2026-01-01T00:00:00Z", "yesterday")),
+        // Years after its record.
+        (Reason::TimeAhead, good.clone().into_bytes()),
         (
             Reason::MetadataNotObject,
             br#"{"specversion":"1.0","id":"u","source":"test","type":"user.upserted","time":"2026-01-01T00:00:00Z","data":{"orgId":"org","userId":"u","publicMetadata":[1]}}"#.to_vec(),
         ),
     ]
+}
+
+/// The content type that a record is refused for.
+fn content_type(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::Batch => Some("application/cloudevents-batch+json"),
+        Reason::UnsupportedFormat => Some("application/cloudevents+avro"),
+        _ => None,
+    }
 }
 
 async fn dead_letters(world: &World<'_>, count: usize) -> Vec<Received> {
@@ -64,7 +79,7 @@ async fn every_kind_of_invalid_event_is_dead_lettered_with_its_reason_while_the_
         "a kind of invalid event is not tested"
     );
     let mut records = Vec::new();
-    for (number, (_, value)) in invalid.iter().enumerate() {
+    for (number, (reason, value)) in invalid.iter().enumerate() {
         records.push(Record::new(
             &topic,
             "good",
@@ -73,6 +88,9 @@ async fn every_kind_of_invalid_event_is_dead_lettered_with_its_reason_while_the_
         let mut bad =
             Record::new(&topic, format!("key-{number}"), value.clone()).header("tenant", format!("t-{number}"));
         bad.headers.push(("empty".to_owned(), None));
+        if let Some(content_type) = content_type(*reason) {
+            bad = bad.header("content-type", content_type);
+        }
         bad.timestamp = Some(1_700_000_000_000 + i64::try_from(number).unwrap());
         records.push(bad);
     }

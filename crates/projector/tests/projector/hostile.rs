@@ -22,6 +22,8 @@ async fn ends_as_its_fold(test: &str, records: &[Record]) {
             "--flush-max-events=2000",
             "--intake-bytes=16MiB",
             "--state-cache-bytes=16MiB",
+            // Times up to the last that there is.
+            "--max-time-ahead=off",
         ],
     );
     world.publish(&records[..1]).await;

@@ -6,7 +6,7 @@ use crate::world::World;
 
 #[tokio::test]
 async fn the_golden_requests_are_answered_exactly() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/tests/golden/");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/tests/golden/");
     let read = |name: &str| std::fs::read_to_string(format!("{directory}{name}")).unwrap();
     let world = World::start().await;
     let events: Vec<Value> = read("events.ndjson")

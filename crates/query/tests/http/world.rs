@@ -166,7 +166,7 @@ impl World {
         let lines: Vec<Vec<u8>> = events.iter().map(|event| serde_json::to_vec(event).unwrap()).collect();
         let mut builder = BatchBuilder::default();
         for line in &lines {
-            match recap_events::decode(Some(line), std::iter::empty()) {
+            match recap_events::decode(Some(line), std::iter::empty(), None) {
                 Decoded::Event(event) => builder.add(&event),
                 Decoded::Skipped(_) => {}
                 Decoded::Invalid(invalid) => panic!("{invalid:?}"),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use rdkafka::message::{BorrowedMessage, Message as _};
-use recap_events::{Decoded, decode};
+use recap_events::{Decoded, MaxTimeAhead, decode};
 use recap_log::{LogReader, Offsets, RecordHeader, headers, worker_of};
 use tokio::sync::mpsc;
 
@@ -37,6 +37,8 @@ pub(super) struct Reading {
     pub(super) folds: Vec<Fold>,
     /// Only these events; all without.
     pub(super) scope: Option<Scope>,
+    /// Refuses what the live projector refuses.
+    pub(super) max_time_ahead: MaxTimeAhead,
     pub(super) observer: Arc<dyn Observer>,
 }
 
@@ -48,6 +50,7 @@ impl Reading {
             log,
             folds,
             scope,
+            max_time_ahead,
             observer,
         } = self;
         std::thread::scope(|threads| {
@@ -55,8 +58,12 @@ impl Reading {
                 .iter_mut()
                 .map(|fold| {
                     let (sender, chunks) = sync_channel(WAITING);
-                    let (scope, observer) = (scope.as_ref(), &**observer);
-                    threads.spawn(move || fold_chunks(fold, &chunks, scope, observer, batches));
+                    let filter = Filter {
+                        scope: scope.as_ref(),
+                        max_time_ahead: *max_time_ahead,
+                    };
+                    let observer = &**observer;
+                    threads.spawn(move || fold_chunks(fold, &chunks, filter, observer, batches));
                     Queue {
                         sender,
                         chunk: Vec::with_capacity(CHUNK),
@@ -97,7 +104,12 @@ impl Reading {
         let key = record.key.as_ref().map(Blob::as_bytes);
         let at = worker_of(key, 0, self.folds.len());
         let fold = &mut self.folds[at];
-        let folded = fold_decoded(fold, self.scope.as_ref(), &decode(value, headers));
+        let filter = Filter {
+            scope: self.scope.as_ref(),
+            max_time_ahead: self.max_time_ahead,
+        };
+        let latest = filter.max_time_ahead.latest(record.timestamp);
+        let folded = filter.fold(fold, &decode(value, headers, latest));
         progress.count(folded, &*self.observer);
         send_overflow(fold, batches)
     }
@@ -135,13 +147,13 @@ impl<'l> Queue<'l> {
 fn fold_chunks(
     fold: &mut Fold,
     chunks: &Receiver<Vec<BorrowedMessage<'_>>>,
-    scope: Option<&Scope>,
+    filter: Filter<'_>,
     observer: &dyn Observer,
     batches: &mpsc::Sender<Vec<Work>>,
 ) {
     let mut progress = Progress::default();
     for message in chunks.iter().flatten() {
-        progress.count(fold_message(fold, scope, &message), observer);
+        progress.count(filter.fold_message(fold, &message), observer);
         if !send_overflow(fold, batches) {
             break;
         }
@@ -159,22 +171,29 @@ fn send(work: Vec<Work>, batches: &mpsc::Sender<Vec<Work>>) -> bool {
     work.is_empty() || batches.blocking_send(work).is_ok()
 }
 
-fn fold_message(fold: &mut Fold, scope: Option<&Scope>, message: &BorrowedMessage<'_>) -> bool {
-    let headers: Result<Vec<RecordHeader<'_>>, _> = headers(message.headers()).collect();
-    headers.is_ok_and(|headers| {
-        let decoded = decode(message.payload(), headers.iter().copied());
-        fold_decoded(fold, scope, &decoded)
-    })
+/// Which events are folded.
+#[derive(Clone, Copy)]
+struct Filter<'s> {
+    scope: Option<&'s Scope>,
+    max_time_ahead: MaxTimeAhead,
 }
 
-/// Records that the live projector skips or dead-letters change nothing here either.
-fn fold_decoded(fold: &mut Fold, scope: Option<&Scope>, decoded: &Decoded<'_>) -> bool {
-    match decoded {
-        Decoded::Event(event) if scope.is_none_or(|scope| scope.contains(event)) => {
-            fold.apply(event);
-            true
+impl Filter<'_> {
+    fn fold_message(self, fold: &mut Fold, message: &BorrowedMessage<'_>) -> bool {
+        let headers: Result<Vec<RecordHeader<'_>>, _> = headers(message.headers()).collect();
+        let latest = self.max_time_ahead.latest(message.timestamp().to_millis());
+        headers.is_ok_and(|headers| self.fold(fold, &decode(message.payload(), headers.iter().copied(), latest)))
+    }
+
+    /// Records that the live projector skips or dead-letters change nothing here either.
+    fn fold(self, fold: &mut Fold, decoded: &Decoded<'_>) -> bool {
+        match decoded {
+            Decoded::Event(event) if self.scope.is_none_or(|scope| scope.contains(event)) => {
+                fold.apply(event);
+                true
+            }
+            _ => false,
         }
-        _ => false,
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) async fn copy(
     copy.finish().await?;
     let parts: Vec<Part<'_>> = parts.iter().map(|(key, part)| Part::new(key, part)).collect();
     copy_all::<Parts>(connection, schema, &parts).await?;
-    let Rows { calls, feedback } = Rows::of(entries);
+    // There is no row yet, so there is nothing to erase.
+    let Rows { calls, feedback, .. } = Rows::of(entries);
     copy_all::<ToolCalls>(connection, schema, &calls).await?;
     copy_all::<FeedbackRows>(connection, schema, &feedback).await?;
     Ok(u64::try_from(calls.len() + feedback.len()).unwrap_or(u64::MAX))

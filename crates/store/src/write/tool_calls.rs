@@ -1,7 +1,7 @@
 //! Rows of the table `tool_call`.
 
 use recap_events::Millis;
-use recap_summary::Payload;
+use recap_summary::{Payload, ShownHalves};
 use sqlx::PgConnection;
 
 use crate::{
@@ -129,7 +129,7 @@ impl<'a> ToolCall<'a> {
                     event_time: stamp.time.to_millis(),
                 });
             }
-            Payload::Feedback { .. } => {}
+            Payload::ToolDeleted { .. } | Payload::Feedback { .. } => {}
         }
     }
 
@@ -160,5 +160,71 @@ pub(crate) async fn write(
     sqlx::query_with(sql(statement), table::arrays::<ToolCalls>(calls, bytes)?)
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// A deleted call of which only these halves are left.
+pub(crate) struct Erasure<'a> {
+    key: &'a ConversationKey,
+    id: &'a str,
+    shown: ShownHalves,
+}
+
+impl<'a> Erasure<'a> {
+    pub(crate) fn new(key: &'a ConversationKey, id: &'a str, shown: ShownHalves) -> Self {
+        Self { key, id, shown }
+    }
+
+    /// About what it takes in a statement.
+    pub(crate) fn bytes(&self) -> usize {
+        self.key.org_id.len() + self.key.conversation_id.len() + self.id.len()
+    }
+}
+
+/// Erases the halves that are not shown, and rows without a half. Of a half that is shown the row may hold an older revision:
+/// then the newer one is written next.
+pub(crate) async fn erase(
+    connection: &mut PgConnection,
+    schema: &str,
+    erasures: &[Erasure<'_>],
+) -> Result<(), sqlx::Error> {
+    let shown = "(SELECT UNNEST($1::text[]) AS org_id, UNNEST($2::text[]) AS conversation_id, \
+                 UNNEST($3::text[]) AS tool_call_id, UNNEST($4::boolean[]) AS started, \
+                 UNNEST($5::boolean[]) AS finished) AS shown \
+                 WHERE t.org_id = shown.org_id AND t.conversation_id = shown.conversation_id \
+                 AND t.tool_call_id = shown.tool_call_id";
+    let set: Vec<String> = [(HAS_STARTED, "started", STARTED), (HAS_FINISHED, "finished", FINISHED)]
+        .into_iter()
+        .flat_map(|(present, half, columns)| columns.iter().map(move |column| (present, half, column.name)))
+        .map(|(present, half, name)| {
+            if name == present {
+                format!("{name} = t.{name} AND shown.{half}")
+            } else {
+                format!("{name} = CASE WHEN shown.{half} THEN t.{name} END")
+            }
+        })
+        .collect();
+    let statements = [
+        format!(
+            "DELETE FROM {schema}.tool_call AS t USING {shown} \
+             AND NOT (t.{HAS_STARTED} AND shown.started) AND NOT (t.{HAS_FINISHED} AND shown.finished)"
+        ),
+        format!("UPDATE {schema}.tool_call AS t SET {} FROM {shown}", set.join(", ")),
+    ];
+    for statement in statements {
+        sqlx::query(sql(statement))
+            .bind(erasures.iter().map(|call| &*call.key.org_id).collect::<Vec<&str>>())
+            .bind(
+                erasures
+                    .iter()
+                    .map(|call| &*call.key.conversation_id)
+                    .collect::<Vec<&str>>(),
+            )
+            .bind(erasures.iter().map(|call| call.id).collect::<Vec<&str>>())
+            .bind(erasures.iter().map(|call| call.shown.started).collect::<Vec<bool>>())
+            .bind(erasures.iter().map(|call| call.shown.finished).collect::<Vec<bool>>())
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub fn log(seed: u64, events: u64) -> Vec<Vec<u8>> {
 }
 
 pub fn event(value: &[u8]) -> Event<'_> {
-    match decode(Some(value), std::iter::empty()) {
+    match decode(Some(value), std::iter::empty(), None) {
         Decoded::Event(event) => event,
         other => panic!("not an event: {other:?}"),
     }

@@ -1,20 +1,23 @@
 //! The records of one part.
 
-use recap_events::Millis;
+use recap_events::{ERASED_CONTENT, Millis};
 
-use super::packed::{KIND_BITS, KIND_MASK, PackedId, read_id, read_time, split, write_time};
+use super::{
+    DELETIONS,
+    packed::{KIND_BITS, KIND_MASK, PackedId, read_id, read_time, split, write_time},
+};
 use crate::{
     Id, Stamp, StateError,
     bytes::{Reader, Writer},
     part::Part,
-    record::{Content, Feedback, Message, Record, Role, ToolCall, Verdict},
+    record::{Content, Feedback, Message, Record, Revision, Role, ToolCall, Verdict},
     stamp::Key,
     symbols::{Symbol, Symbols},
     tokens::Tokens,
 };
 
-/// The shortest record has flags, a time, two ids and another time or more.
-const LEAST_RECORD: usize = 6;
+/// The shortest record has flags, a time and two ids.
+const LEAST_RECORD: usize = 5;
 
 /// A state is read because there is something to add.
 const ROOM: usize = 4;
@@ -35,13 +38,22 @@ const OTHER_MESSAGE_FLAGS: u16 = ROLE_MASK
     | HAS_FINISH_REASON
     | HAS_MODEL;
 const MESSAGE_FLAGS: u16 = OTHER_MESSAGE_FLAGS | Tokens::FLAGS;
-const _: () = assert!(Tokens::FLAGS & OTHER_MESSAGE_FLAGS == 0, "a flag has one meaning");
+/// Deleted: of the other flags only the ids' and the time's.
+const MESSAGE_DELETED: u16 = 1 << 14;
+const DELETED_FLAGS: u16 = MESSAGE_DELETED | KIND_MASK << ROLE_BITS | KIND_MASK << MESSAGE_EVENT | HAS_MICROS;
+const _: () = assert!(
+    Tokens::FLAGS & (OTHER_MESSAGE_FLAGS | MESSAGE_DELETED) == 0,
+    "a flag has one meaning"
+);
 
 /// A half of a tool call: whether it is there, its event id's kind, whether it has microseconds.
 const HALF_BITS: u32 = 1 + KIND_BITS + 1;
 const HALF_THERE: u16 = 1;
 const HALF_MICROS: u16 = 1 << (1 + KIND_BITS);
 const TOOL_CALL_FLAGS: u16 = (1 << (KIND_BITS + 2 * HALF_BITS)) - 1;
+/// A deletion follows the halves: a byte with its event id's kind and whether it has microseconds, its time and that id.
+const TOOL_CALL_DELETED: u16 = 1 << (KIND_BITS + 2 * HALF_BITS);
+const DELETION_MICROS: u16 = 1 << KIND_BITS;
 
 const FEEDBACK_EVENT: u32 = KIND_BITS;
 const FEEDBACK_MICROS: u16 = 1 << (2 * KIND_BITS);
@@ -119,7 +131,10 @@ fn dictionary(part: &Part) -> (Vec<Symbol>, Vec<u64>) {
     let mut order = Vec::with_capacity(part.symbols.len());
     let mut numbers = vec![UNUSED; part.symbols.len()];
     for message in &part.messages {
-        for symbol in [message.content.finish_reason, message.content.model] {
+        let Revision::Shown(content) = &message.revision else {
+            continue;
+        };
+        for symbol in [content.finish_reason, content.model] {
             if let Some(index) = symbol.index()
                 && numbers[index] == UNUSED
             {
@@ -132,11 +147,19 @@ fn dictionary(part: &Part) -> (Vec<Symbol>, Vec<u64>) {
 }
 
 fn write_message(writer: &mut Writer, message: &Message, numbers: &[u64], before: i64) -> i64 {
-    let content = &message.content;
     let time = split(message.key.time);
     let id = PackedId::new(&message.id, time.0);
     let event = PackedId::new(&message.key.id, time.0);
     let flag = |there: bool, flag: u16| if there { flag } else { 0 };
+    let ids = id.kind() << ROLE_BITS | event.kind() << MESSAGE_EVENT | flag(time.1 > 0, HAS_MICROS);
+    let Revision::Shown(content) = &message.revision else {
+        writer.require(DELETIONS);
+        writer.short(ids | MESSAGE_DELETED);
+        write_time(writer, time, before);
+        id.write(writer);
+        event.write(writer);
+        return time.0;
+    };
     let role = match content.role {
         Role::User => 0,
         Role::Assistant => 1,
@@ -144,9 +167,7 @@ fn write_message(writer: &mut Writer, message: &Message, numbers: &[u64], before
         Role::Other => 3,
     };
     writer.short(
-        role | id.kind() << ROLE_BITS
-            | event.kind() << MESSAGE_EVENT
-            | flag(time.1 > 0, HAS_MICROS)
+        role | ids
             | content.tokens.flags()
             | flag(content.attachments > 0, HAS_ATTACHMENTS)
             | flag(content.finish_reason != Symbol::NONE, HAS_FINISH_REASON)
@@ -169,12 +190,20 @@ fn write_message(writer: &mut Writer, message: &Message, numbers: &[u64], before
 }
 
 fn read_message(reader: &mut Reader<'_>, symbols: &Symbols, millis: &mut i64) -> Result<Message, StateError> {
-    let flags = read_flags(reader, MESSAGE_FLAGS)?;
+    let flags = read_message_flags(reader)?;
     let has = |flag: u16| flags & flag != 0;
     let time;
     (time, *millis) = read_time(reader, has(HAS_MICROS), *millis)?;
     let id = read_id(reader, flags >> ROLE_BITS & KIND_MASK, *millis)?;
     let event = read_id(reader, flags >> MESSAGE_EVENT & KIND_MASK, *millis)?;
+    let key = Key { time, id: event };
+    if has(MESSAGE_DELETED) {
+        return Ok(Message {
+            id,
+            key,
+            revision: Revision::Deleted,
+        });
+    }
     let created_at = Millis(millis.wrapping_add(reader.signed()?));
     let tokens = Tokens::read(reader, flags)?;
     let attachments = if has(HAS_ATTACHMENTS) { reader.count()? } else { 0 };
@@ -190,8 +219,8 @@ fn read_message(reader: &mut Reader<'_>, symbols: &Symbols, millis: &mut i64) ->
     };
     Ok(Message {
         id,
-        key: Key { time, id: event },
-        content: Content {
+        key,
+        revision: Revision::Shown(Content {
             created_at,
             role: match flags & ROLE_MASK {
                 0 => Role::User,
@@ -203,7 +232,7 @@ fn read_message(reader: &mut Reader<'_>, symbols: &Symbols, millis: &mut i64) ->
             attachments,
             finish_reason: symbol(has(HAS_FINISH_REASON))?,
             model: symbol(has(HAS_MODEL))?,
-        },
+        }),
     })
 }
 
@@ -220,8 +249,17 @@ fn write_tool_call(writer: &mut Writer, call: &ToolCall, before: i64) -> i64 {
         (&call.started, packed(&call.started)),
         (&call.finished, packed(&call.finished)),
     ];
+    let deletion = call.deleted.as_ref().map(|stamp| {
+        let time = split(stamp.time);
+        let before = std::mem::replace(&mut millis, time.0);
+        (PackedId::new(&stamp.event_id, time.0), time, before)
+    });
     let id = PackedId::new(&call.id, millis);
     let mut flags = id.kind();
+    if deletion.is_some() {
+        writer.require(DELETIONS);
+        flags |= TOOL_CALL_DELETED;
+    }
     let mut shift = KIND_BITS;
     for (half, packed) in &halves {
         if let (Some(stamp), Some((time, _))) = (half, packed) {
@@ -239,13 +277,20 @@ fn write_tool_call(writer: &mut Writer, call: &ToolCall, before: i64) -> i64 {
             writer.fixed(stamp.content);
         }
     }
+    if let Some((event, time, before)) = deletion {
+        let micros = if time.1 > 0 { DELETION_MICROS } else { 0 };
+        writer.byte((event.kind() | micros).to_le_bytes()[0]);
+        write_time(writer, time, before);
+        event.write(writer);
+    }
     id.write(writer);
     millis
 }
 
 fn read_tool_call(reader: &mut Reader<'_>, millis: &mut i64) -> Result<ToolCall, StateError> {
-    let flags = read_flags(reader, TOOL_CALL_FLAGS)?;
-    if flags & (HALF_THERE << KIND_BITS | HALF_THERE << (KIND_BITS + HALF_BITS)) == 0 {
+    let known = TOOL_CALL_FLAGS | since_deletions(reader, TOOL_CALL_DELETED);
+    let flags = read_flags(reader, known)?;
+    if flags & (HALF_THERE << KIND_BITS | HALF_THERE << (KIND_BITS + HALF_BITS) | TOOL_CALL_DELETED) == 0 {
         return Err(StateError::Corrupt("a tool call without halves"));
     }
     let mut half = |flags: u16| {
@@ -260,11 +305,34 @@ fn read_tool_call(reader: &mut Reader<'_>, millis: &mut i64) -> Result<ToolCall,
             content: reader.fixed()?,
         }))
     };
+    let (started, finished) = (half(flags >> KIND_BITS)?, half(flags >> (KIND_BITS + HALF_BITS))?);
+    let deleted = (flags & TOOL_CALL_DELETED != 0)
+        .then(|| read_deletion(reader, millis))
+        .transpose()?;
+    let is_erased = |half: &Option<Stamp>| half.is_some() && half.as_ref() <= deleted.as_deref();
+    if is_erased(&started) || is_erased(&finished) {
+        return Err(StateError::Corrupt("a half that is deleted"));
+    }
     Ok(ToolCall {
-        started: half(flags >> KIND_BITS)?,
-        finished: half(flags >> (KIND_BITS + HALF_BITS))?,
+        started,
+        finished,
+        deleted,
         id: read_id(reader, flags & KIND_MASK, *millis)?,
     })
+}
+
+fn read_deletion(reader: &mut Reader<'_>, millis: &mut i64) -> Result<Box<Stamp>, StateError> {
+    let flags = u16::from(reader.byte()?);
+    if flags & !(KIND_MASK | DELETION_MICROS) != 0 {
+        return Err(StateError::Corrupt("an unknown flag"));
+    }
+    let time;
+    (time, *millis) = read_time(reader, flags & DELETION_MICROS != 0, *millis)?;
+    Ok(Box::new(Stamp {
+        time,
+        event_id: read_id(reader, flags & KIND_MASK, *millis)?,
+        content: ERASED_CONTENT,
+    }))
 }
 
 fn write_feedback(writer: &mut Writer, feedback: &Feedback, before: i64) -> i64 {
@@ -306,6 +374,19 @@ fn read_feedback(reader: &mut Reader<'_>, millis: &mut i64) -> Result<Feedback, 
             _ => return Err(StateError::Corrupt("an unknown verdict")),
         },
     })
+}
+
+/// These flags, if the bytes have a version that can have them.
+fn since_deletions(reader: &Reader<'_>, flags: u16) -> u16 {
+    if reader.version() >= DELETIONS { flags } else { 0 }
+}
+
+fn read_message_flags(reader: &mut Reader<'_>) -> Result<u16, StateError> {
+    let flags = read_flags(reader, MESSAGE_FLAGS | since_deletions(reader, MESSAGE_DELETED))?;
+    if flags & MESSAGE_DELETED != 0 && flags & !DELETED_FLAGS != 0 {
+        return Err(StateError::Corrupt("content of a deleted message"));
+    }
+    Ok(flags)
 }
 
 fn read_flags(reader: &mut Reader<'_>, known: u16) -> Result<u16, StateError> {

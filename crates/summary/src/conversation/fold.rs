@@ -7,15 +7,15 @@ use recap_events::{
 use super::Conversation;
 use crate::{
     FeedbackRow, Id, Payload, Stamp,
-    part::{self, Half, Part},
-    record::{Content, Feedback, Role},
+    part::{self, Part},
+    record::{Content, Feedback, Revision, Role, ToolCall},
     stamp::Key,
     tokens::Tokens,
 };
 
 impl Conversation {
-    /// Folds one event. Returns the payload row to write when the event became the current revision of half a
-    /// tool call or of a feedback; `None` for everything else, repeated and superseded events included.
+    /// Folds one event. Returns the payload to write when the event became the current revision of half a
+    /// tool call, of a feedback or the latest deletion of a tool call; `None` for everything else, repeated and superseded events included.
     pub fn apply(&mut self, event_id: &str, time: Micros, change: &Change<'_>) -> Option<Payload> {
         let key = Key {
             time,
@@ -27,8 +27,12 @@ impl Conversation {
             Change::Deleted => self.dirty |= self.registers.delete(&key, true),
             Change::Restored => self.dirty |= self.registers.delete(&key, false),
             Change::Message(message) => self.apply_message(key, message),
+            Change::MessageDeleted { message_id } => self.put_message(key, message_id, &Revision::Deleted),
             Change::ToolCallStarted(call) => return self.apply_started(key, call),
             Change::ToolCallFinished(call) => return self.apply_finished(key, call),
+            Change::ToolCallDeleted { tool_call_id } => {
+                return self.apply_call_deleted(key.stamp(ERASED_CONTENT), tool_call_id);
+            }
             Change::FeedbackSubmitted(feedback) => return self.apply_submitted(key, feedback),
             Change::FeedbackWithdrawn { feedback_id } => {
                 return self.apply_feedback(key.stamp(ERASED_CONTENT), feedback_id, None);
@@ -40,21 +44,25 @@ impl Conversation {
     fn apply_message(&mut self, key: Key, message: &Message<'_>) {
         self.dirty |= self.registers.message(&key, message);
         let role = Role::of(&message.role);
-        let content = Content {
+        let revision = Revision::Shown(Content {
             created_at: message.created_at,
             role,
             tokens: Tokens::from(&message.usage),
             attachments: message.attachment_count.unwrap_or(0),
             finish_reason: message.finish_reason.as_deref(),
             model: message.model.as_deref().filter(|_| role == Role::Assistant),
-        };
-        let id = Id::new(&message.message_id);
+        });
+        self.put_message(key, &message.message_id, &revision);
+    }
+
+    fn put_message(&mut self, key: Key, message_id: &str, revision: &Revision<Option<&str>>) {
+        let id = Id::new(message_id);
         let is_first = self
             .registers
             .first_text
             .as_ref()
             .is_some_and(|first| first.message_id == id);
-        self.put(id, |part, id| part.put_message(id, key, &content));
+        self.put(id, |part, id| part.put_message(id, key, revision));
         if is_first {
             self.release_superseded_text();
         }
@@ -62,7 +70,7 @@ impl Conversation {
 
     fn apply_started(&mut self, key: Key, call: &ToolCallStarted<'_>) -> Option<Payload> {
         let stamp = key.stamp(call.content_hash());
-        let put = |part: &mut Part, id| part.put_half(id, Half::Started, stamp.clone());
+        let put = |part: &mut Part, id| part.put_tool_call(ToolCall::started(id, stamp.clone()));
         self.put(Id::new(&call.tool_call_id), put)
             .then(|| Payload::ToolStarted {
                 tool_call_id: call.tool_call_id.to_string(),
@@ -76,7 +84,7 @@ impl Conversation {
 
     fn apply_finished(&mut self, key: Key, call: &ToolCallFinished<'_>) -> Option<Payload> {
         let stamp = key.stamp(call.content_hash());
-        let put = |part: &mut Part, id| part.put_half(id, Half::Finished, stamp.clone());
+        let put = |part: &mut Part, id| part.put_tool_call(ToolCall::finished(id, stamp.clone()));
         self.put(Id::new(&call.tool_call_id), put)
             .then(|| Payload::ToolFinished {
                 tool_call_id: call.tool_call_id.to_string(),
@@ -86,6 +94,14 @@ impl Conversation {
                 finished_at: call.finished_at.unwrap_or(stamp.time.to_millis()),
                 stamp,
             })
+    }
+
+    fn apply_call_deleted(&mut self, stamp: Stamp, tool_call_id: &str) -> Option<Payload> {
+        let put = |part: &mut Part, id| part.put_tool_call(ToolCall::deleted(id, stamp.clone()));
+        self.put(Id::new(tool_call_id), put).then(|| Payload::ToolDeleted {
+            tool_call_id: tool_call_id.to_owned(),
+            stamp,
+        })
     }
 
     fn apply_submitted(&mut self, key: Key, feedback: &FeedbackSubmitted<'_>) -> Option<Payload> {

@@ -1,6 +1,7 @@
 //! States as bytes: nothing lost, nothing believed.
 
 use proptest::prelude::*;
+use recap_events::Change;
 use recap_summary::{Conversation, Encoded, FirstText, StateError};
 
 use crate::{model::Event, streams::stream};
@@ -15,6 +16,15 @@ fn fold(part_bytes: usize, events: &[Event]) -> Conversation {
 
 fn decode(encoded: &Encoded) -> Result<Conversation, StateError> {
     Conversation::decode(&encoded.main, &encoded.parts)
+}
+
+/// The versions that its bytes have.
+fn versions(encoded: &Encoded) -> Vec<u8> {
+    let parts = encoded.parts.iter().map(|(_, bytes)| bytes[0]);
+    let mut versions: Vec<u8> = parts.chain([encoded.main[0]]).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    versions
 }
 
 /// Whatever comes in: a state that can be worked with, in memory of its size, or a refusal.
@@ -86,6 +96,24 @@ proptest! {
         survives(&encoded);
     }
 
+    /// The release before reads everything that it could have written itself.
+    #[test]
+    fn version_1_is_written_until_something_is_deleted(
+        events in stream(),
+        part_bytes in prop::sample::select(&[40, 1 << 20][..]),
+    ) {
+        let is_deletion = |event: &Event| {
+            matches!(event.change, Change::MessageDeleted { .. } | Change::ToolCallDeleted { .. })
+        };
+        let (deletions, others): (Vec<_>, Vec<_>) = events.into_iter().partition(is_deletion);
+        let mut state = fold(part_bytes, &others);
+        prop_assert_eq!(versions(&state.encode_whole()), vec![1]);
+        state.merge(&fold(part_bytes, &deletions));
+        let call = deletions.iter().any(|event| matches!(event.change, Change::ToolCallDeleted { .. }));
+        let versions = versions(&state.encode_whole());
+        prop_assert!(versions == [1] && !call || versions == [2] || versions == [1, 2]);
+    }
+
     #[test]
     fn any_bytes_decode_or_are_refused(
         mut main in prop::collection::vec(any::<u8>(), 0..200),
@@ -93,7 +121,7 @@ proptest! {
         known in any::<bool>(),
     ) {
         if known && main.len() > 1 {
-            main[0] = 1;
+            main[0] = 1 + main[0] % 2;
             main[1] %= 3;
         }
         survives(&Encoded { main, part_count: 0, parts });
@@ -121,12 +149,31 @@ proptest! {
 
 #[test]
 fn newer_versions_are_refused_by_name() {
-    let newer = StateError::Newer { version: 2 };
-    assert_eq!(Conversation::decode(&[2, 0, 0], &[]), Err(newer));
+    let newer = StateError::Newer { version: 3, newest: 2 };
+    assert_eq!(Conversation::decode(&[3, 0, 0], &[]), Err(newer));
     assert_eq!(
         newer.to_string(),
-        "the state has format version 2, this release reads up to 1"
+        "the state has format version 3, this release reads up to 2"
     );
+}
+
+#[test]
+fn version_1_has_no_deletions() {
+    for change in [
+        Change::MessageDeleted {
+            message_id: "m1".into(),
+        },
+        Change::ToolCallDeleted {
+            tool_call_id: "t1".into(),
+        },
+    ] {
+        let mut state = Conversation::default();
+        state.apply("e1", recap_events::Micros(0), &change);
+        let mut encoded = state.encode_whole();
+        assert_eq!(decode(&encoded), Ok(state));
+        assert_eq!(std::mem::replace(&mut encoded.main[0], 1), 2);
+        assert_eq!(decode(&encoded), Err(StateError::Corrupt("an unknown flag")));
+    }
 }
 
 #[test]
@@ -151,5 +198,5 @@ fn parts_must_be_all_there_and_only_those() {
 
     let mut newer = whole.clone();
     newer.parts[0].1[0] = 9;
-    assert_eq!(decode(&newer), Err(StateError::Newer { version: 9 }));
+    assert_eq!(decode(&newer), Err(StateError::Newer { version: 9, newest: 2 }));
 }

@@ -1,7 +1,7 @@
 //! Single sentences of the contract, each as an example.
 
-use recap_events::{Change, FeedbackSubmitted, Message, Micros, Millis, Usage};
-use recap_summary::{Conversation, FirstText};
+use recap_events::{Change, FeedbackSubmitted, Message, Micros, Millis, ToolCallFinished, ToolCallStarted, Usage};
+use recap_summary::{Conversation, FirstText, ShownHalves};
 
 const SECOND: i64 = 1_000_000;
 
@@ -148,4 +148,102 @@ fn the_owner_is_the_conversations_own_word_before_any_messages() {
     events.extend([("c", 0, own("first")), ("d", 3, own("last"))]);
     events.push(("e", 4, Change::Upserted(recap_events::ConversationFields::default())));
     assert_eq!(fold(&events).columns().user_id.as_deref(), Some("last"));
+}
+
+fn message_deleted(id: &'static str) -> Change<'static> {
+    Change::MessageDeleted { message_id: id.into() }
+}
+
+#[test]
+fn a_deleted_message_counts_nowhere_and_may_come_back() {
+    let answer = Message {
+        model: Some("gpt-5".into()),
+        finish_reason: Some("stop".into()),
+        usage: Usage {
+            input_tokens: Some(3),
+            ..Usage::default()
+        },
+        attachment_count: Some(2),
+        ..message("m2", "assistant", 9, None)
+    };
+    let mut events = vec![
+        ("a", 1, Change::Message(message("m1", "user", 1, Some("Hi")))),
+        ("b", 2, Change::Message(answer.clone())),
+        ("c", 3, message_deleted("m2")),
+    ];
+    let columns = fold(&events).columns();
+    assert_eq!((columns.total_message_count, columns.assistant_message_count), (1, 0));
+    assert_eq!(
+        (columns.tokens.total, columns.attachment_count, columns.duration_ms),
+        (0, 0, 0)
+    );
+    assert_eq!((columns.agent_model, columns.last_finish_reason), (None, None));
+    assert_eq!(columns.updated_at, Millis(3_000));
+    // An older revision does not bring it back, a later one does.
+    events.push(("b2", 2, Change::Message(answer.clone())));
+    assert_eq!(fold(&events).columns().total_message_count, 1);
+    events.push(("d", 4, Change::Message(answer)));
+    let columns = fold(&events).columns();
+    assert_eq!((columns.total_message_count, columns.tokens.total), (2, 3));
+    assert_eq!(columns.agent_model.as_deref(), Some("gpt-5"));
+}
+
+#[test]
+fn deleting_the_first_message_ends_the_first_text() {
+    let mut events = vec![
+        ("a", 1, Change::Message(message("m1", "user", 1, Some("secret")))),
+        ("b", 2, Change::Message(message("m2", "user", 2, Some("Hi")))),
+        ("c", 3, message_deleted("m2")),
+    ];
+    assert_eq!(first_text(&events).as_deref(), Some("secret"));
+    events.push(("a", 1, message_deleted("m1")));
+    // Of an upsert and a deletion under one order key the deletion wins, and no other text comes up.
+    assert_eq!(first_text(&events), None);
+    events.push(("d", 4, Change::Message(message("m1", "user", 1, Some("again")))));
+    assert_eq!(first_text(&events).as_deref(), Some("again"));
+}
+
+#[test]
+fn a_deleted_text_is_taken_out_of_the_row() {
+    let stored = fold(&[("a", 1, Change::Message(message("m1", "user", 1, Some("secret"))))]);
+    let encoded = stored.encode_whole();
+    let mut stored = Conversation::decode(&encoded.main, &encoded.parts).unwrap();
+    stored.merge(&fold(&[("b", 1, message_deleted("m1"))]));
+    assert!(stored.is_dirty());
+    assert_eq!(stored.first_text(), FirstText::Set(None));
+}
+
+#[test]
+fn a_half_is_shown_while_it_is_later_than_the_latest_deletion() {
+    let started = Change::ToolCallStarted(ToolCallStarted {
+        tool_call_id: "t1".into(),
+        tool_name: "search".into(),
+        args: None,
+        message_id: None,
+        started_at: None,
+    });
+    let finished = Change::ToolCallFinished(ToolCallFinished {
+        tool_call_id: "t1".into(),
+        tool_name: None,
+        result: None,
+        error: None,
+        finished_at: None,
+    });
+    let deleted = Change::ToolCallDeleted {
+        tool_call_id: "t1".into(),
+    };
+    let halves = |events: &[(&str, i64, Change<'static>)]| {
+        let state = fold(events);
+        let mut reversed = events.to_vec();
+        reversed.reverse();
+        assert_eq!(state, fold(&reversed));
+        let ShownHalves { started, finished } = state.shown_halves("t1");
+        (started, finished, state.columns().tool_call_count)
+    };
+    let mut events = vec![("a", 1, started.clone()), ("b", 3, finished), ("c", 2, deleted.clone())];
+    assert_eq!(halves(&events), (false, true, 1));
+    events.push(("b", 3, deleted));
+    assert_eq!(halves(&events), (false, false, 0));
+    events.push(("d", 4, started));
+    assert_eq!(halves(&events), (true, false, 1));
 }

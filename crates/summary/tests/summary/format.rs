@@ -1,4 +1,4 @@
-//! Format version 1, byte by byte. Rows hold it: when one of these fails, the format needs a new version and a
+//! Format versions, byte by byte. Rows hold them: when one of these fails, the format needs a new version and a
 //! reader for this one, not a new expectation.
 
 use std::fmt::Write;
@@ -20,6 +20,12 @@ const MAIN: &str = "\
     80e0617000800000000000000bf1425155c75296170663616c6c5f31038000d00f03662d310a652d666565646261636b6599\
     39e46f45011300000003662d320a652d666565646261636bdae5d402ec22530b400100e70703662d330b652d776974686472\
     61776effffffffffffff7f";
+
+/// Version 2 has deletions besides.
+const DELETIONS: &str = "\
+    020001008e9aef93bf63824e000248408e9aef93bf63f2df617000800000000000000180e061700080000000000000020041\
+    c20f01066d2d676f6e6506652d676f6e65020820c03e09652d737461727465642b7ee1d36ef17511089f1fe70709652d6465\
+    6c657465640663616c6c5f31002004df2ef0df610000000000000000000a0663616c6c5f3200";
 
 const PARTS: [&str; 2] = [
     "\
@@ -185,4 +191,43 @@ fn version_1_is_split_by_the_same_hash() {
     assert_eq!(encoded.part_count, 2);
     let parts: Vec<_> = encoded.parts.iter().map(|(_, part)| hex(part)).collect();
     assert_eq!(parts, PARTS.map(|part| hex(&bytes(part))));
+}
+
+#[test]
+fn version_2_is_written_and_read() {
+    let mut state = Conversation::default();
+    let mut apply = |id: &str, micros: i64, change: Change<'static>| {
+        state.apply(id, Micros(BASE * 1_000 + micros), &change);
+    };
+    for (event, micros, message) in [
+        ("e-gone", 1_000_001, "m-gone"),
+        (
+            "018df94a-1e87-7000-8000-000000000002",
+            7_000,
+            "018df94a-1e80-7000-8000-000000000001",
+        ),
+    ] {
+        let message_id = message.into();
+        apply(event, micros, Change::MessageDeleted { message_id });
+    }
+    apply(
+        "e-started",
+        5_000_000,
+        Change::ToolCallStarted(ToolCallStarted {
+            tool_call_id: "call_1".into(),
+            tool_name: "search".into(),
+            args: None,
+            message_id: None,
+            started_at: None,
+        }),
+    );
+    for (event, micros, call) in [
+        ("e-deleted", 3_000_999, "call_1"),
+        ("01HQWMM7M0000000000000000A", 8_000, "call_2"),
+    ] {
+        let tool_call_id = call.into();
+        apply(event, micros, Change::ToolCallDeleted { tool_call_id });
+    }
+    assert_eq!(hex(&state.encode_whole().main), hex(&bytes(DELETIONS)));
+    assert_eq!(Conversation::decode(&bytes(DELETIONS), &[]), Ok(state));
 }

@@ -115,12 +115,20 @@ pub fn show(events: &[Event]) -> Shown {
             _ => None,
         })
     };
-    let revisions = current(messages(), message_tie);
+    let deletions = events.iter().filter_map(|event| match &event.change {
+        Change::MessageDeleted { message_id } => Some((event, &**message_id, None)),
+        _ => None,
+    });
+    let upserts = messages().map(|(event, id, message)| (event, id, Some(message)));
+    // A deletion wins a tie.
+    let revisions = current(upserts.chain(deletions), |message| {
+        (message.is_none(), message.map(message_tie))
+    });
     let mut shown = Shown::default();
     times(&mut shown, events);
     fields(&mut shown, events);
     first_text(&mut shown, messages(), &revisions);
-    let live: Vec<&Message<'_>> = revisions.values().map(|(_, message)| *message).collect();
+    let live: Vec<&Message<'_>> = revisions.values().filter_map(|(_, message)| *message).collect();
     counts(&mut shown, &live);
     shown.tool_calls = tool_calls(events);
     feedback(&mut shown, events);
@@ -225,7 +233,7 @@ fn fields(shown: &mut Shown, events: &[Event]) {
 fn first_text<'a>(
     shown: &mut Shown,
     messages: impl Iterator<Item = (&'a Event, &'a str, &'a Message<'static>)>,
-    revisions: &BTreeMap<&str, (&Event, &Message<'_>)>,
+    revisions: &BTreeMap<&str, (&Event, Option<&Message<'_>>)>,
 ) {
     let mut candidates: Vec<_> = messages.filter(|(_, _, message)| message.role != "system").collect();
     // Of equal order keys, a producer's mistake, the text with the greater hash; no text is least.
@@ -239,7 +247,8 @@ fn first_text<'a>(
     let Some((event, id, message)) = candidates.first() else {
         return;
     };
-    if key(event) == key(revisions[id].0) {
+    let (current, shown_message) = revisions[id];
+    if shown_message.is_some() && key(event) == key(current) {
         shown.first_message_text = owned(message.text.as_deref());
     }
 }
@@ -277,20 +286,30 @@ fn counts(shown: &mut Shown, messages: &[&Message<'_>]) {
 }
 
 fn tool_calls(events: &[Event]) -> Vec<ShownToolCall> {
-    let started = current(
+    let mut started = current(
         events.iter().filter_map(|event| match &event.change {
             Change::ToolCallStarted(call) => Some((event, &*call.tool_call_id, call)),
             _ => None,
         }),
         ToolCallStarted::content_hash,
     );
-    let finished = current(
+    let mut finished = current(
         events.iter().filter_map(|event| match &event.change {
             Change::ToolCallFinished(call) => Some((event, &*call.tool_call_id, call)),
             _ => None,
         }),
         ToolCallFinished::content_hash,
     );
+    let mut deletions: BTreeMap<&str, OrderKey<'_>> = BTreeMap::new();
+    for event in events {
+        if let Change::ToolCallDeleted { tool_call_id } = &event.change {
+            let latest = deletions.entry(tool_call_id).or_insert_with(|| key(event));
+            *latest = key(event).max(*latest);
+        }
+    }
+    let is_shown = |id: &str, half: &Event| deletions.get(id).is_none_or(|deletion| key(half) > *deletion);
+    started.retain(|id, (event, _)| is_shown(id, event));
+    finished.retain(|id, (event, _)| is_shown(id, event));
     let ids: std::collections::BTreeSet<&str> = started.keys().chain(finished.keys()).copied().collect();
     let json = |json: Option<&RawJson<'_>>| owned(json.map(RawJson::as_str));
     let mut calls: Vec<ShownToolCall> = ids

@@ -217,6 +217,8 @@ pub fn event() -> BoxedStrategy<Event> {
         2 => finished().boxed(),
         2 => submitted().boxed(),
         2 => id().prop_map(|feedback_id| Change::FeedbackWithdrawn { feedback_id }),
+        2 => id().prop_map(|message_id| Change::MessageDeleted { message_id }),
+        2 => id().prop_map(|tool_call_id| Change::ToolCallDeleted { tool_call_id }),
     ];
     (id(), time(), change)
         .prop_map(|(id, time, change)| Event {
@@ -252,10 +254,21 @@ fn altered(change: Change<'static>, other: Change<'static>) -> Change<'static> {
     }
 }
 
+/// The change that takes away what this one says.
+fn removal(change: &Change<'static>) -> Change<'static> {
+    match change.clone() {
+        Change::Message(Message { message_id, .. }) => Change::MessageDeleted { message_id },
+        Change::ToolCallStarted(ToolCallStarted { tool_call_id, .. })
+        | Change::ToolCallFinished(ToolCallFinished { tool_call_id, .. }) => Change::ToolCallDeleted { tool_call_id },
+        Change::FeedbackSubmitted(FeedbackSubmitted { feedback_id, .. }) => Change::FeedbackWithdrawn { feedback_id },
+        change => change,
+    }
+}
+
 /// A stream: events, revisions of events before them (same thing, another key or another content under the
 /// same key), in any order.
 pub fn stream() -> impl Strategy<Value = Vec<Event>> {
-    prop::collection::vec((event(), event(), 0..8_u8), 0..24).prop_map(|pairs| {
+    prop::collection::vec((event(), event(), 0..12_u8), 0..24).prop_map(|pairs| {
         let mut events: Vec<Event> = Vec::new();
         for (event, other, kind) in pairs {
             let revised = match kind {
@@ -293,10 +306,19 @@ pub fn stream() -> impl Strategy<Value = Vec<Event>> {
                     change: altered(event.change.clone(), other.change),
                     ..event.clone()
                 },
+                // What it says is taken away, by the same event or another.
+                4 => Event {
+                    change: removal(&event.change),
+                    ..event.clone()
+                },
+                5 => Event {
+                    change: removal(&event.change),
+                    ..other
+                },
                 _ => other,
             };
             events.push(event);
-            if kind < 4 {
+            if kind < 6 {
                 events.push(revised);
             }
         }

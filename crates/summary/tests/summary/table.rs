@@ -60,6 +60,10 @@ impl Writer {
             self.base = Some(table.revision);
         }
         for payload in std::mem::take(&mut self.delta.payloads) {
+            if let Payload::ToolDeleted { tool_call_id, .. } = payload {
+                table.erase_hidden(&self.delta.state, &tool_call_id);
+                continue;
+            }
             let key = (payload.kind(), payload.id().to_owned());
             table.payloads.insert(key, payload);
         }
@@ -85,6 +89,19 @@ impl Table {
         match state.first_text() {
             FirstText::Unchanged => {}
             FirstText::Set(text) => self.text = text.map(ToOwned::to_owned),
+        }
+    }
+
+    /// Erases the halves of a call that the state does not show.
+    fn erase_hidden(&mut self, state: &Conversation, tool_call_id: &str) {
+        let shown = state.shown_halves(tool_call_id);
+        for (kind, is_shown) in [
+            (PayloadKind::ToolStarted, shown.started),
+            (PayloadKind::ToolFinished, shown.finished),
+        ] {
+            if !is_shown {
+                self.payloads.remove(&(kind, tool_call_id.to_owned()));
+            }
         }
     }
 
@@ -130,6 +147,7 @@ pub fn shown(columns: &Columns, text: Option<&str>, payloads: impl IntoIterator<
                 call.error = error;
                 call.finished_at = Some(finished_at);
             }
+            Payload::ToolDeleted { .. } => {}
             Payload::Feedback { feedback_id, row, .. } => feedback_data.extend(row.map(|row| ShownFeedback {
                 feedback_id,
                 helpful: row.helpful,

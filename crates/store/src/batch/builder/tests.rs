@@ -70,7 +70,7 @@ fn log(seed: u64, events: u64) -> Vec<Vec<u8>> {
 }
 
 fn event(value: &[u8]) -> Event<'_> {
-    match decode(Some(value), std::iter::empty()) {
+    match decode(Some(value), std::iter::empty(), None) {
         Decoded::Event(event) => event,
         other => panic!("not an event: {other:?}"),
     }

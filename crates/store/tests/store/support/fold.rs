@@ -74,6 +74,8 @@ fn add(tables: &mut Tables, key: &ConversationKey, payload: &Payload) {
             call.finished_at = time(*finished_at);
             call.finished_event_time = time(stamp.time.to_millis());
         }
+        // Without a visible half there is no row.
+        Payload::ToolDeleted { .. } => {}
         Payload::Feedback { row, .. } => {
             tables.feedback.insert(id, Feedback::new(row.as_ref()));
         }
