@@ -101,7 +101,7 @@ async fn dead_letters_are_found_shown_and_replayed() -> Result<()> {
         key: b"header",
         value: raw.as_bytes(),
         headers: &[(b"caf\xe9", b"au lait"), (b"tenant", b"t")],
-        timestamp: 1_700_000_000_000,
+        timestamp: 1_767_225_600_000,
     };
     letters.world.log.kafka().publish_raw(&unreadable).await?;
     letters.publish("refused", &message("refused")).await?;
