@@ -85,6 +85,7 @@ fn everything_touched() -> MetricsRegistry {
     query.answered("/api/dashboard/getStats", 1);
     query.stream_aborted("database");
     query.auth_refused("expired");
+    query.impersonated();
     query.limited("rate");
     query.keys_fetched(true);
     query.cache_lookup(CacheResult::Hit);
