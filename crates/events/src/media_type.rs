@@ -19,22 +19,32 @@ impl MediaType {
     /// Reads a content type. Case and parameters do not matter.
     pub fn of(content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
-        let essence = essence.to_ascii_lowercase();
-        if let Some(format) = essence.strip_prefix("application/cloudevents") {
+        if let Some(format) = without_prefix(essence, "application/cloudevents") {
             return match format {
-                "" | "+json" => Self::Event,
+                _ if format.is_empty() || format.eq_ignore_ascii_case("+json") => Self::Event,
                 _ if format.starts_with('+') => Self::OtherEventFormat,
-                _ if format.starts_with("-batch") => Self::Batch,
+                _ if without_prefix(format, "-batch").is_some() => Self::Batch,
                 _ => Self::Other,
             };
         }
         let (kind, subtype) = essence.split_once('/').unwrap_or_default();
-        match subtype {
-            "json" if matches!(kind, "application" | "text") => Self::Json,
-            _ if !kind.is_empty() && subtype.len() > "+json".len() && subtype.ends_with("+json") => Self::Json,
-            _ => Self::Other,
+        let is_kind = |name: &str| kind.eq_ignore_ascii_case(name);
+        let suffix = subtype.rsplit_once('+');
+        if subtype.eq_ignore_ascii_case("json") && (is_kind("application") || is_kind("text"))
+            || !kind.is_empty()
+                && suffix.is_some_and(|(name, end)| !name.is_empty() && end.eq_ignore_ascii_case("json"))
+        {
+            Self::Json
+        } else {
+            Self::Other
         }
     }
+}
+
+/// What follows `prefix`, which stands in either case. Every record with a content type comes here, so nothing is copied.
+fn without_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 #[cfg(test)]
