@@ -5,7 +5,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=deploy/prerequisites.sh
 . deploy/prerequisites.sh
 
+# Nothing here is compiled twice: incremental state would only cost gigabytes.
+export CARGO_INCREMENTAL=0
 cargo_deny=0.20.2
+disk_gib=12
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 timings=()
@@ -20,6 +23,9 @@ stage() {
 }
 
 packages() {
+  local free_gib
+  free_gib=$(df --output=avail -BG . | tail -n 1 | tr -dc 0-9)
+  echo "free disk: $free_gib GiB; a run on a new machine uses up to $disk_gib GiB"
   need_rust
   need cc build-essential
   need make build-essential
@@ -74,5 +80,6 @@ stage "API description" description
 stage "documentation" documentation
 
 echo "== times"
+du -sh "${CARGO_TARGET_DIR:-target}"
 printf '%s\n' "${timings[@]}"
 awk '/^test result:/ { passed += $4; failed += $6 } END { printf "%d passed, %d failed\n", passed, failed }' "$log"
