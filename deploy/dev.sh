@@ -7,8 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . deploy/prerequisites.sh
 
 need_rust
-need cc build-essential
-need make build-essential
+need_c
 [ -n "${DATABASE_URL:-}" ] || need_postgresql
 install_missing
 

@@ -11,6 +11,14 @@ need() {
   has "$1" || { programs+=("$1"); packages+=("$2"); }
 }
 
+# What the C libraries inside are built with: librdkafka with TLS, SASL and OpenID Connect.
+need_c() {
+  need cc build-essential
+  need make build-essential
+  need cmake cmake
+  need perl perl
+}
+
 need_postgresql() {
   has initdb && has postgres && return
   local bin

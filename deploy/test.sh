@@ -27,8 +27,7 @@ packages() {
   free_gib=$(df --output=avail -BG . | tail -n 1 | tr -dc 0-9)
   echo "free disk: $free_gib GiB; a run on a new machine uses up to $disk_gib GiB"
   need_rust
-  need cc build-essential
-  need make build-essential
+  need_c
   need mvn maven
   need_java
   need_postgresql

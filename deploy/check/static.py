@@ -45,6 +45,14 @@ for alert in alerts:
             f"{alert['alert']}: no test that it {'fires' if fires else 'stays silent'}",
         )
 
+scaling = yaml.safe_load((deploy / "kubernetes/components/lag-scaling/scaledobject.yaml").read_text())
+trigger = scaling["spec"]["triggers"][0]["metadata"]
+replicas = f"ceil(({trigger['query']}) / {trigger['threshold']})"
+expect(
+    any(case["expr"] == replicas for test in tests for case in test.get("promql_expr_test", [])),
+    f"rules.test.yaml: no test of the replicas that KEDA wants, {replicas}",
+)
+
 sources = yaml.safe_load((deploy / "grafana/provisioning/datasources/datasources.yaml").read_text())["datasources"]
 uids = {source["uid"] for source in sources}
 dashboards = sorted((deploy / "grafana/dashboards").glob("*.json"))

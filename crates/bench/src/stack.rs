@@ -148,7 +148,7 @@ impl Broker {
         let server = KafkaServer::start_with(KafkaOptions {
             heap_mib: 1_024,
             quick_start: false,
-            settings: Vec::new(),
+            ..KafkaOptions::default()
         })
         .await?;
         Ok(Self {

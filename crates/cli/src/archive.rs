@@ -2,11 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use object_store::{ObjectStore, local::LocalFileSystem, prefix::PrefixStore};
-use recap_log::LogArgs;
-use recap_replay::archive::{ArchiveOptions, write_archive};
+use recap_log::{Log, LogArgs, LogError, OffsetLookup};
+use recap_replay::archive::{ArchiveOptions, MANIFEST, write_archive};
 
 /// Write the topics to files, for rebuilds after Kafka has dropped them
 ///
@@ -35,7 +35,18 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         segment_bytes: (options.segment as usize) << 20,
         ..ArchiveOptions::default()
     };
-    let report = write_archive(&options.log.log()?, store, &how, |report, left| {
+    let log = options.log.log()?;
+    let missing = missing_topics(&log).await?;
+    if missing.len() == log.topics.len() {
+        bail!(
+            "none of the topics exists: {}; is RECAP_TOPICS right?",
+            missing.join(", ")
+        );
+    }
+    if !missing.is_empty() {
+        eprintln!("not archived, for they do not exist: {}", missing.join(", "));
+    }
+    let report = write_archive(&log, store, &how, |report, left| {
         eprintln!(
             "{} segments, {} records, {} bytes; {left} offsets left",
             report.segments, report.records, report.bytes
@@ -49,6 +60,17 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn missing_topics(log: &Log) -> anyhow::Result<Vec<String>> {
+    let log = log.clone();
+    let missing = tokio::task::spawn_blocking(move || {
+        let partitions = OffsetLookup::open(&log)?.partitions()?;
+        let exists = |topic: &Arc<str>| partitions.iter().any(|partition| partition.topic == *topic);
+        let missing = log.topics.iter().filter(|topic| !exists(topic));
+        Ok::<_, LogError>(missing.map(ToString::to_string).collect())
+    });
+    Ok(missing.await??)
+}
+
 /// Opens an archive by its directory or URL.
 pub fn open(location: &str) -> anyhow::Result<Arc<dyn ObjectStore>> {
     if location.contains("://") {
@@ -59,6 +81,14 @@ pub fn open(location: &str) -> anyhow::Result<Arc<dyn ObjectStore>> {
     let store = LocalFileSystem::new_with_prefix(directory)
         .with_context(|| format!("{} cannot be used as an archive", directory.display()))?;
     Ok(Arc::new(store))
+}
+
+/// Opens an archive that has been written before.
+pub fn open_existing(location: &str) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    if !location.contains("://") && !Path::new(location).join(MANIFEST).is_file() {
+        bail!("there is no archive in {location}: it has no {MANIFEST} (`recap archive {location}` writes one)");
+    }
+    open(location)
 }
 
 fn open_url(location: &str) -> anyhow::Result<Arc<dyn ObjectStore>> {

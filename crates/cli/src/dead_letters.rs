@@ -96,7 +96,7 @@ struct Show {
 #[derive(Debug, Args)]
 struct Replay {
     /// The dead letters, named as `list` names them
-    #[arg(value_name = "PARTITION:OFFSET", required_unless_present_any = ["reason", "type", "since", "until", "all"])]
+    #[arg(value_name = "PARTITION:OFFSET")]
     locations: Vec<Location>,
 
     #[command(flatten)]
@@ -169,6 +169,12 @@ fn find(topic: &Topic, location: Location) -> anyhow::Result<DeadLetter> {
 }
 
 fn run_replay(replay: &Replay) -> anyhow::Result<()> {
+    if replay.locations.is_empty() && replay.filter.is_empty() && !replay.all {
+        bail!(
+            "which dead letters? Name them PARTITION:OFFSET as `recap dead-letters list` does, choose by --reason, --type, --since or --until, \
+             or replay them --all"
+        );
+    }
     let (cluster, topic) = replay.topic.open()?;
     let mut sender = replay::Sender::connect(&cluster, replay.dry_run)?;
     let mut missing = replay.locations.clone();

@@ -8,6 +8,7 @@ mod healthy;
 mod migrate;
 mod private_file;
 mod rebuild;
+mod time;
 mod token;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +52,10 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
+    // The others write logs of their own.
+    if !matches!(command, Command::Dev(_) | Command::Rebuild(_)) {
+        recap_telemetry::warnings_on_stderr();
+    }
     match command {
         Command::Dev(options) => wait_for(dev::run(options)),
         Command::Migrate(options) => wait_for(migrate::run(&options)),

@@ -13,7 +13,7 @@ use recap_replay::{Outcome, RebuildOptions, Replay, Report, Scope, Switched};
 use recap_store::{Store, StoreOptions};
 use recap_telemetry::{LogOutput, RebuildMetrics, RebuildPhase, Service, Telemetry, TelemetryConfig};
 
-use crate::{archive, migrate::Database};
+use crate::{archive, migrate::Database, time};
 
 const SERVICE: Service = Service {
     name: "recap-rebuild",
@@ -51,7 +51,7 @@ pub struct Options {
     #[arg(long)]
     onto_current: bool,
 
-    /// Replay this archive before what Kafka holds
+    /// Replay this archive before what Kafka holds; for --resume and --rollback only where Kafka has lost something since
     #[arg(long, value_name = "DIR|URL")]
     archive: Option<String>,
 
@@ -59,12 +59,12 @@ pub struct Options {
     #[arg(long, value_name = "ID", conflicts_with = "mode")]
     org: Option<String>,
 
-    /// Recompute only one conversation's row, in place
+    /// Recompute only one conversation's row, in place; needs --org
     #[arg(long, value_name = "ID", requires = "org")]
     conversation: Option<String>,
 
-    /// Recompute only from records produced since then (RFC 3339), in place
-    #[arg(long, value_name = "TIME", conflicts_with = "mode")]
+    /// Recompute only from records produced since then (RFC 3339: `2026-01-31T12:00:00Z`), in place
+    #[arg(long, value_name = "TIME", conflicts_with = "mode", value_parser = time::parse)]
     since: Option<DateTime<Utc>>,
 
     /// Memory for states before the coldest are written, in MiB
@@ -99,19 +99,26 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut replay = Replay::new(store, log, progress.clone());
     replay.memory_bytes = options.memory << 20;
     replay.flushes = options.flushes.max(1);
+    let archive = options.archive.as_deref().map(archive::open_existing).transpose()?;
     if options.org.is_some() || options.since.is_some() {
         let scope = Scope {
             org_id: options.org,
             conversation_id: options.conversation,
             since: options.since,
         };
-        replay.recompute(scope).await?;
+        replay.recompute(scope, archive.as_ref()).await?;
         progress.finish();
-        println!("recomputed");
+        let events = progress.events();
+        if events == 0 {
+            bail!(
+                "no event in the log is in scope: nothing was recomputed; are --org, --conversation and --since right?"
+            );
+        }
+        println!("recomputed the rows of {events} events");
         return Ok(());
     }
     let outcome = if options.rollback {
-        let switched = replay.rollback().await;
+        let switched = replay.rollback(archive.as_ref()).await;
         switched.map(|switched| Outcome::Switched {
             switched,
             report: Report::default(),
@@ -121,7 +128,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             accept_differences: options.accept_differences,
             resume: options.resume,
             onto_current: options.onto_current,
-            archive: options.archive.as_deref().map(archive::open).transpose()?,
+            archive,
             ..RebuildOptions::default()
         };
         replay.rebuild(&how).await

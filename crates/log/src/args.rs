@@ -1,14 +1,13 @@
 //! The flags and variables that say where Kafka is and what the log is, the same for every program.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use recap_events::MaxTimeAhead;
 use secrecy::SecretString;
 
 use crate::{
-    Cluster, Log,
-    options::{self, Options},
+    Cluster, Log, options,
     topic::{Topic, is_topic_name},
 };
 
@@ -25,7 +24,12 @@ pub struct KafkaArgs {
     )]
     pub bootstrap_servers: Option<String>,
 
-    /// More librdkafka options for every client, such as TLS and SASL
+    /// More options of librdkafka for every client, such as TLS and SASL: a Java properties file, as Kafka's own tools read by
+    /// `--command-config`
+    #[arg(long, env = "RECAP_KAFKA_OPTIONS_FILE", value_name = "FILE")]
+    pub kafka_options_file: Option<PathBuf>,
+
+    /// The same here, counting more than the file; a value with a comma stands in quotes, `key="a,b"`
     #[arg(
         long,
         env = "RECAP_KAFKA_OPTIONS",
@@ -101,8 +105,11 @@ impl KafkaArgs {
         if servers.is_empty() {
             mistakes.push("KAFKA_BOOTSTRAP_SERVERS: is required, as `host:port,…`".to_owned());
         }
-        let options = self.kafka_options.as_ref();
-        let options = options.map_or_else(Options::new, |text| options::parse(text, mistakes));
+        let options = options::read(
+            self.kafka_options_file.as_deref(),
+            self.kafka_options.as_ref(),
+            mistakes,
+        );
         Cluster::with_options(servers, options)
     }
 }

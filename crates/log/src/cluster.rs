@@ -51,6 +51,12 @@ impl Cluster {
             .set("socket.keepalive.enable", "true")
             .set_log_level(RDKafkaLogLevel::Info);
         settings(&mut config);
+        // The OpenSSL and the curl that are built into librdkafka know no directory of this machine.
+        for (location, pem) in [("ssl.ca.location", "ssl.ca.pem"), ("https.ca.location", "https.ca.pem")] {
+            if !self.options.contains_key(pem) {
+                config.set(location, "probe");
+            }
+        }
         for (key, value) in &*self.options {
             config.set(key, value.expose_secret());
         }
@@ -113,6 +119,17 @@ mod tests {
         assert_eq!(config.get("bootstrap.servers"), Some("kafka:9092"));
         assert_eq!(config.get("linger.ms"), Some("50"));
         assert_eq!(config.get("acks"), Some("all"));
+        assert_eq!(config.get("ssl.ca.location"), Some("probe"));
         assert!(!format!("{cluster:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn certificate_authorities_of_the_operator_stand_alone() {
+        let options = Options::from([("ssl.ca.pem".to_owned(), "PEM".to_owned().into())]);
+        let config = Cluster::with_options("kafka:9092", options).client();
+        assert_eq!(config.get("ssl.ca.location"), None);
+        let options = Options::from([("ssl.ca.location".to_owned(), "/ca".to_owned().into())]);
+        let config = Cluster::with_options("kafka:9092", options).client();
+        assert_eq!(config.get("ssl.ca.location"), Some("/ca"));
     }
 }

@@ -2,6 +2,8 @@
 
 use rdkafka::error::KafkaError;
 
+use crate::MissingRight;
+
 /// Why the log cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -13,6 +15,19 @@ pub enum LogError {
         /// librdkafka's word.
         source: KafkaError,
     },
+    /// No broker answers.
+    #[error("Kafka at {servers} has not answered for {seconds} s: {reason}")]
+    Unreachable {
+        /// Where it was looked for.
+        servers: String,
+        /// How long.
+        seconds: u64,
+        /// librdkafka's last complaint.
+        reason: String,
+    },
+    /// Access control refuses.
+    #[error(transparent)]
+    NotAllowed(#[from] MissingRight),
     /// Nothing arrived although offsets are left.
     #[error("no progress for {seconds} s with {missing} offsets left to read")]
     Stalled {

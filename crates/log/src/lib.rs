@@ -9,6 +9,7 @@
 
 mod args;
 mod cluster;
+mod complaints;
 mod error;
 mod headers;
 mod lag;
@@ -19,6 +20,7 @@ mod pace;
 mod partition;
 mod publisher;
 mod reader;
+mod rights;
 mod sharding;
 mod topic;
 
@@ -33,5 +35,6 @@ pub use pace::Pace;
 pub use partition::Partition;
 pub use publisher::{PublishError, Publisher};
 pub use reader::LogReader;
+pub use rights::{MissingRight, is_refusal, missing_rights};
 pub use sharding::worker_of;
 pub use topic::{Topic, is_topic_name};

@@ -4,21 +4,28 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use rdkafka::{
-    Offset, TopicPartitionList,
+    ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    metadata::MetadataTopic,
 };
 
-use crate::{Log, LogError, Offsets, Partition};
+use crate::{
+    Log, LogError, MissingRight, Offsets, Partition,
+    complaints::{Complaints, ask},
+    rights::{is_refusal, missing_rights},
+};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_millis(30);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks the brokers about the offsets of a log. It never fetches records, joins no group and commits nothing.
 ///
 /// Every call blocks until the brokers have answered, for 30 s at most.
 pub struct OffsetLookup {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Complaints>,
+    config: ClientConfig,
     log: Log,
 }
 
@@ -32,20 +39,25 @@ impl OffsetLookup {
                 .set("allow.auto.create.topics", "false");
         });
         Ok(Self {
-            consumer: config.create().map_err(LogError::kafka("create a consumer"))?,
+            consumer: config
+                .create_with_context(Complaints::default())
+                .map_err(LogError::kafka("create a consumer"))?,
+            config,
             log: log.clone(),
         })
     }
 
     /// Every partition that the topics have now; a topic that does not exist has none.
     pub fn partitions(&self) -> Result<Vec<Partition>, LogError> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(None, TIMEOUT)
-            .map_err(LogError::kafka("read the cluster's metadata"))?;
+        let servers = self.log.cluster.bootstrap_servers();
+        let question = |timeout| self.consumer.fetch_metadata(None, timeout);
+        let metadata = ask(&self.consumer, servers, TIMEOUT, question)?;
         let mut partitions = Vec::new();
         for topic in &*self.log.topics {
             let found = metadata.topics().iter().find(|found| found.name() == &**topic);
+            if found.is_none() {
+                self.check_described(topic)?;
+            }
             for partition in found.iter().flat_map(|found| found.partitions()) {
                 partitions.push(Partition::new(topic.clone(), partition.id()));
             }
@@ -54,12 +66,23 @@ impl OffsetLookup {
         Ok(partitions)
     }
 
+    /// An error when the topic may exist and must not be seen: the list of all topics leaves such a one out.
+    fn check_described(&self, topic: &str) -> Result<(), LogError> {
+        let metadata = self.consumer.fetch_metadata(Some(topic), TIMEOUT);
+        let metadata = metadata.map_err(LogError::kafka("read a topic's metadata"))?;
+        let error = metadata.topics().iter().find_map(MetadataTopic::error);
+        if error.map(RDKafkaErrorCode::from) == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
+            return Err(MissingRight::on_topic("DESCRIBE and READ", topic).into());
+        }
+        Ok(())
+    }
+
     /// The oldest record of every partition.
     pub fn oldest(&self) -> Result<Offsets, LogError> {
         self.find(&self.partitions()?, Offset::Beginning)
     }
 
-    /// One past the newest record of every partition.
+    /// One past the newest record of every partition; where a transaction is open, its first record (the last stable offset).
     pub fn ends(&self) -> Result<Offsets, LogError> {
         self.find(&self.partitions()?, Offset::End)
     }
@@ -80,13 +103,58 @@ impl OffsetLookup {
         self.committed_of(&self.partitions()?)
     }
 
+    /// Moves every partition to its target that has no record left before it: the markers of transactions and what was aborted
+    /// take offsets, too. Each question has a client of its own, because rust-rdkafka's end of a partition names no topic.
+    pub fn skip_empty_ends(&self, position: &mut Offsets, target: &Offsets) -> Result<(), LogError> {
+        for (partition, end) in target.iter() {
+            let next = position.get(partition);
+            if next < end && self.is_end(partition, next)? {
+                position.set(partition.clone(), end);
+            }
+        }
+        Ok(())
+    }
+
+    /// What exactly is not allowed: the refusal itself names no topic.
+    pub(crate) fn refused(&self, refusal: KafkaError) -> LogError {
+        let missing = missing_rights(&self.log).unwrap_or_default();
+        let first = missing.into_iter().next();
+        first.map_or_else(|| LogError::kafka("read the log")(refusal), LogError::NotAllowed)
+    }
+
+    /// Whether no record can be read at this offset or after it.
+    fn is_end(&self, partition: &Partition, next: i64) -> Result<bool, LogError> {
+        let probe: BaseConsumer<Complaints> = self
+            .config
+            .clone()
+            .set("enable.partition.eof", "true")
+            // Where the log begins later, its first record tells.
+            .set("auto.offset.reset", "earliest")
+            .create_with_context(Complaints::default())
+            .map_err(LogError::kafka("create a consumer"))?;
+        let position = Offsets::from_iter([(partition.clone(), next)]);
+        probe
+            .assign(&position.to_list()?)
+            .map_err(LogError::kafka("choose partitions"))?;
+        Ok(matches!(
+            probe.poll(PROBE_TIMEOUT),
+            Some(Err(KafkaError::PartitionEOF(_)))
+        ))
+    }
+
     pub(crate) fn committed_of(&self, partitions: &[Partition]) -> Result<Offsets, LogError> {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             list.add_partition(&partition.topic, partition.number);
         }
         let committed = self.ask_committed(&list);
-        let committed = committed.map_err(LogError::kafka("read the group's committed offsets"))?;
+        let committed = committed.map_err(|error| {
+            if is_refusal(&error) {
+                MissingRight::on_group("DESCRIBE", &self.log.group).into()
+            } else {
+                LogError::kafka("read the group's committed offsets")(error)
+            }
+        })?;
         Ok(Offsets::from_list(&committed))
     }
 

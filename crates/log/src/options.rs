@@ -1,79 +1,108 @@
-//! `RECAP_KAFKA_OPTIONS`: librdkafka's options as an operator writes them.
+//! librdkafka's options as an operator writes them: `RECAP_KAFKA_OPTIONS` and `RECAP_KAFKA_OPTIONS_FILE`.
 
-use std::collections::BTreeMap;
+mod check;
+mod file;
+mod java;
+mod variable;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use std::{collections::BTreeMap, fmt, path::Path};
 
-/// The variable, for messages.
-pub(crate) const VARIABLE: &str = "RECAP_KAFKA_OPTIONS";
+use secrecy::SecretString;
 
 /// Options that recap sets itself, with what an operator sets instead, if anything. They decide which records are read, and
 /// when an offset is committed.
-const RESERVED: [(&str, Option<&str>); 12] = [
+const RESERVED: [(&str, Option<&str>); 15] = [
     ("auto.commit.interval.ms", Some("RECAP_OFFSET_COMMIT_INTERVAL")),
     ("auto.offset.reset", None),
     ("bootstrap.servers", Some("KAFKA_BOOTSTRAP_SERVERS")),
     ("enable.auto.commit", None),
     ("enable.auto.offset.store", None),
+    ("enable.idempotence", None),
     ("enable.partition.eof", None),
     ("group.id", Some("RECAP_CONSUMER_GROUP")),
     ("group.instance.id", Some("RECAP_GROUP_INSTANCE_ID")),
     ("group.protocol", Some("RECAP_GROUP_PROTOCOL")),
     ("isolation.level", None),
+    ("metadata.broker.list", Some("KAFKA_BOOTSTRAP_SERVERS")),
     ("partition.assignment.strategy", None),
     ("session.timeout.ms", Some("RECAP_SESSION_TIMEOUT")),
+    ("transactional.id", None),
 ];
 
 /// Options by name; values may be secret.
 pub(crate) type Options = BTreeMap<String, SecretString>;
 
-/// Reads `key=value,…`; every mistake is added to `mistakes`, and no value is quoted in one.
-pub(crate) fn parse(text: &SecretString, mistakes: &mut Vec<String>) -> Options {
+/// Where an option was written, for messages. It never shows a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Origin {
+    /// Which entry of the variable, from 1. Its name is not shown unless it is one that librdkafka has: a password with a comma
+    /// in it that nobody quoted ends up as names.
+    Variable(usize),
+    /// The name in the file.
+    File(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(entry) => write!(f, "{}: entry {entry}", variable::NAME),
+            Self::File(name) => write!(f, "{}: `{name}`", file::NAME),
+        }
+    }
+}
+
+/// One option as it was written.
+struct Entry {
+    origin: Origin,
+    key: String,
+    value: SecretString,
+}
+
+/// The options of the file, then those of the variable, which count more. Every mistake is added to `mistakes`, and no value is
+/// quoted in one.
+pub(crate) fn read(file: Option<&Path>, variable: Option<&SecretString>, mistakes: &mut Vec<String>) -> Options {
+    let mut entries = file.map_or_else(Vec::new, |path| file::read(path, mistakes));
+    entries.extend(variable.map_or_else(Vec::new, |text| variable::parse(text, mistakes)));
     let mut options = Options::new();
-    for (index, option) in text.expose_secret().split(',').enumerate() {
-        if option.trim().is_empty() {
-            continue;
+    for entry in entries {
+        match reserved(&entry).or_else(|| check::mistake(&entry)) {
+            Some(mistake) => mistakes.push(mistake),
+            None => {
+                options.insert(entry.key, entry.value);
+            }
         }
-        match option.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
-            Some((key, value)) if !key.is_empty() => match reserved(key) {
-                Some(mistake) => mistakes.push(mistake),
-                None => {
-                    options.insert(key.to_owned(), value.to_owned().into());
-                }
-            },
-            // The text may be a piece of a password.
-            _ => mistakes.push(format!("{VARIABLE}: entry {} is not `key=value`", index + 1)),
-        }
+    }
+    // Together they may still ask for what the build cannot do.
+    if mistakes.is_empty() {
+        mistakes.extend(check::together(&options));
     }
     options
 }
 
-fn reserved(key: &str) -> Option<String> {
-    let (_, variable) = RESERVED.iter().find(|(reserved, _)| *reserved == key)?;
+fn reserved(Entry { origin, key, .. }: &Entry) -> Option<String> {
+    let (_, variable) = RESERVED.iter().find(|(reserved, _)| reserved == key)?;
+    let source = match origin {
+        Origin::Variable(_) => variable::NAME,
+        Origin::File(_) => file::NAME,
+    };
     Some(match variable {
-        Some(variable) => format!("{VARIABLE}: `{key}` cannot be set here; set {variable}"),
-        None => format!("{VARIABLE}: `{key}` cannot be set; recap depends on its own value"),
+        Some(variable) => format!("{source}: `{key}` cannot be set here; set {variable}"),
+        None => format!("{source}: `{key}` cannot be set; recap depends on its own value"),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
-    fn read(text: &str) -> (Options, Vec<String>) {
+    fn read(text: &str) -> (Vec<(String, String)>, Vec<String>) {
         let mut mistakes = Vec::new();
-        (parse(&text.to_owned().into(), &mut mistakes), mistakes)
-    }
-
-    #[test]
-    fn options_are_keys_with_values_and_spaces_around_them_do_not_count() {
-        let (options, mistakes) = read(" security.protocol = ssl ,,sasl.password=a=b,");
-        let values: Vec<_> = options
-            .iter()
-            .map(|(key, value)| (&**key, value.expose_secret()))
-            .collect();
-        assert_eq!(values, [("sasl.password", "a=b"), ("security.protocol", "ssl")]);
-        assert!(mistakes.is_empty(), "{mistakes:?}");
+        let options = super::read(None, Some(&text.to_owned().into()), &mut mistakes);
+        let values = options.into_iter();
+        let values = values.map(|(key, value)| (key, value.expose_secret().to_owned()));
+        (values.collect(), mistakes)
     }
 
     #[test]
@@ -87,13 +116,56 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_that_is_no_option_is_counted_and_not_quoted() {
-        let (_, mistakes) = read("hunter2,a=b,=hunter2");
+    fn the_variable_counts_more_than_the_file() {
+        let file = tempfile::NamedTempFile::new().and_then(|file| {
+            std::fs::write(file.path(), "linger.ms=5\nclient.rack=a")?;
+            Ok(file)
+        });
+        let mut mistakes = Vec::new();
+        let text = "linger.ms=7".to_owned().into();
+        let path = file.as_ref().ok().map(tempfile::NamedTempFile::path);
+        let options = super::read(path, Some(&text), &mut mistakes);
+        assert_eq!(options["linger.ms"].expose_secret(), "7");
+        assert_eq!(options["client.rack"].expose_secret(), "a");
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+    }
+
+    #[test]
+    fn what_this_build_has_is_taken_and_what_it_has_not_is_refused_without_the_value() {
+        for taken in [
+            "security.protocol=SSL",
+            "security.protocol=SASL_SSL,sasl.mechanism=PLAIN,sasl.username=u,sasl.password=hunter2",
+            "security.protocol=sasl_ssl,sasl.mechanism=SCRAM-SHA-256,sasl.username=u,sasl.password=hunter2",
+            "security.protocol=SASL_SSL,sasl.mechanism=SCRAM-SHA-512,sasl.username=u,sasl.password=hunter2",
+            "security.protocol=SASL_SSL,sasl.mechanism=OAUTHBEARER,sasl.oauthbearer.method=oidc,sasl.oauthbearer.client.id=u,\
+             sasl.oauthbearer.client.secret=hunter2,sasl.oauthbearer.token.endpoint.url=https://idp.example/token",
+        ] {
+            assert_eq!(read(taken).1, [] as [&str; 0], "{taken}");
+        }
+        for (refused, named) in [
+            ("security.protocol=SASL_SSL,sasl.mechanism=NTLM", "NTLM"),
+            ("security.protocol=SASL_SSL,sasl.mechanism=GSSAPI", "GSSAPI"),
+            ("sasl.kerberos.keytab=hunter2", "sasl.kerberos.keytab"),
+            ("security.protocol=hunter2", "security.protocol"),
+            ("ssl.ca.location=/no/such/file,security.protocol=SSL", "ssl.ca.location"),
+            ("linger.ms=hunter2", "linger.ms"),
+        ] {
+            let (_, mistakes) = read(refused);
+            assert!(
+                mistakes.len() == 1 && mistakes[0].contains(named),
+                "{refused}: {mistakes:?}"
+            );
+            assert!(!mistakes[0].contains("hunter2"), "{mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_librdkafka_does_not_have_may_be_a_piece_of_a_password() {
+        let (_, mistakes) = read("client.rack=a,hunter2=b");
         assert_eq!(
             mistakes,
             [
-                "RECAP_KAFKA_OPTIONS: entry 1 is not `key=value`",
-                "RECAP_KAFKA_OPTIONS: entry 3 is not `key=value`"
+                "RECAP_KAFKA_OPTIONS: entry 2 names no option of librdkafka; a value with a comma stands in quotes: `key=\"a,b\"`"
             ]
         );
     }

@@ -2,21 +2,21 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use rdkafka::{
-    ClientContext,
+    ClientContext, Message as _,
     error::KafkaError,
     message::DeliveryResult,
     producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
     types::RDKafkaErrorCode,
 };
 
-use crate::Cluster;
+use crate::{Cluster, MissingRight, is_refusal};
 
 const FLUSH_TIMEOUT: Duration = Duration::from_mins(2);
 /// Records between two polls for the brokers' acknowledgements.
@@ -32,8 +32,13 @@ pub enum PublishError {
     #[error("Kafka refused a record: {0}")]
     Refused(#[source] KafkaError),
     /// Brokers refused records that were sent.
-    #[error("Kafka refused {0} records")]
-    Lost(u64),
+    #[error("Kafka refused {count} records, the last one because: {reason}")]
+    Lost {
+        /// How many.
+        count: u64,
+        /// Why the last one was.
+        reason: String,
+    },
     /// Brokers have not answered in time.
     #[error("Kafka has not acknowledged every record after {} s: {source}", FLUSH_TIMEOUT.as_secs())]
     NotAcknowledged {
@@ -47,6 +52,7 @@ pub enum PublishError {
 struct Deliveries {
     acknowledged: Arc<AtomicU64>,
     refused: Arc<AtomicU64>,
+    last_refusal: Arc<Mutex<String>>,
 }
 
 impl ClientContext for Deliveries {}
@@ -55,10 +61,17 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let counter = if result.is_ok() {
-            &self.acknowledged
-        } else {
-            &self.refused
+        let counter = match result {
+            Ok(_) => &self.acknowledged,
+            Err((error, record)) => {
+                let reason = if is_refusal(error) {
+                    MissingRight::on_topic("WRITE", record.topic()).to_string()
+                } else {
+                    format!("{}: {error}", record.topic())
+                };
+                *self.last_refusal.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+                &self.refused
+            }
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -143,7 +156,15 @@ impl Publisher {
     fn check_deliveries(&self) -> Result<(), PublishError> {
         match self.deliveries.refused.load(Ordering::Relaxed) {
             0 => Ok(()),
-            refused => Err(PublishError::Lost(refused)),
+            count => Err(PublishError::Lost {
+                count,
+                reason: self
+                    .deliveries
+                    .last_refusal
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone(),
+            }),
         }
     }
 }

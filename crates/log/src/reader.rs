@@ -9,19 +9,17 @@ use std::{
 
 use progress::Progress;
 use rdkafka::{
-    config::ClientConfig,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Message as _},
 };
 
-use crate::{Log, LogError, OffsetLookup, Offsets, Partition};
+use crate::{Log, LogError, OffsetLookup, Offsets, Partition, is_refusal};
 
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// Silence after which the brokers are asked whether there is any more: each question takes a connection of its own, and the
 /// first records of many partitions may well take half of this.
 const QUIET: Duration = Duration::from_secs(1);
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A reader of chosen partitions from chosen offsets.
@@ -30,7 +28,6 @@ pub struct LogReader {
     /// A client of its own: a broker answers a connection's requests in order, so behind `consumer`'s fetches each question
     /// would wait up to `fetch.wait.max.ms`.
     lookup: OffsetLookup,
-    config: ClientConfig,
     position: Offsets,
 }
 
@@ -51,7 +48,6 @@ impl LogReader {
         Ok(Self {
             consumer: config.create().map_err(LogError::kafka("create a consumer"))?,
             lookup: OffsetLookup::open(log)?,
-            config,
             position: Offsets::default(),
         })
     }
@@ -81,8 +77,8 @@ impl LogReader {
     /// control back after this record. Partitions that `target` names and that are not being read yet are read from their
     /// oldest record. `Ok(true)` when the target is reached.
     ///
-    /// Offsets without a record (transaction markers, transactions still open) count as passed once the broker reports the
-    /// partition's end.
+    /// Offsets without a record (transaction markers, aborted records) count as passed, and so does the position, once the broker
+    /// reports the partition's end. `target` does not reach into transactions that are still open ([`OffsetLookup::ends`]).
     pub fn read_to<'l, F>(&'l mut self, target: &Offsets, mut visit: F) -> Result<bool, LogError>
     where
         F: FnMut(&Partition, BorrowedMessage<'l>) -> ControlFlow<()>,
@@ -90,9 +86,8 @@ impl LogReader {
         self.include(target)?;
         let Self {
             consumer,
-            config,
+            lookup,
             position,
-            ..
         } = self;
         let mut progress = Progress::new(target, position);
         let mut last_progress = Instant::now();
@@ -103,10 +98,11 @@ impl LogReader {
                     tracing::warn!(%error, "the log cannot be read now, trying on");
                     continue;
                 }
+                Some(Err(error)) if is_refusal(&error) => return Err(lookup.refused(error)),
                 Some(Err(error)) => return Err(LogError::kafka("read the log")(error)),
                 None if last_progress.elapsed() < QUIET => continue,
                 None => {
-                    progress.probe_ends(config)?;
+                    progress.probe_ends(lookup)?;
                     if !progress.is_done() && last_progress.elapsed() > STALL_TIMEOUT {
                         return Err(LogError::Stalled {
                             seconds: STALL_TIMEOUT.as_secs(),

@@ -49,11 +49,12 @@ struct DatabaseArgs {
 struct GroupArgs {
     #[command(flatten)]
     log: LogArgs,
-    /// `classic` (cooperative-sticky) or `consumer` (KIP-848, Kafka 4).
+    /// `classic` (cooperative-sticky) or `consumer` (KIP-848, Kafka 4), where a member hears of its partitions up to the brokers'
+    /// `group.consumer.heartbeat.interval.ms` late (5 s unless they set another).
     #[arg(long, env = "RECAP_GROUP_PROTOCOL", value_name = "PROTOCOL", default_value = "classic", value_parser = GroupProtocol::reader())]
     group_protocol: Given<GroupProtocol>,
-    /// Static member id, unique in the group; empty for dynamic membership (default: `<hostname>:<admin port>` with `classic`, none with `consumer`,
-    /// whose brokers refuse a restarted member until its session has timed out).
+    /// Static member id (KIP-345), unique in the group and the same after a restart, as the pod name of a stateful set is: a restart within the session
+    /// timeout moves no partition, but those of a member that does not come back stay unread that long [default: a dynamic member].
     #[arg(long, env = "RECAP_GROUP_INSTANCE_ID", value_name = "ID")]
     group_instance_id: Option<String>,
     /// After this silence the group gives the partitions to others; with `consumer` the broker's `group.consumer.session.timeout.ms` counts, and this
@@ -143,7 +144,7 @@ impl ProjectorArgs {
             group: log.group,
             max_time_ahead: log.max_time_ahead,
             protocol,
-            instance_id: group.instance_id(protocol, admin_addr.port()),
+            instance_id: group.instance_id(),
             session_timeout: found.take(&group.session_timeout),
             topic_refresh: found.take(&group.topic_refresh),
             commit_interval: found.take(&group.offset_commit_interval),
@@ -169,15 +170,9 @@ impl ProjectorArgs {
 }
 
 impl GroupArgs {
-    /// A broker of the classic protocol lets a restarted static member in at once; with KIP-848 it refuses it until the old session is over.
-    fn instance_id(&self, protocol: GroupProtocol, port: u16) -> Option<String> {
-        match (&self.group_instance_id, protocol) {
-            (Some(id), _) => Some(id.trim().to_owned()).filter(|id| !id.is_empty()),
-            (None, GroupProtocol::Consumer) => None,
-            // Port 0 is another port each time: no stable name.
-            (None, GroupProtocol::Classic) if port == 0 => None,
-            (None, GroupProtocol::Classic) => Some(format!("{}:{port}", hostname()?)),
-        }
+    fn instance_id(&self) -> Option<String> {
+        let id = self.group_instance_id.as_deref()?.trim();
+        (!id.is_empty()).then(|| id.to_owned())
     }
 }
 
@@ -195,15 +190,6 @@ fn check_combinations(settings: &Settings, found: &mut Mistakes) {
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(8)
-}
-
-fn hostname() -> Option<String> {
-    let name = std::env::var("HOSTNAME")
-        .ok()
-        .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
-        .or_else(|| std::fs::read_to_string("/etc/hostname").ok())?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
 }
 
 #[cfg(test)]
@@ -270,14 +256,10 @@ mod tests {
     }
 
     #[test]
-    fn a_static_member_is_named_by_host_and_admin_port_unless_the_protocol_or_the_operator_says_otherwise() {
+    fn a_member_is_static_only_where_it_is_given_an_id() {
         let id = |more: &[&str]| read(&[&NEEDED[..], more].concat()).unwrap().instance_id;
-        assert!(id(&[]).is_some_and(|id| id.ends_with(":9091")));
-        assert_eq!(id(&["--group-protocol=consumer"]), None);
-        assert_eq!(id(&["--group-instance-id="]), None);
-        assert_eq!(
-            id(&["--group-instance-id=a", "--group-protocol=consumer"]).as_deref(),
-            Some("a")
-        );
+        assert_eq!(id(&[]), None);
+        assert_eq!(id(&["--group-instance-id= "]), None);
+        assert_eq!(id(&["--group-instance-id=a"]).as_deref(), Some("a"));
     }
 }

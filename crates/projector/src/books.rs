@@ -18,8 +18,10 @@ use self::{
 pub(crate) struct BrokerOffsets {
     /// The first offset there is.
     pub low: i64,
-    /// The offset after the last record.
-    pub high: i64,
+    /// The offset after the last record that can be read: where a transaction is open, its first record.
+    pub end: i64,
+    /// The client has read to the end, and has handed out all that was there.
+    pub read_to_end: bool,
     /// The offset committed by the group; below zero when there is none.
     pub committed: i64,
 }
@@ -140,7 +142,9 @@ impl Books {
     pub fn lag(&self, partition: PartitionIndex, broker: BrokerOffsets, now: i64) -> PartitionLag {
         let position = self.offsets.position(partition);
         let committed = position.unwrap_or(broker.committed.max(broker.low).max(0));
-        let records = (broker.high - committed).max(0);
+        // What is left behind the last record are markers of transactions and what they aborted.
+        let done = broker.read_to_end && self.offsets.are_durable(&[partition]);
+        let records = if done { 0 } else { (broker.end - committed).max(0) };
         let behind = self.produced.get(&partition).filter(|_| records > 0);
         let milliseconds = behind.map_or(0, |produced| (now - produced).max(0));
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of lag are far below 2^52")]
@@ -220,7 +224,8 @@ mod tests {
         books.assign(&list(&[0]));
         let broker = BrokerOffsets {
             low: 3,
-            high: 10,
+            end: 10,
+            read_to_end: false,
             committed: -1001,
         };
         let lag = books.lag(0, broker, 5_000);
@@ -236,7 +241,30 @@ mod tests {
         assert!((lag.seconds - 1.5).abs() < f64::EPSILON);
         books.finish(ChunkId(1));
         assert_eq!(books.lag(0, broker, 5_000).records, 6);
-        let idle = books.lag(0, BrokerOffsets { high: 4, ..broker }, 5_000);
+        let idle = books.lag(0, BrokerOffsets { end: 4, ..broker }, 5_000);
         assert!(idle.records == 0 && idle.seconds.abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn what_holds_no_record_is_no_lag_once_everything_before_is_durable() {
+        let mut books = Books::new(Arc::new(["a".into()]));
+        books.assign(&list(&[0]));
+        let broker = BrokerOffsets {
+            low: 0,
+            end: 3,
+            read_to_end: true,
+            committed: -1001,
+        };
+        assert_eq!(books.lag(0, broker, 0).records, 0, "only aborted records");
+        books.received(ChunkId(1), 0, 0, Some(0));
+        assert_eq!(books.lag(0, broker, 0).records, 3);
+        books.finish(ChunkId(1));
+        assert_eq!(books.lag(0, broker, 0).records, 0);
+        let more = BrokerOffsets {
+            end: 9,
+            read_to_end: false,
+            ..broker
+        };
+        assert_eq!(books.lag(0, more, 0).records, 8);
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn join(
         join,
         state: State::Polling,
         membership,
-        errors: ErrorLog::new(metrics.clone()),
+        errors: ErrorLog::new(metrics.clone(), Arc::clone(health)),
         metrics: metrics.clone(),
         health: Arc::clone(health),
         settings: Arc::clone(settings),

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use recap_log::MissingRight;
+
 /// The state of a running projector; all of it may be read at any time.
 #[derive(Debug)]
 pub struct Health {
@@ -21,6 +23,9 @@ pub struct Health {
     partitions: AtomicUsize,
     database: Mutex<Option<String>>,
     dead_letters: Mutex<Option<String>>,
+    /// The brokers refused something since the rights were last asked for.
+    refused: AtomicBool,
+    rights: Mutex<Vec<MissingRight>>,
 }
 
 impl Health {
@@ -35,6 +40,8 @@ impl Health {
             partitions: AtomicUsize::new(0),
             database: Mutex::new(Some("not reached yet".to_owned())),
             dead_letters: Mutex::default(),
+            refused: AtomicBool::new(false),
+            rights: Mutex::default(),
         }
     }
 
@@ -63,6 +70,22 @@ impl Health {
         *self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
+    /// The brokers refused something; what exactly, they do not say there.
+    pub(crate) fn refused(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the rights are to be asked for: after a refusal, and for as long as some are missing.
+    pub(crate) fn asks_for_rights(&self) -> bool {
+        let refused = self.refused.swap(false, Ordering::Relaxed);
+        refused || !self.rights.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// What Kafka's access control does not allow of what is needed.
+    pub(crate) fn missing_rights(&self, missing: Vec<MissingRight>) {
+        *self.rights.lock().unwrap_or_else(PoisonError::into_inner) = missing;
+    }
+
     /// Why the database does not answer, if it does not.
     pub(crate) fn database_trouble(&self) -> Option<String> {
         self.database.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -89,6 +112,11 @@ impl Health {
         let dead_letters = self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(trouble) = &*dead_letters {
             return Some(format!("dead letters are not acknowledged: {trouble}"));
+        }
+        let rights = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
+        if !rights.is_empty() {
+            let rights: Vec<String> = rights.iter().map(ToString::to_string).collect();
+            return Some(format!("Kafka: {}", rights.join("; ")));
         }
         if !self.joined.load(Ordering::Relaxed) {
             return Some("the consumer group has not been joined yet".to_owned());
@@ -124,6 +152,12 @@ mod tests {
             Some("dead letters are not acknowledged: not authorized")
         );
         health.dead_letters(None);
+        health.missing_rights(vec![MissingRight::on_topic("READ", "t")]);
+        assert_eq!(
+            health.not_ready().as_deref(),
+            Some("Kafka: READ on topic `t` is not allowed: grant it to recap's principal")
+        );
+        health.missing_rights(Vec::new());
         assert_eq!((health.not_ready(), health.not_alive()), (None, None));
         health.stopping();
         assert_eq!(health.not_ready().as_deref(), Some("stopping"));

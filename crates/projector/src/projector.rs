@@ -273,7 +273,12 @@ impl Supervisor {
             finish_interrupted_switches(settings, store).await;
             Ok(())
         });
-        let coverage = watch_coverage(Arc::clone(&self.settings), self.metrics.clone(), rejoin);
+        let coverage = watch_coverage(
+            Arc::clone(&self.settings),
+            self.metrics.clone(),
+            Arc::clone(&self.health),
+            rejoin,
+        );
         workers.spawn(async {
             coverage.await;
             Ok(())

@@ -10,6 +10,8 @@ mod hostile;
 mod hostile_events;
 #[path = "projector/recovery.rs"]
 mod recovery;
+#[path = "projector/replacement.rs"]
+mod replacement;
 #[path = "projector/shutdown.rs"]
 mod shutdown;
 

@@ -10,7 +10,7 @@ mod read;
 mod record;
 mod write;
 
-pub use manifest::{Manifest, Segment};
+pub use manifest::{MANIFEST, Manifest, Segment};
 use object_store::path::Path;
 pub use read::ArchiveReader;
 pub use record::{ArchivedRecord, Blob};

@@ -84,7 +84,7 @@ fn uncovered_list(uncovered: &[Uncovered]) -> String {
         )
     });
     holes.collect::<String>()
-        + "replay them from an archive (`--archive DIR`), or start from the live rows (`--onto-current`)"
+        + "replay them from an archive (`--archive DIR`), or rebuild from the live rows (`--onto-current`)"
 }
 
 fn compacted_list(topics: &[String]) -> String {

@@ -1,6 +1,6 @@
 //! Reads past a switch whose rebuild died before it had.
 
-use crate::{Phase, Replay, ReplayError, checkpoint, lock::lock};
+use crate::{Phase, Replay, ReplayError, checkpoint, coverage, lock::lock};
 
 impl Replay {
     /// Finishes an interrupted switch, if there is one; `false` when nothing is left to do, and while a rebuild runs. Asking
@@ -20,6 +20,20 @@ impl Replay {
             return Ok(false);
         }
         self.observer.phase(Phase::FinishingSwitch, None);
+        // Nobody can give these records back, and the others must not wait for them.
+        match coverage::check(&self.log, &missing, None).await {
+            Err(ReplayError::LogIncomplete(holes)) => {
+                for hole in holes {
+                    tracing::error!(
+                        partition = %hole.partition,
+                        from = hole.from,
+                        to = hole.to,
+                        "records were removed from the log before generation {live} had them: rebuild from an archive"
+                    );
+                }
+            }
+            checked => checked?,
+        }
         let mut builder = self.builder(live)?;
         builder.seek(missing).await?;
         builder.fill().await?;

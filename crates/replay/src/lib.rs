@@ -10,6 +10,7 @@
 pub mod archive;
 mod builder;
 mod checkpoint;
+mod coverage;
 mod discard;
 mod error;
 mod finish_switch;

@@ -5,7 +5,6 @@
 //! leaves the live generation as it was, and a checkpoint to go on from.
 
 mod compaction;
-mod coverage;
 mod live_group;
 
 use std::{sync::Arc, time::Duration};
@@ -18,7 +17,7 @@ use crate::{
     Phase, Replay, ReplayError, Report, Switched,
     archive::ArchiveReader,
     builder::{Builder, Target},
-    checkpoint,
+    checkpoint, coverage,
     lock::lock,
     verify::verify,
 };
@@ -32,7 +31,7 @@ pub struct RebuildOptions {
     pub resume: bool,
     /// Start from the live generation's rows instead of from nothing.
     pub onto_current: bool,
-    /// Replayed before Kafka's records.
+    /// Replayed before Kafka's records, or, on going on, for what Kafka has lost since.
     pub archive: Option<Arc<dyn ObjectStore>>,
     /// How long the live projector may make no progress before the comparison is given up.
     pub live_timeout: Duration,
@@ -75,11 +74,7 @@ impl Replay {
         let _lock = lock(&self.store).await?;
         let from = self.store.live_generation().await?;
         let mut builder = match self.unfinished(options.resume).await? {
-            Some((generation, checkpoint)) => {
-                let mut builder = self.builder(generation)?;
-                builder.seek(checkpoint).await?;
-                builder
-            }
+            Some((generation, checkpoint)) => self.go_on(generation, checkpoint, options.archive.as_ref()).await?,
             None => self.begin(from, options).await?,
         };
         builder.fill().await?;
@@ -110,14 +105,39 @@ impl Replay {
         Ok(Some((unfinished, offsets)))
     }
 
+    /// A generation that is complete up to a checkpoint, with what the log has lost since then read from the archive.
+    pub(crate) async fn go_on(
+        &self,
+        generation: GenerationId,
+        checkpoint: Offsets,
+        archive: Option<&Arc<dyn ObjectStore>>,
+    ) -> Result<Builder, ReplayError> {
+        self.check_coverage(&checkpoint, archive).await?;
+        let is_whole = coverage::is_whole(&self.log, &checkpoint).await?;
+        let mut builder = self.builder(generation)?;
+        builder.seek(checkpoint).await?;
+        if let Some(archive) = open(archive.filter(|_| !is_whole)).await? {
+            builder.replay_archive(archive).await?;
+        }
+        Ok(builder)
+    }
+
+    /// Refuses unless log and archive hold every record from these offsets on.
+    pub(crate) async fn check_coverage(
+        &self,
+        from: &Offsets,
+        archive: Option<&Arc<dyn ObjectStore>>,
+    ) -> Result<(), ReplayError> {
+        let archive = open(archive).await?;
+        coverage::check(&self.log, from, archive.as_ref()).await
+    }
+
     /// A new generation with what the archive and, where asked, the live rows hold.
     async fn begin(&self, live: GenerationId, options: &RebuildOptions) -> Result<Builder, ReplayError> {
-        let archive = match &options.archive {
-            Some(store) => Some(ArchiveReader::open(Arc::clone(store)).await?),
-            None => None,
-        };
+        let archive = open(options.archive.as_ref()).await?;
         if !options.onto_current {
-            let coverage = coverage::check(&self.log, archive.as_ref());
+            let from_the_first = Offsets::default();
+            let coverage = coverage::check(&self.log, &from_the_first, archive.as_ref());
             tokio::try_join!(coverage, compaction::check(&self.log, archive.is_some()))?;
         }
         let generation = self.store.create_generation().await?;
@@ -158,5 +178,12 @@ impl Replay {
         };
         let ((), report) = tokio::try_join!(indexing, comparing)?;
         Ok(report)
+    }
+}
+
+pub(crate) async fn open(archive: Option<&Arc<dyn ObjectStore>>) -> Result<Option<ArchiveReader>, ReplayError> {
+    match archive {
+        Some(store) => Ok(Some(ArchiveReader::open(Arc::clone(store)).await?)),
+        None => Ok(None),
     }
 }

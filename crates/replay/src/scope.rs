@@ -15,6 +15,14 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Whether a record was produced since then; one without a time may have been.
+    pub(crate) fn is_since(&self, timestamp: Option<i64>) -> bool {
+        match (self.since, timestamp) {
+            (Some(since), Some(timestamp)) => timestamp >= since.timestamp_millis(),
+            _ => true,
+        }
+    }
+
     /// Whether an event belongs to it; time is not asked here.
     #[must_use]
     pub fn contains(&self, event: &Event<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! Makes another generation live, and reads past the switch.
 
 use recap_log::OffsetLookup;
-use recap_store::GenerationId;
+use recap_store::{GenerationId, GenerationStatus};
 
 use crate::{Phase, Replay, ReplayError, builder::Builder, checkpoint::stored};
 
@@ -31,7 +31,18 @@ impl Replay {
         // A projector may have written its last batch into the old generation meanwhile.
         builder.catch_up().await?;
         self.store.clear_generation_offsets(to).await?;
+        self.drop_kept_but(from).await?;
         Ok(Switched { from, to })
+    }
+
+    /// One generation is kept for a rollback: each is as large as the live one, and holds what people may ask to have erased.
+    async fn drop_kept_but(&self, kept: GenerationId) -> Result<(), ReplayError> {
+        for generation in self.store.generations().await? {
+            if generation.status == GenerationStatus::Kept && generation.id != kept {
+                self.store.discard_generation(generation.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// A builder for a generation that has rows, or may have.

@@ -1,5 +1,6 @@
 //! Proves a generation equal to the live one, or says in what it differs.
 
+use recap_service::one_line::OneLine;
 use recap_store::{ColumnDifference, Comparison, DatabaseError, Difference, OrganizationTotals};
 
 /// Differing rows looked at, a table.
@@ -86,8 +87,12 @@ impl std::fmt::Display for Report {
         for (org_id, old, new) in &self.organizations {
             writeln!(
                 f,
-                "organization {org_id}: {} -> {} conversations, {} -> {} tokens",
-                old.conversations, new.conversations, old.total_tokens, new.total_tokens
+                "organization {}: {} -> {} conversations, {} -> {} tokens",
+                OneLine(org_id),
+                old.conversations,
+                new.conversations,
+                old.total_tokens,
+                new.total_tokens
             )?;
         }
         for (difference, columns) in &self.rows {
@@ -95,8 +100,8 @@ impl std::fmt::Display for Report {
                 f,
                 "{} {} {}",
                 difference.table,
-                difference.org_id,
-                difference.key.join(" ")
+                OneLine(&difference.org_id),
+                OneLine(&difference.key.join(" "))
             )?;
             for column in columns {
                 writeln!(
@@ -128,7 +133,7 @@ fn shortened(value: Option<&str>) -> String {
         return "(no row)".to_owned();
     };
     match value.char_indices().nth(120) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_owned(),
+        Some((end, _)) => format!("{}…", OneLine(&value[..end])),
+        None => OneLine(value).to_string(),
     }
 }

@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod exit;
+pub mod one_line;
 pub mod probes;
 pub mod random;
 pub mod stop;

@@ -32,4 +32,4 @@ pub use projector_metrics::{BatchFigures, EventOutcome, FlushOutcome, ProjectorM
 pub use query_metrics::{CacheResult, CacheState, QueryMetrics, Request};
 pub use rebuild_metrics::{RebuildMetrics, RebuildPhase};
 pub use registry::{MetricsRegistry, PROMETHEUS_CONTENT_TYPE};
-pub use setup::{LogOutput, Service, Telemetry, TelemetryError};
+pub use setup::{LogOutput, Service, Telemetry, TelemetryError, warnings_on_stderr};

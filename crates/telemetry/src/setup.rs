@@ -17,6 +17,7 @@ use opentelemetry_semantic_conventions::resource::{
 };
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
+    filter::LevelFilter,
     layer::SubscriberExt,
     util::{SubscriberInitExt, TryInitError},
 };
@@ -316,4 +317,17 @@ fn with_tls<B: WithTonicConfig>(builder: B, target: &Target) -> B {
         }
         _ => builder,
     }
+}
+
+/// Warnings and errors on standard error, a line each without time and place, for tools that are no service. Nothing happens where
+/// logging is set up already.
+pub fn warnings_on_stderr() {
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .with_filter(LevelFilter::WARN);
+    // A subscriber that is there already hears the same.
+    let _ = tracing_subscriber::registry().with(layer).try_init();
 }

@@ -112,12 +112,22 @@ impl SigningKey {
         Ok(jsonwebtoken::encode(header, claims, &self.encoding)?)
     }
 
-    fn jwk(&self) -> Result<Jwk, ClerkError> {
+    pub(crate) fn jwk(&self) -> Result<Jwk, ClerkError> {
         let mut jwk = Jwk::from_encoding_key(&self.encoding, Algorithm::RS256)?;
         jwk.common.key_id = Some(self.kid.clone());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         Ok(jwk)
     }
+}
+
+/// Now, as tokens have it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a token is valid from now on, by the clock of its verifier"
+)]
+pub(crate) fn unix_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
@@ -198,14 +208,7 @@ impl Session {
     }
 
     fn common(&self, issuer: &str) -> Value {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a token is valid from now on, by the clock of its verifier"
-        )]
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let now = unix_seconds();
         let mut claims = json!({
             "iss": issuer,
             "sub": self.user_id,

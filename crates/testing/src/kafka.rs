@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::{
+    acl::Acl,
     error::ServerError,
     guard::Spec,
     kafka_home::{java, libraries},
@@ -46,6 +47,12 @@ pub struct KafkaOptions {
     pub quick_start: bool,
     /// More lines for `server.properties`; the last one of a name wins.
     pub settings: Vec<(String, String)>,
+    /// Listeners beside the one in plain text, each a name with its protocol.
+    pub listeners: Vec<(String, String)>,
+    /// More arguments for the formatting of the storage.
+    pub format_arguments: Vec<String>,
+    /// More arguments for the JVM.
+    pub jvm: Vec<String>,
 }
 
 impl Default for KafkaOptions {
@@ -54,6 +61,9 @@ impl Default for KafkaOptions {
             heap_mib: 512,
             quick_start: true,
             settings: Vec::new(),
+            listeners: Vec::new(),
+            format_arguments: Vec::new(),
+            jvm: Vec::new(),
         }
     }
 }
@@ -62,6 +72,8 @@ impl Default for KafkaOptions {
 pub struct KafkaServer {
     process: ServerProcess,
     bootstrap: String,
+    /// Ports of the other listeners, by name.
+    listeners: Vec<(String, u16)>,
     producer: OnceLock<FutureProducer>,
     _dir: TempDir,
 }
@@ -99,6 +111,13 @@ impl KafkaServer {
     #[must_use]
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// The value for `bootstrap.servers` at another listener than the one in plain text.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> Option<String> {
+        let (_, port) = self.listeners.iter().find(|(known, _)| known == name)?;
+        Some(format!("127.0.0.1:{port}"))
     }
 
     /// The cluster that is this broker.
@@ -144,8 +163,16 @@ impl KafkaServer {
 
     /// Creates a topic, if it is not there, and waits until every partition has a leader.
     pub async fn topic(&self, name: &str, partitions: i32) -> Result<(), ServerError> {
+        self.topic_with(name, partitions, &[]).await
+    }
+
+    /// As [`Self::topic`], with settings of its own.
+    pub async fn topic_with(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<(), ServerError> {
         let doing = || format!("creating the topic {name}");
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = settings
+            .iter()
+            .fold(topic, |topic, (name, value)| topic.set(name, value));
         let results = self
             .admin()?
             .create_topics([&topic], &within_request_timeout())
@@ -219,6 +246,13 @@ impl KafkaServer {
         let doing = format!("publishing bytes to {}", record.topic);
         let published = record.publish(&self.bootstrap).await;
         published.map_err(ServerError::io(doing))
+    }
+
+    /// Makes a rule of access control.
+    pub async fn allow(&self, rule: Acl<'_>) -> Result<(), ServerError> {
+        rule.create(&self.bootstrap)
+            .await
+            .map_err(ServerError::io("making a rule"))
     }
 
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>, ServerError> {
@@ -304,18 +338,29 @@ impl KafkaServer {
         let controller = free_port().map_err(ServerError::io("finding a free port"))?;
         let properties = dir.path().join("server.properties");
         let log4j = dir.path().join("log4j2.properties");
-        fs::write(&properties, server_properties(dir.path(), port, controller, options))
-            .and_then(|()| fs::write(&log4j, LOG4J))
-            .map_err(ServerError::io(doing()))?;
+        let listeners = options
+            .listeners
+            .iter()
+            .map(|(name, _)| Ok((name.clone(), free_port()?)));
+        let listeners: Vec<_> = listeners
+            .collect::<std::io::Result<_>>()
+            .map_err(ServerError::io("finding a free port"))?;
+        fs::write(
+            &properties,
+            server_properties(dir.path(), port, controller, &listeners, options),
+        )
+        .and_then(|()| fs::write(&log4j, LOG4J))
+        .map_err(ServerError::io(doing()))?;
 
         let mut arguments = vec![format!("-Xmx{}m", options.heap_mib)];
         if options.quick_start {
             arguments.extend(["-XX:TieredStopAtLevel=1".into(), "-XX:+UseSerialGC".into()]);
         }
         arguments.push(format!("-Dlog4j2.configurationFile={}", log4j.display()));
+        arguments.extend_from_slice(&options.jvm);
         arguments.extend(["-cp".into(), classes.display().to_string()]);
 
-        format_storage(&java, &arguments, &properties, dir.path())?;
+        format_storage(&java, &arguments, &properties, &options.format_arguments, dir.path())?;
         arguments.extend(["kafka.Kafka".into(), properties.display().to_string()]);
         let spec = Spec {
             program: java,
@@ -328,6 +373,7 @@ impl KafkaServer {
         Ok(Self {
             process: ServerProcess::start(NAME, spec)?,
             bootstrap: format!("127.0.0.1:{port}"),
+            listeners,
             producer: OnceLock::new(),
             _dir: dir,
         })
@@ -369,12 +415,19 @@ fn within_request_timeout() -> AdminOptions {
         .operation_timeout(Some(REQUEST_TIMEOUT))
 }
 
-fn format_storage(java: &Path, arguments: &[String], properties: &Path, dir: &Path) -> Result<(), ServerError> {
+fn format_storage(
+    java: &Path,
+    arguments: &[String],
+    properties: &Path,
+    more: &[String],
+    dir: &Path,
+) -> Result<(), ServerError> {
     let mut command = Command::new(java);
     command
         .args(arguments)
         .args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"])
-        .arg(properties);
+        .arg(properties)
+        .args(more);
     run(
         command,
         "kafka.tools.StorageTool",
@@ -392,12 +445,33 @@ appender.out.layout.type=PatternLayout
 appender.out.layout.pattern=%d %p %c{1}: %m%n
 ";
 
-fn server_properties(dir: &Path, port: u16, controller: u16, options: &KafkaOptions) -> String {
+fn server_properties(
+    dir: &Path,
+    port: u16,
+    controller: u16,
+    listeners: &[(String, u16)],
+    options: &KafkaOptions,
+) -> String {
+    let more = listeners
+        .iter()
+        .map(|(name, port)| format!("{name}://127.0.0.1:{port}"));
+    let protocols = options.listeners.iter();
+    let protocols = protocols.map(|(name, protocol)| format!("{name}:{protocol}"));
+    let listed = |first: &str, more: Vec<String>| [&[first.to_owned()], more.as_slice()].concat().join(",");
+    let plain = format!("PLAINTEXT://127.0.0.1:{port}");
+    let (more, protocols): (Vec<_>, Vec<_>) = (more.collect(), protocols.collect());
     let mut lines = vec![
         "process.roles=broker,controller".to_owned(),
         "node.id=1".to_owned(),
-        format!("listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
-        format!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}"),
+        listed(
+            &format!("listeners={plain},CONTROLLER://127.0.0.1:{controller}"),
+            more.clone(),
+        ),
+        listed(&format!("advertised.listeners={plain}"), more),
+        listed(
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            protocols,
+        ),
         "controller.listener.names=CONTROLLER".to_owned(),
         format!("controller.quorum.voters=1@127.0.0.1:{controller}"),
         format!("log.dirs={}", dir.join("data").display()),
@@ -414,6 +488,8 @@ fn server_properties(dir: &Path, port: u16, controller: u16, options: &KafkaOpti
         "group.min.session.timeout.ms=1000".to_owned(),
         "group.consumer.min.session.timeout.ms=1000".to_owned(),
         "group.consumer.min.heartbeat.interval.ms=100".to_owned(),
+        // How late a member hears of its partitions; the default is 5 s.
+        "group.consumer.heartbeat.interval.ms=1000".to_owned(),
         // An event may hold a text of a megabyte and more.
         "message.max.bytes=16777216".to_owned(),
         "replica.fetch.max.bytes=16777216".to_owned(),

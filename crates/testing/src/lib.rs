@@ -89,14 +89,18 @@
 //! }
 //! ```
 
+mod acl;
+mod certificates;
 pub mod clerk;
 mod error;
 mod eventually;
 mod guard;
 mod kafka;
+mod kafka_access;
 mod kafka_home;
 mod lag;
 pub mod metrics;
+mod oidc;
 pub mod port;
 pub mod postgres;
 mod process;
@@ -106,11 +110,16 @@ mod record;
 mod test_database;
 mod test_log;
 mod unique;
+mod wire;
 mod world;
 
+pub use acl::{Acl, AclOperation, AclResource};
+pub use certificates::{Certificate, CertificateAuthority};
 pub use error::ServerError;
 pub use eventually::{LIMIT, eventually};
 pub use kafka::{KafkaOptions, KafkaServer};
+pub use kafka_access::{KafkaAccess, PASSWORD, SCRAM_PASSWORD};
+pub use oidc::OidcProvider;
 pub use postgres::{PostgresOptions, PostgresServer};
 pub use program::Program;
 pub use raw_record::RawRecord;

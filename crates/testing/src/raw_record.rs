@@ -2,10 +2,7 @@
 
 use std::io;
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use crate::wire::{ask, check, length};
 
 /// A record for one partition, its header names not necessarily UTF-8.
 #[derive(Debug, Clone, Copy)]
@@ -28,19 +25,9 @@ impl RawRecord<'_> {
     /// Sends it, and waits for the acknowledgement.
     pub(crate) async fn publish(&self, broker: &str) -> io::Result<()> {
         let request = self.request();
-        let mut stream = TcpStream::connect(broker).await?;
-        stream.write_i32(length(&request)).await?;
-        stream.write_all(&request).await?;
-        let size = usize::try_from(stream.read_i32().await?).map_err(io::Error::other)?;
-        let mut response = vec![0; size];
-        stream.read_exact(&mut response).await?;
+        let response = ask(broker, &request).await?;
         // Correlation id, one topic with its name, one partition with its number: then comes its error code.
-        let at = 4 + 4 + 2 + self.topic.len() + 4 + 4;
-        match response.get(at..at + 2) {
-            Some([0, 0]) => Ok(()),
-            Some(code) => Err(io::Error::other(format!("error code {code:?}"))),
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
+        check(&response, 4 + 4 + 2 + self.topic.len() + 4 + 4)
     }
 
     /// A Produce request, version 3.
@@ -105,10 +92,6 @@ impl RawRecord<'_> {
         prefixed(&mut record, &body);
         record
     }
-}
-
-fn length(bytes: &[u8]) -> i32 {
-    i32::try_from(bytes.len()).unwrap_or(i32::MAX)
 }
 
 fn prefixed(bytes: &mut Vec<u8>, piece: &[u8]) {

@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _, OwnedHeaders};
 use recap_log::headers;
 use recap_projector::dead_letters::format;
+use recap_service::one_line::OneLine;
 use serde::{Serialize, Serializer};
 
 /// Where in the dead-letter topic it lies.
@@ -56,8 +57,8 @@ pub struct DeadLetter {
     pub origin_topic: Option<String>,
     pub origin_partition: Option<i32>,
     pub origin_offset: Option<i64>,
-    /// The record was too large for the dead-letter topic; its value is where it came from.
-    pub value_omitted: bool,
+    /// What was too large for the dead-letter topic, of `value`, `headers` and `key`: it is where the record came from.
+    pub omitted: Vec<&'static str>,
     #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
     pub key: Option<Vec<u8>>,
     #[serde(skip)]
@@ -97,7 +98,14 @@ impl DeadLetter {
             origin_topic: header(format::TOPIC),
             origin_partition: header(format::PARTITION).and_then(|text| text.parse().ok()),
             origin_offset: header(format::OFFSET).and_then(|text| text.parse().ok()),
-            value_omitted: header(format::VALUE_OMITTED).is_some(),
+            omitted: [
+                ("value", format::VALUE_OMITTED),
+                ("headers", format::HEADERS_OMITTED),
+                ("key", format::KEY_OMITTED),
+            ]
+            .into_iter()
+            .filter_map(|(part, name)| header(name).map(|_| part))
+            .collect(),
             key: message.key().map(<[u8]>::to_vec),
             value: message.payload().map(<[u8]>::to_vec),
             headers: message
@@ -121,8 +129,8 @@ impl DeadLetter {
             self.location.to_string(),
             self.time.to_rfc3339_opts(SecondsFormat::Secs, true),
             self.reason.as_deref().unwrap_or("?"),
-            self.event_type.as_deref().unwrap_or("?"),
-            self.error.as_deref().unwrap_or_default(),
+            OneLine(self.event_type.as_deref().unwrap_or("?")).to_string(),
+            OneLine(self.error.as_deref().unwrap_or_default()),
         )
     }
 
@@ -161,13 +169,13 @@ impl DeadLetter {
         if unreadable > 0 {
             line("header", &format!("{unreadable} with names that are not UTF-8"));
         }
-        if self.value_omitted {
+        line("value", &text(self.value.as_deref()));
+        if !self.omitted.is_empty() {
+            let parts = self.omitted.join(", ");
             line(
-                "value",
-                "too large for the dead-letter topic; it is where the record came from",
+                "left out",
+                &format!("{parts}: too large for the dead-letter topic; where the record came from"),
             );
-        } else {
-            line("value", &text(self.value.as_deref()));
         }
         page
     }

@@ -3,9 +3,9 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
-use rdkafka::producer::BaseRecord;
+use rdkafka::{message::Header, producer::BaseRecord};
 use recap_log::{Cluster, Publisher};
-use recap_projector::dead_letters::format::replay_headers;
+use recap_projector::dead_letters::format::{FIRST_FAILURE, replay_headers};
 
 use super::{
     letter::{DeadLetter, Location},
@@ -43,14 +43,21 @@ impl Sender {
         let Some(publisher) = &mut self.publisher else {
             return Ok(writeln!(std::io::stdout(), "{}", letter.line())?);
         };
-        let value = if letter.value_omitted {
-            Some(original_value(&self.cluster, topic, letter)?)
+        let original = if letter.omitted.is_empty() {
+            letter
         } else {
-            letter.value.clone()
+            &original(&self.cluster, topic, letter)?
         };
-        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).headers(replay_headers(&letter.headers));
-        record.key = letter.key.as_deref();
-        record.payload = value.as_deref();
+        let headers = match &letter.first_failure {
+            Some(time) if !letter.omitted.is_empty() => replay_headers(&original.headers).insert(Header {
+                key: FIRST_FAILURE,
+                value: Some(time),
+            }),
+            _ => replay_headers(&original.headers),
+        };
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).headers(headers);
+        record.key = original.key.as_deref();
+        record.payload = original.value.as_deref();
         record.timestamp = letter.timestamp;
         Ok(publisher.send_record(record)?)
     }
@@ -64,20 +71,18 @@ impl Sender {
     }
 }
 
-/// The value of a record that the dead-letter topic could not take.
-fn original_value(cluster: &Cluster, topic: &str, letter: &DeadLetter) -> anyhow::Result<Vec<u8>> {
+/// The record that the dead-letter topic could not take whole.
+fn original(cluster: &Cluster, topic: &str, letter: &DeadLetter) -> anyhow::Result<DeadLetter> {
     let (Some(partition), Some(offset)) = (letter.origin_partition, letter.origin_offset) else {
         bail!(
-            "the dead letter at {} holds no value and does not say where it is",
+            "the dead letter at {} is not whole and does not say where the record is",
             letter.location
         );
     };
-    reader::read_one(cluster, topic, Location { partition, offset })?
-        .and_then(|record| record.value)
-        .with_context(|| {
-            format!(
-                "the value of the dead letter at {} is gone from {topic}",
-                letter.location
-            )
-        })
+    reader::read_one(cluster, topic, Location { partition, offset })?.with_context(|| {
+        format!(
+            "the record of the dead letter at {} is gone from {topic}",
+            letter.location
+        )
+    })
 }

@@ -51,6 +51,11 @@ impl Progress {
         self.line("read");
     }
 
+    /// Events folded so far.
+    pub fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+
     fn line(&self, what: &str) {
         let seconds = self.started.elapsed().as_secs_f64();
         let records = self.records.load(Ordering::Relaxed);

@@ -3,7 +3,10 @@
 
 mod dead_letters;
 mod golden;
+mod kafka_rights;
 mod rebuild;
+mod secured;
+mod secured_kafka;
 mod services;
 
 const RECAP: &str = env!("CARGO_BIN_EXE_recap");

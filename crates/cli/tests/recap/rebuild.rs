@@ -222,3 +222,115 @@ async fn two_at_once_are_refused() -> Result<()> {
     world.assert_equals_fold(&records).await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_over_events_that_are_gone_is_refused_unless_an_archive_has_them() -> Result<()> {
+    let mut world = LiveWorld::new("gone").await?;
+    let records = log(21, 4_000);
+    let (before, after) = records.split_at(3_000);
+    world.publish(before).await;
+    world.start_projector("a").await?;
+    world.caught_up().await;
+    let rebuilt = world.rebuild(&[]).await;
+    ensure!(rebuilt.status.success(), "{}", output_text(&rebuilt));
+    world.publish(after).await;
+    world.caught_up().await;
+    let archive = tempfile::tempdir()?;
+    let directory = archive.path().to_str().context("a path")?.to_owned();
+    let archived = world.recap(&["archive", &directory]).await;
+    ensure!(archived.status.success(), "{}", output_text(&archived));
+    world.delete_records_before_those(0).await?;
+    let refused = world.rebuild(&["--rollback"]).await;
+    let said = output_text(&refused);
+    ensure!(!refused.status.success() && said.contains("no longer holds"), "{said}");
+    ensure!(world.live().await == 2, "rolled back all the same");
+    let back = world.rebuild(&["--rollback", &format!("--archive={directory}")]).await;
+    ensure!(back.status.success(), "{}", output_text(&back));
+    ensure!(world.live().await == 1, "not rolled back");
+    world.assert_equals_fold(&records).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_generation_is_kept() -> Result<()> {
+    let mut world = LiveWorld::new("kept").await?;
+    let records = log(22, 1_000);
+    world.publish(&records).await;
+    world.start_projector("a").await?;
+    world.caught_up().await;
+    for generation in [2, 3] {
+        let rebuilt = world.rebuild(&[]).await;
+        ensure!(rebuilt.status.success(), "{}", output_text(&rebuilt));
+        ensure!(world.live().await == generation, "no switch");
+    }
+    ensure!(world.rows_of(1).await.is_err(), "generation 1 is still there");
+    ensure!(world.rows_of(2).await.is_ok(), "nothing is kept");
+    world.assert_equals_fold(&records).await;
+    Ok(())
+}
+
+/// The markers of transactions take offsets that no group commits, and what is aborted is in no row.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_are_read_to_their_end_and_leave_nothing_behind() -> Result<()> {
+    let mut world = LiveWorld::new("transactions").await?;
+    let records = log(23, 1_000);
+    let (committed, aborted) = records.split_at(900);
+    world.publish_in_transaction(committed, true).await?;
+    world.publish_in_transaction(aborted, false).await?;
+    world.start_projector("a").await?;
+    eventually(
+        "rows",
+        LIMIT,
+        async || world.rows_of(1).await,
+        |rows| rows.as_ref().is_ok_and(|rows| *rows > 0),
+    )
+    .await?;
+    world.lag_metric_becomes_zero().await?;
+    ensure!(world.lag_of_offsets().await > 0, "no transaction left a marker");
+    let archive = tempfile::tempdir()?;
+    let directory = archive.path().to_str().context("a path")?.to_owned();
+    let archived = world.recap(&["archive", &directory]).await;
+    let said = output_text(&archived);
+    ensure!(archived.status.success() && said.contains(" 0 offsets left"), "{said}");
+    ensure!(!said.contains("ERROR"), "{said}");
+    let rebuilt = world.rebuild(&[]).await;
+    ensure!(rebuilt.status.success(), "{}", output_text(&rebuilt));
+    world.assert_equals_fold(committed).await;
+    // Only markers are left, and the archive covers them too.
+    world.delete_records_before_those(0).await?;
+    let from_archive = world.rebuild(&[&format!("--archive={directory}")]).await;
+    ensure!(from_archive.status.success(), "{}", output_text(&from_archive));
+    world.assert_equals_fold(committed).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_mistyped_is_named() -> Result<()> {
+    let mut world = LiveWorld::new("mistyped").await?;
+    let records = log(24, 300);
+    world.publish(&records).await;
+    world.start_projector("a").await?;
+    world.caught_up().await;
+    let parent = tempfile::tempdir()?;
+    let typo = parent.path().join("typo");
+    let archive = format!("--archive={}", typo.display());
+    for (arguments, words) in [
+        (&["rebuild", &archive][..], "there is no archive in"),
+        (&["rebuild", "--org=nobody"], "no event in the log is in scope"),
+        (&["rebuild", "--since=yesterday"], "2026-01-31T12:00:00Z"),
+        (&["rebuild", "--conversation=c"], "--org"),
+        (
+            &["archive", "--topics=nothing.there", "/tmp"],
+            "none of the topics exists: nothing.there",
+        ),
+        (&["dead-letters", "list", "--reason=not-jsn"], "not-json"),
+        (&["dead-letters", "replay"], "--all"),
+    ] {
+        let output = world.recap(arguments).await;
+        let said = output_text(&output);
+        ensure!(!output.status.success(), "{arguments:?}: {said}");
+        ensure!(said.contains(words), "{arguments:?}: {said}");
+    }
+    ensure!(!typo.exists(), "a directory was made of a mistake");
+    Ok(())
+}

@@ -1,16 +1,8 @@
 //! How far one call of [`super::LogReader::read_to`] has come.
 
-use std::collections::BTreeSet;
+use rdkafka::message::{BorrowedMessage, Message as _};
 
-use rdkafka::{
-    ClientConfig,
-    consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
-    message::{BorrowedMessage, Message as _},
-};
-
-use super::PROBE_TIMEOUT;
-use crate::{LogError, Offsets, Partition};
+use crate::{LogError, OffsetLookup, Offsets, Partition};
 
 /// The partition that records come from at the moment: they come by the hundred, and looking up its offsets each time adds up.
 struct Current {
@@ -24,8 +16,6 @@ pub(super) struct Progress<'p> {
     target: &'p Offsets,
     position: &'p mut Offsets,
     current: Option<Current>,
-    /// Partitions whose end the broker has reported: what is left of them holds no record.
-    at_end: BTreeSet<Partition>,
     unfinished: usize,
 }
 
@@ -35,7 +25,6 @@ impl<'p> Progress<'p> {
             target,
             position,
             current: None,
-            at_end: BTreeSet::new(),
             unfinished: 0,
         };
         progress.unfinished = progress.unfinished();
@@ -74,7 +63,7 @@ impl<'p> Progress<'p> {
     /// Moves the current partition to the offset after a record.
     pub(super) fn pass(&mut self, next: i64) {
         if let Some(current) = &mut self.current {
-            if current.next < current.goal && next >= current.goal && !self.at_end.contains(&current.partition) {
+            if current.next < current.goal && next >= current.goal {
                 self.unfinished -= 1;
             }
             current.next = next.max(current.next);
@@ -88,41 +77,16 @@ impl<'p> Progress<'p> {
         }
     }
 
-    /// Asks the broker, partition by partition, whether what is left holds any record. rust-rdkafka's end-of-partition
-    /// event names no topic (and it logs each as an error), so each question has a consumer of its own.
-    pub(super) fn probe_ends(&mut self, config: &ClientConfig) -> Result<(), LogError> {
+    /// Passes what is left of a partition where the brokers say that it holds no record.
+    pub(super) fn probe_ends(&mut self, lookup: &OffsetLookup) -> Result<(), LogError> {
         self.leave();
-        for (partition, end) in self.target.iter() {
-            let next = self.position.get(partition);
-            if next < end && !self.at_end.contains(partition) && is_end(config, partition, next)? {
-                self.at_end.insert(partition.clone());
-            }
-        }
+        lookup.skip_empty_ends(self.position, self.target)?;
         self.unfinished = self.unfinished();
         Ok(())
     }
 
     fn unfinished(&self) -> usize {
-        self.target
-            .iter()
-            .filter(|(partition, end)| self.position.get(partition) < *end && !self.at_end.contains(partition))
-            .count()
+        let behind = |(partition, end): &(&Partition, i64)| self.position.get(partition) < *end;
+        self.target.iter().filter(behind).count()
     }
-}
-
-/// Whether no record can be read at this offset or after it.
-fn is_end(config: &ClientConfig, partition: &Partition, next: i64) -> Result<bool, LogError> {
-    let mut config = config.clone();
-    let probe: BaseConsumer = config
-        .set("enable.partition.eof", "true")
-        .create()
-        .map_err(LogError::kafka("create a consumer"))?;
-    let position = Offsets::from_iter([(partition.clone(), next)]);
-    probe
-        .assign(&position.to_list()?)
-        .map_err(LogError::kafka("choose partitions"))?;
-    Ok(matches!(
-        probe.poll(PROBE_TIMEOUT),
-        Some(Err(KafkaError::PartitionEOF(_)))
-    ))
 }

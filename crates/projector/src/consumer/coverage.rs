@@ -14,11 +14,13 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     groups::GroupInfo,
+    metadata::MetadataTopic,
 };
+use recap_log::{is_refusal, missing_rights};
 use recap_telemetry::ProjectorMetrics;
 use tokio::time::MissedTickBehavior;
 
-use crate::{Settings, settings::GroupProtocol};
+use crate::{Settings, health::Health, settings::GroupProtocol};
 
 /// The shortest time between two surveys, which cost a few small requests.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
@@ -40,6 +42,8 @@ pub(crate) enum RejoinTarget {
 #[derive(Debug, Default)]
 struct Coverage {
     missing: BTreeSet<Arc<str>>,
+    /// The brokers do not say whether a topic exists.
+    refused: bool,
     /// `None` while the group rebalances, and in the protocol in which the brokers assign: they watch the topics themselves.
     reading: Option<BTreeSet<Partition>>,
     existing: BTreeSet<Partition>,
@@ -61,6 +65,7 @@ impl Coverage {
 pub(crate) async fn watch_coverage(
     settings: Arc<Settings>,
     metrics: ProjectorMetrics,
+    health: Arc<Health>,
     rejoin_requests: mpsc::Sender<RejoinTarget>,
 ) {
     let mut config = settings.admin_config();
@@ -78,10 +83,14 @@ pub(crate) async fn watch_coverage(
     let mut unread_since: Option<Instant> = None;
     loop {
         ticks.tick().await;
+        ask_for_rights(&settings, &health).await;
         let (client, settings) = (Arc::clone(&client), Arc::clone(&settings));
         let seen = match tokio::task::spawn_blocking(move || survey(&client, &settings)).await {
             Ok(Ok(seen)) => seen,
             Ok(Err(error)) => {
+                if is_refusal(&error) {
+                    health.refused();
+                }
                 tracing::debug!(%error, "topics and partitions not surveyed");
                 continue;
             }
@@ -90,6 +99,9 @@ pub(crate) async fn watch_coverage(
                 continue;
             }
         };
+        if seen.refused {
+            health.refused();
+        }
         if seen.missing != missing {
             missing.clone_from(&seen.missing);
             log_missing(&missing);
@@ -107,6 +119,28 @@ pub(crate) async fn watch_coverage(
     }
 }
 
+/// After a refusal, says what is not allowed, here and in readiness, until it is.
+async fn ask_for_rights(settings: &Arc<Settings>, health: &Health) {
+    if !health.asks_for_rights() {
+        return;
+    }
+    let log = settings.log();
+    match tokio::task::spawn_blocking(move || missing_rights(&log)).await {
+        Ok(Ok(missing)) => {
+            for right in &missing {
+                tracing::warn!("{right}");
+            }
+            health.missing_rights(missing);
+        }
+        Ok(Err(error)) => {
+            // To be asked again.
+            health.refused();
+            tracing::debug!(%error, "rights not asked for");
+        }
+        Err(error) => tracing::error!(%error, "asking for rights crashed"),
+    }
+}
+
 fn log_missing(missing: &BTreeSet<Arc<str>>) {
     if missing.is_empty() {
         tracing::info!("every topic exists");
@@ -120,6 +154,8 @@ fn survey(client: &BaseConsumer, settings: &Settings) -> KafkaResult<Coverage> {
     for topic in &*settings.topics {
         let metadata = client.fetch_metadata(Some(topic), TIMEOUT)?;
         let found = metadata.topics().iter().find(|found| found.name() == &**topic);
+        let error = found.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from);
+        seen.refused |= error == Some(RDKafkaErrorCode::TopicAuthorizationFailed);
         let partitions = found.map_or(&[][..], |found| found.partitions());
         if partitions.is_empty() {
             seen.missing.insert(Arc::clone(topic));

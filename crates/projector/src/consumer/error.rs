@@ -2,11 +2,15 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use recap_log::is_refusal;
 use recap_telemetry::ProjectorMetrics;
+
+use crate::health::Health;
 
 /// An error that goes on is logged this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -42,13 +46,15 @@ impl ConsumerError {
 #[derive(Debug)]
 pub(super) struct ErrorLog {
     metrics: ProjectorMetrics,
+    health: Arc<Health>,
     logged: HashMap<&'static str, Instant>,
 }
 
 impl ErrorLog {
-    pub fn new(metrics: ProjectorMetrics) -> Self {
+    pub fn new(metrics: ProjectorMetrics, health: Arc<Health>) -> Self {
         Self {
             metrics,
+            health,
             logged: HashMap::new(),
         }
     }
@@ -56,11 +62,14 @@ impl ErrorLog {
     /// # Errors
     /// What the consumer does not outlive.
     pub fn note(&mut self, error: KafkaError, now: Instant) -> Result<(), ConsumerError> {
-        let code = match error {
-            KafkaError::MessageConsumption(code) => code,
+        let code = match &error {
+            KafkaError::MessageConsumption(code) => *code,
             KafkaError::MessageConsumptionFatal(_) => return Err(ConsumerError::Fatal(error)),
             _ => return Ok(()),
         };
+        if is_refusal(&error) {
+            self.health.refused();
+        }
         let name = error_name(code);
         self.metrics.kafka_error(name);
         let due = |last: &Instant| now.duration_since(*last) >= LOG_EVERY;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{Statistics, TopicPartitionList};
+use rdkafka::{Statistics, TopicPartitionList, statistics::Partition};
 use recap_service::clock::unix_millis;
 use recap_telemetry::ProjectorMetrics;
 use tokio::sync::mpsc::UnboundedSender;
@@ -184,11 +184,7 @@ impl Membership {
             else {
                 continue;
             };
-            let broker = BrokerOffsets {
-                low: partition.lo_offset,
-                high: partition.hi_offset,
-                committed: partition.committed_offset,
-            };
+            let broker = broker_offsets(partition);
             self.metrics
                 .lags
                 .set(topic, number, self.books.lag(index, broker, unix_millis()));
@@ -258,5 +254,19 @@ impl Membership {
         for (topic, records) in self.intake.take_received() {
             self.metrics.consumed(topic, group, records);
         }
+    }
+}
+
+/// What the client's figures say of a partition. They are a second old at most, which is good enough to be looked at and no reason to commit.
+fn broker_offsets(partition: &Partition) -> BrokerOffsets {
+    let end = match partition.ls_offset {
+        stable if stable >= 0 => stable,
+        _ => partition.hi_offset,
+    };
+    BrokerOffsets {
+        low: partition.lo_offset,
+        end,
+        read_to_end: partition.eof_offset == end && partition.next_offset == end && partition.fetchq_cnt == 0,
+        committed: partition.committed_offset,
     }
 }

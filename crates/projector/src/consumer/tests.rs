@@ -146,7 +146,7 @@ impl Setting {
             join: Box::new(move || Ok(again.clone())),
             state: State::Polling,
             membership,
-            errors: ErrorLog::new(metrics.clone()),
+            errors: ErrorLog::new(metrics.clone(), Arc::clone(&health)),
             metrics,
             health,
             settings,

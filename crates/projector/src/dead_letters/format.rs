@@ -8,11 +8,12 @@
 //! | `recap-event-type` | the event's type, when that much could be read |
 //! | `recap-first-failure` | RFC 3339, UTC: the first time this event was dead-lettered; kept over replays |
 //! | `recap-last-failure` | RFC 3339, UTC: this time |
-//! | `recap-value-omitted` | `true` when the broker takes no record this large: the value is where the first three headers say |
+//! | `recap-value-omitted`, `recap-headers-omitted`, `recap-key-omitted` | `true` when the broker takes no record this large: the value, then the record's own headers, then its key are left out, and are where the first three headers say |
 //!
 //! A replay publishes the record to `recap-topic` with its own headers and `recap-first-failure` only ([`replay_headers`]). Header names that
 //! begin with `recap-` are ours.
 
+use chrono::DateTime;
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 use recap_log::headers;
 
@@ -36,8 +37,12 @@ pub const EVENT_TYPE: &str = "recap-event-type";
 pub const FIRST_FAILURE: &str = "recap-first-failure";
 /// When it was dead-lettered last.
 pub const LAST_FAILURE: &str = "recap-last-failure";
-/// Present when the record was too large for the dead-letter topic.
+/// Present when the value was too large for the dead-letter topic.
 pub const VALUE_OMITTED: &str = "recap-value-omitted";
+/// Present when the record's own headers were too large, even without the value.
+pub const HEADERS_OMITTED: &str = "recap-headers-omitted";
+/// Present when the key was too large, even alone.
+pub const KEY_OMITTED: &str = "recap-key-omitted";
 
 /// The reason of an event that the database refuses.
 pub const REFUSED: &str = "database-refused";
@@ -46,6 +51,8 @@ pub const UNREADABLE_HEADERS: &str = "unreadable-headers";
 
 /// The longest `recap-error`, in bytes.
 const ERROR_MAX: usize = 2_000;
+/// The longest `recap-event-type`, in bytes.
+const EVENT_TYPE_MAX: usize = 200;
 
 /// A dead letter on its way.
 #[derive(Debug)]
@@ -57,7 +64,10 @@ pub struct DeadLetter {
     pub(crate) offset: i64,
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
-    pub(crate) headers: OwnedHeaders,
+    /// The record's own.
+    headers: OwnedHeaders,
+    /// Ours.
+    annotations: OwnedHeaders,
     pub(crate) timestamp: Option<i64>,
 }
 
@@ -77,8 +87,10 @@ impl DeadLetter {
         }
         for (name, value) in chunk.headers(record) {
             if name == FIRST_FAILURE {
+                // Anybody may write a header of this name.
                 let earlier = value.and_then(|value| str::from_utf8(value).ok());
-                earlier.unwrap_or(now).clone_into(&mut first_failure);
+                let time = earlier.filter(|text| DateTime::parse_from_rfc3339(text).is_ok());
+                time.unwrap_or(now).clone_into(&mut first_failure);
             }
             if !name.starts_with(PREFIX) {
                 headers = headers.insert(Header { key: name, value });
@@ -92,16 +104,18 @@ impl DeadLetter {
             (PARTITION, &partition),
             (OFFSET, &offset),
             (REASON, reason),
-            (ERROR, shorten(error)),
+            (ERROR, shorten(error, ERROR_MAX)),
             (FIRST_FAILURE, &first_failure),
             (LAST_FAILURE, now),
         ];
-        for (key, value) in ours.into_iter().chain(event_type.map(|name| (EVENT_TYPE, name))) {
-            headers = headers.insert(Header {
+        let event_type = event_type.map(|name| (EVENT_TYPE, shorten(name, EVENT_TYPE_MAX)));
+        let annotations = ours.into_iter().chain(event_type);
+        let annotations = annotations.fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header {
                 key,
                 value: Some(value),
-            });
-        }
+            })
+        });
         Self {
             reason,
             topic,
@@ -110,8 +124,33 @@ impl DeadLetter {
             key: chunk.key(record).map(<[u8]>::to_vec),
             value: chunk.value(record).map(<[u8]>::to_vec),
             headers,
+            annotations,
             timestamp: record.timestamp,
         }
+    }
+
+    /// All headers: the record's own, then ours.
+    pub(crate) fn headers(&self) -> OwnedHeaders {
+        self.annotations.iter().fold(self.headers.clone(), OwnedHeaders::insert)
+    }
+
+    /// Leaves out the next part that may be too large, and says so in a header of ours; its name, or `None` when only what is ours is left.
+    /// The original is where topic, partition and offset say.
+    pub(crate) fn omit_a_part(&mut self) -> Option<&'static str> {
+        let (part, header) = if self.value.take().is_some() {
+            ("value", VALUE_OMITTED)
+        } else if self.headers.count() > 0 {
+            self.headers = OwnedHeaders::new();
+            ("headers", HEADERS_OMITTED)
+        } else {
+            self.key.take()?;
+            ("key", KEY_OMITTED)
+        };
+        self.annotations = self.annotations.clone().insert(Header {
+            key: header,
+            value: Some("true"),
+        });
+        Some(part)
     }
 }
 
@@ -125,10 +164,6 @@ pub fn replay_headers(dead_letter: &impl Headers) -> OwnedHeaders {
         })
 }
 
-fn shorten(error: &str) -> &str {
-    let mut end = error.len().min(ERROR_MAX);
-    while !error.is_char_boundary(end) {
-        end -= 1;
-    }
-    &error[..end]
+fn shorten(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }

@@ -11,16 +11,16 @@ use rdkafka::{
     client::DefaultClientContext,
     config::ClientConfig,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
-    message::Header,
     producer::{FutureProducer, FutureRecord, Producer},
 };
+use recap_log::{MissingRight, is_refusal};
 use recap_service::backoff::Backoff;
 use recap_telemetry::{ProjectorMetrics, names::span};
 use tracing::Instrument;
 
 use super::{
     DeadLetter,
-    format::{OFFSET, PARTITION, TOPIC, VALUE_OMITTED},
+    format::{OFFSET, PARTITION, TOPIC},
 };
 use crate::{Settings, health::Health};
 
@@ -32,9 +32,10 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Sends dead letters, however long the brokers are away.
 pub(crate) struct Publisher {
     topic: String,
-    producer_config: ClientConfig,
     admin_config: ClientConfig,
-    producer: Mutex<FutureProducer>,
+    producer: Producing,
+    /// A broker's limit is that of a batch: this one makes none.
+    single: Producing,
     metrics: ProjectorMetrics,
     health: Arc<Health>,
 }
@@ -49,11 +50,13 @@ impl std::fmt::Debug for Publisher {
 
 impl Publisher {
     pub fn new(settings: &Settings, metrics: ProjectorMetrics, health: Arc<Health>) -> KafkaResult<Self> {
-        let producer_config = settings.producer_config();
+        let config = settings.producer_config();
+        let mut single = config.clone();
+        single.set("batch.num.messages", "1");
         Ok(Self {
             topic: settings.dead_letter_topic.clone(),
-            producer: Mutex::new(producer_config.create()?),
-            producer_config,
+            producer: Producing::new(config)?,
+            single: Producing::new(single)?,
             admin_config: settings.admin_config(),
             metrics,
             health,
@@ -80,16 +83,18 @@ impl Publisher {
                 "dead-lettered"
             );
             let mut backoff = Backoff::new();
-            while let Err(error) = self.try_publish(&letter).await {
-                if error == KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge)
-                    && letter.value.is_some()
-                {
-                    self.omit_value(&mut letter);
-                    continue;
+            let mut producer = &self.producer;
+            while let Err(error) = self.try_publish(producer, &letter).await {
+                if is_too_large(&error) {
+                    let was_alone = std::ptr::eq(producer, &self.single);
+                    producer = &self.single;
+                    if !was_alone || self.omit_a_part(&mut letter) {
+                        continue;
+                    }
                 }
                 tracing::warn!(%error, topic = self.topic, "a dead letter is not acknowledged yet; trying again");
-                self.health.dead_letters(Some(error.to_string()));
-                self.mend(&error).await;
+                self.health.dead_letters(Some(self.trouble(&error)));
+                self.mend(producer, &error).await;
                 backoff.wait().await;
             }
             self.health.dead_letters(None);
@@ -99,40 +104,46 @@ impl Publisher {
         .await;
     }
 
-    async fn try_publish(&self, letter: &DeadLetter) -> KafkaResult<()> {
-        let producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    async fn try_publish(&self, producer: &Producing, letter: &DeadLetter) -> KafkaResult<()> {
         let record = FutureRecord::<[u8], [u8]> {
             topic: &self.topic,
             partition: None,
             payload: letter.value.as_deref(),
             key: letter.key.as_deref(),
             timestamp: letter.timestamp,
-            headers: Some(letter.headers.clone()),
+            headers: Some(letter.headers()),
         };
-        match producer.send(record, QUEUE_TIMEOUT).await {
+        match producer.get().send(record, QUEUE_TIMEOUT).await {
             Ok(_) => Ok(()),
             Err((error, _)) => Err(error),
         }
     }
 
-    /// Topic, partition and offset of the original stay known, which is all that fits.
-    fn omit_value(&self, letter: &mut DeadLetter) {
+    fn trouble(&self, error: &KafkaError) -> String {
+        if is_refusal(error) {
+            MissingRight::on_topic("WRITE", &self.topic).to_string()
+        } else {
+            error.to_string()
+        }
+    }
+
+    /// Whether there was still something to leave out.
+    fn omit_a_part(&self, letter: &mut DeadLetter) -> bool {
+        let Some(part) = letter.omit_a_part() else {
+            return false;
+        };
         tracing::warn!(
             topic = letter.topic,
             partition = letter.partition,
             offset = letter.offset,
-            "too large for {}; dead-lettered without its value, which is where {TOPIC}, {PARTITION} and {OFFSET} say",
+            "too large for {}; dead-lettered without its {part}, which is where {TOPIC}, {PARTITION} and {OFFSET} say",
             self.topic
         );
-        letter.value = None;
-        letter.headers = letter.headers.clone().insert(Header {
-            key: VALUE_OMITTED,
-            value: Some("true"),
-        });
+        true
     }
 
     /// Does what it can about an error that trying again alone would not end.
-    async fn mend(&self, error: &KafkaError) {
+    async fn mend(&self, producer: &Producing, error: &KafkaError) {
         if matches!(
             error.rdkafka_error_code(),
             Some(
@@ -143,14 +154,7 @@ impl Publisher {
         ) {
             self.create_topic().await;
         }
-        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        // An idempotent producer that lost its sequence is of no more use; what it had not delivered is sent again.
-        if producer.client().fatal_error().is_some() {
-            match self.producer_config.create() {
-                Ok(replacement) => *producer = replacement,
-                Err(error) => tracing::error!(%error, "no new producer for dead letters"),
-            }
-        }
+        producer.replace_if_lost();
     }
 
     /// Creates the topic with the broker's defaults. One that exists is left as it is.
@@ -167,6 +171,9 @@ impl Publisher {
                     match result {
                         Ok(name) => tracing::info!(topic = name, "topic created"),
                         Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                        Err((name, RDKafkaErrorCode::TopicAuthorizationFailed)) => {
+                            tracing::warn!("{}", MissingRight::on_topic("CREATE", &name));
+                        }
                         Err((name, error)) => {
                             tracing::warn!(topic = name, %error, "topic not created");
                         }
@@ -176,4 +183,40 @@ impl Publisher {
             Err(error) => tracing::warn!(topic = self.topic, %error, "topic not created"),
         }
     }
+}
+
+/// A producer, and how to make another.
+struct Producing {
+    config: ClientConfig,
+    producer: Mutex<FutureProducer>,
+}
+
+impl Producing {
+    fn new(config: ClientConfig) -> KafkaResult<Self> {
+        let producer = Mutex::new(config.create()?);
+        Ok(Self { config, producer })
+    }
+
+    fn get(&self) -> FutureProducer {
+        self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// An idempotent producer that lost its sequence is of no more use; what it had not delivered is sent again.
+    fn replace_if_lost(&self) {
+        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if producer.client().fatal_error().is_some() {
+            match self.config.create() {
+                Ok(replacement) => *producer = replacement,
+                Err(error) => tracing::error!(%error, "no new producer for dead letters"),
+            }
+        }
+    }
+}
+
+/// Whether the record has to become smaller, by the client's limit or by the broker's.
+fn is_too_large(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge)
+    )
 }

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use rand::{Rng as _, SeedableRng as _, distr::Alphanumeric, rngs::StdRng};
 use recap_events::Reason;
 use recap_testing::{RawRecord, Received, Record, World, eventually};
 use sqlx::Executor;
@@ -217,4 +218,55 @@ async fn too_many_dead_letters_stop_the_projector_with_a_code_of_its_own() {
     let mut projector = world.projector(PROJECTOR, &[]);
     assert_eq!(projector.ended(LIMIT).await.code(), Some(3));
     assert!(world.lag().await > 0, "everything was drained into the dead letters");
+}
+
+/// A letter always fits: what is too large is left out part by part, and the partition goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_too_large_for_the_dead_letters_leaves_what_does_not_fit_and_stops_nothing() {
+    let world = World::builder("large").partitions(1).build().await;
+    let limit = [("max.message.bytes", "20000")];
+    world
+        .log
+        .kafka()
+        .topic_with(&world.log.dead_letters(), 1, &limit)
+        .await
+        .unwrap();
+    let topic = world.log.name("recap.messages");
+    let bad = |key: &str| Record::new(&topic, key, "not an event");
+    // Nothing that compression makes small.
+    let large: String = StdRng::seed_from_u64(1)
+        .sample_iter(&Alphanumeric)
+        .take(40_000)
+        .map(char::from)
+        .collect();
+    let records = [
+        Record::new(&topic, "value", large.clone()).header("tenant", "t"),
+        bad("headers").header("tenant", large.as_str()),
+        bad(&large)
+            .header("tenant", large.as_str())
+            .header("recap-first-failure", large.as_str()),
+        Record::new(&topic, "after", message("after", "after")),
+    ];
+    world.log.kafka().publish(&records).await.unwrap();
+    let mut projector = world.projector(PROJECTOR, &[]);
+    world.caught_up(LIMIT).await;
+    assert_eq!(projector.stop().await, Some(0));
+    assert_eq!(world.database.count("conversation_summary").await, 1);
+    let mut letters = dead_letters(&world, 3).await;
+    letters.sort_by_key(|letter| letter.header("recap-offset").unwrap().to_owned());
+    let omitted = |letter: &Received, part: &str| letter.header(&format!("recap-{part}-omitted")) == Some("true");
+    for (number, (letter, parts)) in letters
+        .iter()
+        .zip([&["value"][..], &["value", "headers"], &["value", "headers", "key"]])
+        .enumerate()
+    {
+        for part in ["value", "headers", "key"] {
+            assert_eq!(omitted(letter, part), parts.contains(&part), "letter {number}: {part}");
+        }
+        assert_eq!(letter.header("recap-topic"), Some(topic.as_str()));
+        assert_eq!(letter.header("recap-offset"), Some(number.to_string().as_str()));
+        assert!(letter.header("recap-first-failure").unwrap().len() < 40);
+    }
+    assert_eq!(letters[0].key.as_deref(), Some(b"value".as_slice()));
+    assert_eq!(letters[0].header("tenant"), Some("t"));
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ArchiveError;
 
-const NAME: &str = "manifest.json";
+/// Its name below the archive's root.
+pub const MANIFEST: &str = "manifest.json";
 const VERSION: u32 = 1;
 
 /// The table of contents.
@@ -49,16 +50,16 @@ impl Default for Manifest {
 impl Manifest {
     /// Reads the manifest; an archive that does not exist yet is an empty one.
     pub async fn load(store: &dyn ObjectStore) -> Result<Self, ArchiveError> {
-        let path = Path::from(NAME);
+        let path = Path::from(MANIFEST);
         let bytes = match store.get(&path).await {
             Ok(object) => object.bytes().await.map_err(ArchiveError::store("read", &path))?,
             Err(object_store::Error::NotFound { .. }) => return Ok(Self::default()),
             Err(source) => return Err(ArchiveError::store("read", &path)(source)),
         };
-        let manifest: Self = serde_json::from_slice(&bytes).map_err(|error| ArchiveError::damaged(NAME, &error))?;
+        let manifest: Self = serde_json::from_slice(&bytes).map_err(|error| ArchiveError::damaged(MANIFEST, &error))?;
         if manifest.version > VERSION {
             return Err(ArchiveError::damaged(
-                NAME,
+                MANIFEST,
                 &format!(
                     "it has version {}, this release reads up to {VERSION}",
                     manifest.version
@@ -70,8 +71,8 @@ impl Manifest {
 
     /// Replaces the stored manifest, atomically.
     pub async fn save(&self, store: &dyn ObjectStore) -> Result<(), ArchiveError> {
-        let path = Path::from(NAME);
-        let bytes = serde_json::to_vec_pretty(self).map_err(|error| ArchiveError::damaged(NAME, &error))?;
+        let path = Path::from(MANIFEST);
+        let bytes = serde_json::to_vec_pretty(self).map_err(|error| ArchiveError::damaged(MANIFEST, &error))?;
         store
             .put(&path, PutPayload::from(bytes))
             .await

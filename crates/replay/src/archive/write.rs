@@ -130,6 +130,13 @@ fn cut(
             return Err(ArchiveError::damaged("a record", &error));
         }
         let close: Vec<Partition> = if done || full.is_none() {
+            // Offsets at the end that hold no record are covered, too: retention removes them as well.
+            for (partition, next) in log.position().iter() {
+                let first = start.get(partition);
+                if first < next.min(target.get(partition)) && !open.contains_key(partition) {
+                    open.insert(partition.clone(), OpenSegment::new(first));
+                }
+            }
             open.keys().cloned().collect()
         } else {
             largest(&open).into_iter().collect()

@@ -109,7 +109,8 @@ impl Reading {
             max_time_ahead: self.max_time_ahead,
         };
         let latest = filter.max_time_ahead.latest(record.timestamp);
-        let folded = filter.fold(fold, &decode(value, headers, latest));
+        let is_in_scope = filter.scope.is_none_or(|scope| scope.is_since(record.timestamp));
+        let folded = is_in_scope && filter.fold(fold, &decode(value, headers, latest));
         progress.count(folded, &*self.observer);
         send_overflow(fold, batches)
     }

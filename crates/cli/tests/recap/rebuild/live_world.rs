@@ -2,18 +2,20 @@
 
 use std::{process::Output, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rdkafka::{
     Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
+    producer::{BaseProducer, BaseRecord, Producer as _},
 };
 use recap_generator::{Config, Log, Record};
 use recap_projector::RunningProjector;
 use recap_testing::{
     LIMIT, World,
     clerk::{LocalClerk, Session},
+    eventually, metrics,
 };
 use sqlx::AssertSqlSafe;
 use tokio::{process::Child, sync::oneshot};
@@ -66,6 +68,55 @@ impl LiveWorld {
 
     pub async fn publish(&self, records: &[Record]) {
         self.world.publish(records).await;
+    }
+
+    /// Publishes in one transaction, which is committed or aborted.
+    pub async fn publish_in_transaction(&self, records: &[Record], commit: bool) -> Result<()> {
+        let producer: BaseProducer = self
+            .world
+            .log
+            .kafka()
+            .client()
+            .set("transactional.id", self.log_name("transactions"))
+            .create()?;
+        let topics: Vec<String> = records
+            .iter()
+            .map(|record| self.log_name(record.topic.name()))
+            .collect();
+        let records = records.to_vec();
+        tokio::task::spawn_blocking(move || {
+            producer.init_transactions(LIMIT)?;
+            producer.begin_transaction()?;
+            for (record, topic) in records.iter().zip(&topics) {
+                let sent = BaseRecord::to(topic).key(&record.key).payload(&record.value);
+                producer.send(sent).map_err(|(error, _)| error)?;
+            }
+            producer.flush(LIMIT)?;
+            if commit {
+                producer.commit_transaction(LIMIT)?;
+            } else {
+                producer.abort_transaction(LIMIT)?;
+            }
+            Ok(())
+        })
+        .await?
+    }
+
+    /// Offsets that the live group has not committed, those without a record included.
+    pub async fn lag_of_offsets(&self) -> u64 {
+        self.world.lag().await
+    }
+
+    /// Until the first projector says that nothing is left to read.
+    pub async fn lag_metric_becomes_zero(&self) -> Result<()> {
+        let projector = self.projectors.first().context("a projector")?;
+        let url = format!("http://{}/metrics", projector.admin_addr());
+        let lag = async || {
+            let text = reqwest::get(&url).await.ok()?.text().await.ok()?;
+            metrics::sum(&text, "recap_projector_lag_records", &[])
+        };
+        eventually("the lag", LIMIT, lag, |lag| *lag == Some(0)).await;
+        Ok(())
     }
 
     pub async fn start_projector(&mut self, name: &str) -> Result<()> {
