@@ -83,11 +83,11 @@ impl Publisher {
                 "dead-lettered"
             );
             let mut backoff = Backoff::new();
-            let mut producer = &self.producer;
+            let (mut producer, mut is_alone) = (&self.producer, false);
             while let Err(error) = self.try_publish(producer, &letter).await {
                 if is_too_large(&error) {
-                    let was_alone = std::ptr::eq(producer, &self.single);
-                    producer = &self.single;
+                    let was_alone = is_alone;
+                    (producer, is_alone) = (&self.single, true);
                     if !was_alone || self.omit_a_part(&mut letter) {
                         continue;
                     }
