@@ -35,14 +35,27 @@ impl Lag {
 
     /// Records that the group has not committed at this moment.
     pub fn now(&self) -> Result<u64, LogError> {
-        let mut position = self.oldest.clone();
-        for (partition, next) in self.lookup.committed_of(&self.partitions)?.iter() {
-            position.set(partition.clone(), next);
-        }
+        let position = self.position()?;
         match &self.ends {
             Some(ends) => Ok(position.missing(ends)),
             None => Ok(position.missing(&self.look_up_ends()?)),
         }
+    }
+
+    /// The same, without the offsets at the ends of partitions that hold no record: the brokers are asked about each partition that is behind.
+    pub fn records(&self) -> Result<u64, LogError> {
+        let mut position = self.position()?;
+        let ends = self.look_up_ends()?;
+        self.lookup.skip_empty_ends(&mut position, &ends)?;
+        Ok(position.missing(&ends))
+    }
+
+    fn position(&self) -> Result<Offsets, LogError> {
+        let mut position = self.oldest.clone();
+        for (partition, next) in self.lookup.committed_of(&self.partitions)?.iter() {
+            position.set(partition.clone(), next);
+        }
+        Ok(position)
     }
 
     fn look_up_ends(&self) -> Result<Offsets, LogError> {

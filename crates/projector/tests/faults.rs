@@ -2,7 +2,8 @@
 //! table equals the fold in memory, and every invalid event is in the dead letters.
 //!
 //! `RECAP_FAULT_SEED`, `RECAP_FAULT_EVENTS`, `RECAP_FAULT_ROUNDS` (times every fault strikes), `RECAP_FAULTS` (comma list of the names in [`FAULTS`];
-//! default all, mixed), `RECAP_FAULT_LONG` (seconds of a long outage), `RECAP_FAULT_HOSTILE` (share of hostile events) and `RECAP_FAULT_PROTOCOL`
+//! default all, mixed), `RECAP_FAULT_LONG` (seconds of a long outage), `RECAP_FAULT_HOSTILE` (share of hostile events), `RECAP_FAULT_TRANSACTIONS` (share of the
+//! events published in transactions, some of which are aborted first) and `RECAP_FAULT_PROTOCOL`
 //! (`classic` or `consumer`; default by the seed, odd or even) choose what happens; `deploy/soak.sh` repeats it with new seeds.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -31,11 +32,12 @@ const FREEZE: Duration = Duration::from_secs(8);
 const SQLSTATES: [&str; 6] = ["40P01", "40001", "53100", "53200", "57014", "57P01"];
 
 /// Every fault and the part it strikes.
-const FAULTS: [(&str, Part); 14] = [
+const FAULTS: [(&str, Part); 15] = [
     ("kill", Part::Projector),
     ("join", Part::Projector),
     ("leave", Part::Projector),
     ("freeze", Part::Projector),
+    ("replace", Part::Projector),
     ("postgres-restart", Part::Database),
     ("postgres-away", Part::Database),
     ("cut", Part::Database),
@@ -75,6 +77,10 @@ struct Harness<'a> {
     postgres: &'a PostgresServer,
     long: Duration,
     protocol: String,
+    /// Whether members have static ids.
+    is_static: bool,
+    /// Share of the events that are published in transactions.
+    transactions: f64,
     struck: Mutex<BTreeMap<&'static str, usize>>,
     planned: usize,
 }
@@ -106,7 +112,7 @@ impl Harness<'_> {
         self.struck.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A member of the group; a static one with the classic protocol, as by default.
+    /// A member of the group.
     fn start(&self, serial: u32) -> (u32, Program) {
         let protocol = format!("--group-protocol={}", self.protocol);
         let member = format!("--group-instance-id=member-{serial}");
@@ -117,7 +123,7 @@ impl Harness<'_> {
             // Hostile times are up to the last that there is.
             "--max-time-ahead=off",
         ];
-        if self.protocol == "classic" {
+        if self.is_static {
             arguments.push(&member);
         }
         (serial, self.world.projector(PROJECTOR, &arguments))
@@ -148,6 +154,15 @@ impl Harness<'_> {
                     if projectors.is_empty() {
                         projectors.push(next());
                     }
+                }
+                "replace" => {
+                    let (_, mut replaced) = projectors.swap_remove(chosen);
+                    projectors.push(next());
+                    let code = replaced.stop().await;
+                    assert!(
+                        matches!(code, None | Some(0 | 4)),
+                        "a projector that was replaced ended with {code:?}"
+                    );
                 }
                 "freeze" => {
                     projectors[chosen].1.signal("STOP");
@@ -270,16 +285,41 @@ impl Harness<'_> {
     }
 
     /// Publishes as the faults strike, so that each finds events under way. The topics come when the projector is there already.
-    async fn publish(&self, records: &[Record]) {
+    async fn publish(&self, records: &[Record], mut random: StdRng) {
         self.world.create_topics(2).await;
         let step = records.len().div_ceil(self.planned + 1).max(1);
         for (number, slice) in records.chunks(step).enumerate() {
             let strikes = async || self.strikes().values().sum::<usize>();
             eventually("faults", Duration::from_mins(5), strikes, |done| *done >= number).await;
             for slice in slice.chunks(5_000) {
-                self.world.publish(slice).await;
+                if random.random_bool(self.transactions) {
+                    self.publish_in_transactions(slice, random.random_bool(0.3)).await;
+                } else {
+                    self.world.publish(slice).await;
+                }
             }
         }
+    }
+
+    /// In a transaction that is committed in the end, whatever strikes it; perhaps after one that is aborted.
+    async fn publish_in_transactions(&self, records: &[Record], abort_first: bool) {
+        if abort_first {
+            // Struck or aborted, none of it counts.
+            let _aborted = self.world.log.publish_in_transaction(records, false).await;
+        }
+        let commit = async || self.world.log.publish_in_transaction(records, true).await;
+        let done = eventually("a transaction", Duration::from_mins(5), commit, Result::is_ok).await;
+        assert!(done.is_ok(), "never committed");
+    }
+
+    /// Until the group has committed everything; the markers of transactions are no records, and asking about them takes a while.
+    async fn caught_up(&self) {
+        let few = 1_000;
+        let left = async || match self.world.lag().await {
+            lag if lag > few || lag == 0 => lag,
+            _ => self.world.log.records_left().await.unwrap_or(u64::MAX),
+        };
+        eventually("records not committed", Duration::from_mins(5), left, |left| *left == 0).await;
     }
 }
 
@@ -322,6 +362,8 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         kafka: &kafka,
         postgres: &postgres,
         long,
+        is_static: protocol == "classic" && seed % 4 == 3,
+        transactions: setting("RECAP_FAULT_TRANSACTIONS", 0.2_f64),
         protocol,
         struck: Mutex::default(),
         planned,
@@ -333,13 +375,13 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         harness.strike_projectors(projector, random(0)),
         harness.strike_database(database, random(1)),
         harness.strike_broker(broker, random(2)),
-        harness.publish(&records),
+        harness.publish(&records, random(3)),
     );
     println!(
         "{planned} faults and all events published after {:?}",
         started.elapsed()
     );
-    harness.world.caught_up(Duration::from_mins(5)).await;
+    harness.caught_up().await;
     for mut projector in projectors {
         assert_eq!(projector.stop().await, Some(0));
     }

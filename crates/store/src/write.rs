@@ -31,7 +31,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tracing::{Instrument as _, debug_span};
 
-use self::{load::Stored, prepared::Prepared};
+use self::{load::Stored, prepared::Prepared, profiles::Over};
 pub use self::{
     retry::{Attempt, BatchFlush},
     target::{FlushReport, Target},
@@ -313,9 +313,14 @@ impl Flush<'_> {
     }
 
     async fn write_profiles(&mut self, generation: GenerationId, batch: &Batch) -> Result<(), FlushError> {
+        let over = if self.target.rewrites() {
+            Over::LesserOrSame
+        } else {
+            Over::Lesser
+        };
         if !batch.users.is_empty() {
             let users = profiles::greatest(&batch.users);
-            let written = profiles::write_users(self.connection, &self.schema, &users).await?;
+            let written = profiles::write_users(self.connection, &self.schema, &users, over).await?;
             self.report.profiles += count(written.len());
             for user in written {
                 self.touched.insert(&user.org_id);
@@ -326,14 +331,14 @@ impl Flush<'_> {
                 for other in generation::generations(self.connection).await? {
                     if other.id != generation {
                         let schema = other.id.schema();
-                        profiles::write_users(self.connection, &schema, &erased).await?;
+                        profiles::write_users(self.connection, &schema, &erased, over).await?;
                     }
                 }
             }
         }
         if !batch.agents.is_empty() {
             let agents = profiles::greatest(&batch.agents);
-            let written = profiles::write_agents(self.connection, &self.schema, &agents).await?;
+            let written = profiles::write_agents(self.connection, &self.schema, &agents, over).await?;
             self.report.profiles += count(written.len());
             for org_id in written {
                 self.touched.insert(&org_id);

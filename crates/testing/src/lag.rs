@@ -18,6 +18,18 @@ impl KafkaServer {
         blocking(move || Lag::of(&log).and_then(|lag| lag.now()).map_err(ServerError::log(doing))).await
     }
 
+    /// The same, without the offsets that transactions leave behind the last record; each question takes a while.
+    pub async fn records_left(&self, group: &str, topics: &[&str]) -> Result<u64, ServerError> {
+        let log = Log::new(self.cluster(), topics.iter().copied(), group);
+        let doing = format!("asking for the lag of the group {group}");
+        blocking(move || {
+            Lag::of(&log)
+                .and_then(|lag| lag.records())
+                .map_err(ServerError::log(doing))
+        })
+        .await
+    }
+
     /// Every record that a topic holds at this moment, by partition and offset.
     pub async fn read_all(&self, topic: &str) -> Result<Vec<Received>, ServerError> {
         let log = Log::new(self.cluster(), [topic], "recap-read-all");

@@ -109,6 +109,7 @@ mod raw_record;
 mod record;
 mod test_database;
 mod test_log;
+mod transaction;
 mod unique;
 mod wire;
 mod world;

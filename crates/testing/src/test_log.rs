@@ -61,14 +61,34 @@ impl<'k> TestLog<'k> {
 
     /// Publishes them; a record with an empty key has none.
     pub async fn publish(&self, records: &[recap_generator::Record]) -> Result<(), ServerError> {
-        let records: Vec<Record> = records
-            .iter()
-            .map(|record| Record {
-                key: (!record.key.is_empty()).then(|| record.key.clone()),
-                ..Record::keyless(self.name(record.topic.name()), record.value.clone())
-            })
-            .collect();
-        self.kafka.publish(&records).await
+        self.kafka.publish(&self.named_records(records)).await
+    }
+
+    /// The same in one transaction of this log's producer, which is committed or aborted.
+    pub async fn publish_in_transaction(
+        &self,
+        records: &[recap_generator::Record],
+        commit: bool,
+    ) -> Result<(), ServerError> {
+        let id = self.name("producer");
+        self.kafka
+            .publish_in_transaction(&id, self.named_records(records), commit)
+            .await
+    }
+
+    fn named_records(&self, records: &[recap_generator::Record]) -> Vec<Record> {
+        let named = |record: &recap_generator::Record| Record {
+            key: (!record.key.is_empty()).then(|| record.key.clone()),
+            ..Record::keyless(self.name(record.topic.name()), record.value.clone())
+        };
+        records.iter().map(named).collect()
+    }
+
+    /// Records that this log's group has not committed yet, without the offsets that transactions leave behind the last of them.
+    pub async fn records_left(&self) -> Result<u64, ServerError> {
+        let topics = self.topics();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        self.kafka.records_left(self.group(), &topics).await
     }
 
     /// Records that a group has not committed yet.

@@ -334,3 +334,34 @@ async fn what_is_mistyped_is_named() -> Result<()> {
     ensure!(!typo.exists(), "a directory was made of a mistake");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_profiles_and_metadata_are_seen_and_recomputed() -> Result<()> {
+    let mut world = LiveWorld::new("damaged").await?;
+    let records = log(25, 2_000);
+    world.publish(&records).await;
+    world.start_projector("a").await?;
+    world.caught_up().await;
+    world
+        .execute(
+            "UPDATE recap_g1.user_profile SET email = 'wrong' WHERE (org_id, user_id) IN \
+             (SELECT org_id, user_id FROM recap_g1.user_metadata_token ORDER BY org_id, user_id LIMIT 1); \
+             DELETE FROM recap_g1.user_metadata_token t USING recap_g1.user_profile p \
+             WHERE t.org_id = p.org_id AND t.user_id = p.user_id AND p.email = 'wrong'",
+        )
+        .await?;
+    let differs = world.rebuild(&[]).await;
+    let said = output_text(&differs);
+    ensure!(differs.status.code() == Some(3), "{said}");
+    ensure!(said.contains("user_metadata_token") && said.contains("email"), "{said}");
+    let discarded = world.rebuild(&["--discard"]).await;
+    ensure!(discarded.status.success(), "{}", output_text(&discarded));
+    for org in world.organizations().await? {
+        let scoped = world.rebuild(&["--org", &org]).await;
+        ensure!(scoped.status.success(), "{}", output_text(&scoped));
+    }
+    let equal = world.rebuild(&[]).await;
+    ensure!(equal.status.success(), "{}", output_text(&equal));
+    world.assert_equals_fold(&records).await;
+    Ok(())
+}

@@ -10,11 +10,12 @@ use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgRow};
 use crate::{Store, columns::WRITERS_OWN, error::DatabaseError, generation_id::GenerationId};
 
 /// The compared tables, each with its key behind `org_id`.
-const TABLES: [(&str, &[&str]); 5] = [
+const TABLES: [(&str, &[&str]); 6] = [
     ("conversation_summary", &["conversation_id"]),
     ("tool_call", &["conversation_id", "tool_call_id"]),
     ("feedback", &["conversation_id", "feedback_id"]),
     ("user_profile", &["user_id"]),
+    ("user_metadata_token", &["user_id", "token"]),
     ("agent_profile", &["agent_id"]),
 ];
 

@@ -15,6 +15,24 @@ use crate::{
     sql::{chunks, sql},
 };
 
+/// Which profiles are written over those that are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// Lesser revisions.
+    Lesser,
+    /// The same revision as well: what is stored of it may be damaged.
+    LesserOrSame,
+}
+
+impl Over {
+    const fn operator(self) -> &'static str {
+        match self {
+            Self::Lesser => "<",
+            Self::LesserOrSame => "<=",
+        }
+    }
+}
+
 /// Of several revisions of one profile the greatest, in the order of their owners.
 pub(crate) fn greatest<W: Revision>(writes: &[W]) -> Vec<&W> {
     let mut greatest: BTreeMap<W::Owner, &W> = BTreeMap::new();
@@ -33,10 +51,11 @@ pub(crate) async fn write_users<'a>(
     connection: &mut PgConnection,
     schema: &str,
     users: &[&'a UserWrite],
+    over: Over,
 ) -> Result<Vec<&'a UserWrite>, sqlx::Error> {
     let mut written = Vec::new();
     for chunk in chunks(users, |user| user.heap_bytes()) {
-        let changed = upsert_users(connection, schema, chunk).await?;
+        let changed = upsert_users(connection, schema, chunk, over).await?;
         replace_tokens(connection, schema, &changed).await?;
         written.extend(changed);
     }
@@ -47,7 +66,9 @@ async fn upsert_users<'a>(
     connection: &mut PgConnection,
     schema: &str,
     users: &[&'a UserWrite],
+    over: Over,
 ) -> Result<Vec<&'a UserWrite>, sqlx::Error> {
+    let over = over.operator();
     let text = |get: fn(&UserFields) -> Option<&str>| -> Vec<Option<&str>> {
         users.iter().map(|user| user.profile.as_ref().and_then(get)).collect()
     };
@@ -57,14 +78,14 @@ async fn upsert_users<'a>(
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], \
          $6::boolean[], $7::text[], $8::text[], $9::text[], $10::text[]) \
          AS n(org_id, user_id, event_time, event_id, content) \
-         WHERE (SELECT (p.event_time, p.event_id, p.content) < (n.event_time, n.event_id, n.content) \
+         WHERE (SELECT (p.event_time, p.event_id, p.content) {over} (n.event_time, n.event_id, n.content) \
          FROM {schema}.user_profile p WHERE p.org_id = n.org_id AND p.user_id = n.user_id) IS NOT FALSE \
          ON CONFLICT (org_id, user_id) DO UPDATE SET event_time = EXCLUDED.event_time, \
          event_id = EXCLUDED.event_id, content = EXCLUDED.content, deleted = EXCLUDED.deleted, \
          email = EXCLUDED.email, first_name = EXCLUDED.first_name, last_name = EXCLUDED.last_name, \
          public_metadata = EXCLUDED.public_metadata \
          WHERE (t.event_time, t.event_id, t.content) \
-         < (EXCLUDED.event_time, EXCLUDED.event_id, EXCLUDED.content) \
+         {over} (EXCLUDED.event_time, EXCLUDED.event_id, EXCLUDED.content) \
          RETURNING org_id, user_id"
     )))
     .bind(users.iter().map(|user| &*user.org_id).collect::<Vec<_>>())
@@ -144,7 +165,9 @@ pub(crate) async fn write_agents(
     connection: &mut PgConnection,
     schema: &str,
     agents: &[&AgentWrite],
+    over: Over,
 ) -> Result<Vec<String>, sqlx::Error> {
+    let over = over.operator();
     let mut written = Vec::new();
     for chunk in chunks(agents, |agent| agent.heap_bytes()) {
         let query = sqlx::query_scalar(sql(format!(
@@ -153,13 +176,13 @@ pub(crate) async fn write_agents(
              SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], \
              $6::text[], $7::text[], $8::text[]) \
              AS n(org_id, agent_id, event_time, event_id, content) \
-             WHERE (SELECT (p.event_time, p.event_id, p.content) < (n.event_time, n.event_id, n.content) \
+             WHERE (SELECT (p.event_time, p.event_id, p.content) {over} (n.event_time, n.event_id, n.content) \
              FROM {schema}.agent_profile p WHERE p.org_id = n.org_id AND p.agent_id = n.agent_id) IS NOT FALSE \
              ON CONFLICT (org_id, agent_id) DO UPDATE SET event_time = EXCLUDED.event_time, \
              event_id = EXCLUDED.event_id, content = EXCLUDED.content, name = EXCLUDED.name, \
              model = EXCLUDED.model, logo_url = EXCLUDED.logo_url \
              WHERE (t.event_time, t.event_id, t.content) \
-             < (EXCLUDED.event_time, EXCLUDED.event_id, EXCLUDED.content) \
+             {over} (EXCLUDED.event_time, EXCLUDED.event_id, EXCLUDED.content) \
              RETURNING org_id"
         )))
         .bind(chunk.iter().map(|agent| &*agent.org_id).collect::<Vec<_>>())

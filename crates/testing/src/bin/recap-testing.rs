@@ -1,9 +1,10 @@
-//! Starts one of the servers, prints its address and process id, and keeps it until standard input ends.
+//! Starts one of the servers, prints its address and process id, and keeps it until standard input ends. `secured-kafka` takes SASL by
+//! TLS only and writes a `client.properties` for Kafka's own tools and for recap.
 
-use std::io::Read;
+use std::{io::Read, path::PathBuf};
 
-use anyhow::bail;
-use recap_testing::{KafkaServer, PostgresServer};
+use anyhow::{Context as _, bail};
+use recap_testing::{KafkaAccess, KafkaServer, PostgresServer, SCRAM_PASSWORD};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -20,7 +21,26 @@ async fn main() -> anyhow::Result<()> {
             wait_for_the_end_of_input().await;
             drop(server);
         }
-        _ => bail!("usage: recap-testing kafka|postgres"),
+        Some("secured-kafka") => {
+            let dir = PathBuf::from(std::env::args().nth(2).context("secured-kafka DIRECTORY")?);
+            let access = KafkaAccess::make()?;
+            let mut options = access.options()?;
+            let everyone = ("allow.everyone.if.no.acl.found", "true");
+            options.settings.push((everyone.0.to_owned(), everyone.1.to_owned()));
+            let server = KafkaServer::start_with(options).await?;
+            std::fs::write(dir.join("ca.pem"), &access.authority.certificate)?;
+            let properties = format!(
+                "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\nssl.truststore.type=PEM\nssl.truststore.location={}\n\
+                 sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"recap\" password=\"{SCRAM_PASSWORD}\";\n",
+                dir.join("ca.pem").display()
+            );
+            std::fs::write(dir.join("client.properties"), properties)?;
+            let sasl_ssl = server.listener(KafkaAccess::SASL_SSL).context("listener")?;
+            println!("{} {sasl_ssl}", server.pid()?);
+            wait_for_the_end_of_input().await;
+            drop(server);
+        }
+        _ => bail!("usage: recap-testing kafka | postgres | secured-kafka DIRECTORY"),
     }
     Ok(())
 }

@@ -8,7 +8,6 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
-    producer::{BaseProducer, BaseRecord, Producer as _},
 };
 use recap_generator::{Config, Log, Record};
 use recap_projector::RunningProjector;
@@ -72,34 +71,7 @@ impl LiveWorld {
 
     /// Publishes in one transaction, which is committed or aborted.
     pub async fn publish_in_transaction(&self, records: &[Record], commit: bool) -> Result<()> {
-        let producer: BaseProducer = self
-            .world
-            .log
-            .kafka()
-            .client()
-            .set("transactional.id", self.log_name("transactions"))
-            .create()?;
-        let topics: Vec<String> = records
-            .iter()
-            .map(|record| self.log_name(record.topic.name()))
-            .collect();
-        let records = records.to_vec();
-        tokio::task::spawn_blocking(move || {
-            producer.init_transactions(LIMIT)?;
-            producer.begin_transaction()?;
-            for (record, topic) in records.iter().zip(&topics) {
-                let sent = BaseRecord::to(topic).key(&record.key).payload(&record.value);
-                producer.send(sent).map_err(|(error, _)| error)?;
-            }
-            producer.flush(LIMIT)?;
-            if commit {
-                producer.commit_transaction(LIMIT)?;
-            } else {
-                producer.abort_transaction(LIMIT)?;
-            }
-            Ok(())
-        })
-        .await?
+        Ok(self.world.log.publish_in_transaction(records, commit).await?)
     }
 
     /// Offsets that the live group has not committed, those without a record included.
@@ -171,6 +143,16 @@ impl LiveWorld {
         let statement = format!("SELECT min(org_id) FROM {}.conversation_summary", live.schema());
         Ok(sqlx::query_scalar(AssertSqlSafe(statement))
             .fetch_one(&self.world.database.pool)
+            .await?)
+    }
+
+    /// Every organization that has a conversation or a profile.
+    pub async fn organizations(&self) -> Result<Vec<String>> {
+        let schema = self.world.database.live().await.schema();
+        let statement =
+            format!("SELECT org_id FROM {schema}.conversation_summary UNION SELECT org_id FROM {schema}.user_profile");
+        Ok(sqlx::query_scalar(AssertSqlSafe(statement))
+            .fetch_all(&self.world.database.pool)
             .await?)
     }
 
