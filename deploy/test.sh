@@ -29,6 +29,8 @@ packages() {
   need_rust
   need_c
   need mvn maven
+  need curl curl
+  need npm npm
   need_java
   need_postgresql
   install_missing
@@ -63,6 +65,11 @@ description() {
   cargo run --locked --quiet -p recap-query --example alongside -- deploy/check/description.sh
 }
 
+# Clients generated from the description compile, and answer as the contract says.
+clients() {
+  cargo run --locked --quiet -p recap-query --example alongside -- deploy/check/clients.sh
+}
+
 documentation() {
   RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 }
@@ -76,6 +83,7 @@ stage "bill of materials" deploy/sbom.sh
 stage "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 stage "tests" tests
 stage "API description" description
+stage "API clients" clients
 stage "documentation" documentation
 
 echo "== times"

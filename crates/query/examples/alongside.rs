@@ -1,7 +1,8 @@
 //! Runs a command beside a living service: real PostgreSQL, a local Clerk instance, the contract's own example as data.
 //!
-//! `cargo run -p recap-query --example alongside -- COMMAND…` gives the command `RECAP_URL` and `RECAP_TOKEN` (an administrator's) and ends with
-//! its exit code. `deploy/test.sh` runs Schemathesis this way.
+//! `cargo run -p recap-query --example alongside -- COMMAND…` gives the command `RECAP_URL`, `RECAP_TOKEN` (an administrator's) and `RECAP_GOLDEN` (a
+//! file with the golden requests, their tokens and their answers) and ends with its exit code. `deploy/test.sh` runs Schemathesis and generated
+//! clients this way.
 
 #![expect(clippy::unwrap_used, reason = "a tool of the tests: what fails ends it")]
 #![expect(dead_code, reason = "the tests use all of it")]
@@ -26,10 +27,13 @@ async fn main() -> ExitCode {
     let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let world = World::start().await;
     world.publish(&events).await;
+    let golden = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(golden.path(), golden_requests(&world).to_string()).unwrap();
     let status = Command::new(program)
         .args(arguments)
         .env("RECAP_URL", world.url(""))
         .env("RECAP_TOKEN", world.admin("org_2aCme", "user_boss"))
+        .env("RECAP_GOLDEN", golden.path())
         .status()
         .await;
     match status {
@@ -40,4 +44,25 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The contract's own requests, each with a token and the answer.
+fn golden_requests(world: &World) -> Value {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/tests/golden/");
+    let read = |name: &str| -> Value {
+        let text = std::fs::read_to_string(format!("{directory}{name}")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let mut requests = read("requests.json");
+    for request in requests.as_array_mut().unwrap() {
+        let text = |name: &str| request[name].as_str().unwrap();
+        let token = match text("role") {
+            "org:admin" => world.admin(text("orgId"), text("caller")),
+            _ => world.member(text("orgId"), text("caller")),
+        };
+        let expected = read(text("response"));
+        request["token"] = token.into();
+        request["expected"] = expected;
+    }
+    requests
 }

@@ -4,6 +4,7 @@ mod caller;
 mod claims;
 mod credentials;
 mod keys;
+mod verified;
 mod verifier;
 
 pub(crate) use caller::{Authentication, Caller};

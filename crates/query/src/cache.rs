@@ -5,24 +5,23 @@
 //! It is served while the feed was proven complete, or its own reading began, within the allowed staleness.
 
 mod feed;
+mod flights;
 
 use std::{
     future::Future,
     hash::{Hash, Hasher},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use moka::{future::Cache, policy::EvictionPolicy};
 use recap_telemetry::{CacheResult, CacheState, QueryMetrics};
 use tokio::time::Instant;
 use tracing::{Instrument as _, field::Empty};
 
-use self::feed::Epoch;
 pub(crate) use self::feed::Feed;
+use self::{feed::Epoch, flights::Flights};
 use crate::{
     config::CacheConfig,
     http::{
@@ -87,9 +86,30 @@ impl Hasher for Digest {
     }
 }
 
-/// The cache of one service.
-pub(crate) struct AnswerCache {
+/// Why there is no answer to keep.
+#[derive(Debug, Clone)]
+pub(crate) enum Unanswered {
+    /// The request is refused, or the answer could not be made.
+    Refused(Problem),
+    /// It is larger than it may be in memory: it can only be streamed.
+    TooLarge,
+}
+
+impl From<Problem> for Unanswered {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+type Made = Result<Arc<Answer>, Unanswered>;
+
+/// The cache of one service. Clones share it.
+#[derive(Clone)]
+pub(crate) struct AnswerCache(Arc<Inner>);
+
+struct Inner {
     answers: Cache<Key, Arc<Answer>>,
+    flights: Flights<Key, Made>,
     feed: Arc<Feed>,
     max_staleness: Duration,
     metrics: QueryMetrics,
@@ -111,12 +131,13 @@ impl AnswerCache {
             entries: observed.entry_count(),
             bytes: observed.weighted_size(),
         });
-        Self {
+        Self(Arc::new(Inner {
             answers,
+            flights: Flights::new(),
             feed,
             max_staleness: config.max_staleness,
             metrics,
-        }
+        }))
     }
 
     /// The answer in `coding`, from memory or by `compute`, which runs once however many ask at the same time.
@@ -126,72 +147,90 @@ impl AnswerCache {
         question: &Question,
         coding: Coding,
         compute: F,
-    ) -> Result<Arc<Answer>, Problem>
+    ) -> Result<Arc<Answer>, Unanswered>
     where
-        F: Fn() -> A + Send + Sync,
-        A: Future<Output = Result<Answer, Problem>> + Send,
+        F: Fn() -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Result<Answer, Unanswered>> + Send + 'static,
     {
-        // Boxed: a hit should not carry the size of what a miss has to do.
-        let plain = || self.get(scope, question, Coding::Identity, || Box::pin(compute()));
         let lookup = async {
             if coding == Coding::Identity {
-                return plain().await;
+                return self.plain(scope, question, compute).await;
             }
-            let encoded = || async { Box::pin(plain()).await?.1.encoded(coding).await };
-            self.get(scope, question, coding, || Box::pin(encoded())).await
+            let encoded = || -> BoxFuture<'static, Result<Answer, Unanswered>> {
+                let (cache, scope, question, compute) =
+                    (self.clone(), scope.clone(), question.clone(), compute.clone());
+                Box::pin(async move {
+                    let (_, plain) = cache.plain(&scope, &question, compute).await?;
+                    Ok(plain.encoded(coding).await?)
+                })
+            };
+            self.get(scope, question, coding, encoded).await
         };
         let span = tracing::debug_span!("cache.lookup", recap.cache.result = Empty);
         let (result, answer) = lookup.instrument(span.clone()).await?;
         span.record("recap.cache.result", result.as_str());
-        self.metrics.cache_lookup(result);
+        self.0.metrics.cache_lookup(result);
         Ok(answer)
     }
 
-    async fn get<F, A>(
+    async fn plain<F, A>(
+        &self,
+        scope: &Scope,
+        question: &Question,
+        compute: F,
+    ) -> Result<(CacheResult, Arc<Answer>), Unanswered>
+    where
+        F: Fn() -> A + Send + Sync,
+        A: Future<Output = Result<Answer, Unanswered>> + Send + 'static,
+    {
+        self.get(scope, question, Coding::Identity, || Box::pin(compute()))
+            .await
+    }
+
+    async fn get(
         &self,
         scope: &Scope,
         question: &Question,
         coding: Coding,
-        compute: F,
-    ) -> Result<(CacheResult, Arc<Answer>), Problem>
-    where
-        F: Fn() -> A + Send + Sync,
-        A: Future<Output = Result<Answer, Problem>> + Send,
-    {
+        compute: impl Fn() -> BoxFuture<'static, Result<Answer, Unanswered>> + Send + Sync,
+    ) -> Result<(CacheResult, Arc<Answer>), Unanswered> {
+        let Inner { answers, flights, .. } = &*self.0;
         let asked = Instant::now();
         let mut computed_as = CacheResult::Miss;
         loop {
             // In this order: the epoch then has every commit up to the proven moment.
-            let proven = self.feed.proven();
-            let epoch = self.feed.epoch(scope.org_id());
-            let recent = |moment: Instant| moment + self.max_staleness >= asked;
+            let proven = self.0.feed.proven();
+            let epoch = self.0.feed.epoch(scope.org_id());
+            let recent = |moment: Instant| moment + self.0.max_staleness >= asked;
             let current = |answer: &Answer| recent(answer.began) || proven.is_some_and(recent);
             let key = Key::of(epoch, scope, question, coding);
 
-            if let Some(answer) = self.answers.get(&key).await {
+            if let Some(answer) = answers.get(&key).await {
                 if current(&answer) {
                     return Ok((CacheResult::Hit, answer));
                 }
                 computed_as = CacheResult::Stale;
-                self.answers.invalidate(&key).await;
+                answers.invalidate(&key).await;
             }
-            let computed = AtomicBool::new(false);
-            let made = self
-                .answers
-                .try_get_with_by_ref(&key, async {
-                    computed.store(true, Ordering::Relaxed);
-                    compute().await.map(Arc::new)
+            let (began, made) = flights
+                .join(key, || {
+                    let (answers, computed) = (answers.clone(), compute());
+                    Box::pin(async move {
+                        let answer = Arc::new(computed.await?);
+                        answers.insert(key, Arc::clone(&answer)).await;
+                        Ok(answer)
+                    })
                 })
-                .await
-                .map_err(|problem: Arc<Problem>| Problem::clone(&problem))?;
-            if computed.into_inner() {
+                .await;
+            let made = made.unwrap_or_else(|| Err(Problem::internal().into()))?;
+            if began {
                 return Ok((computed_as, made));
             }
             if current(&made) {
                 return Ok((CacheResult::Coalesced, made));
             }
             // It was begun too long before this request came: a newer one is made.
-            self.answers.invalidate(&key).await;
+            answers.invalidate(&key).await;
         }
     }
 }

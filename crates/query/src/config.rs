@@ -76,10 +76,12 @@ pub struct CacheConfig {
 /// Time bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// Until a request's headers are in, and again until its body is.
+    /// Until a request's headers are in.
     pub headers: Duration,
-    /// Until a client that reads nothing of its answer is disconnected.
+    /// Until a client that takes nothing of its answer is disconnected, or its HTTP/2 stream reset; a second while others wait for the memory.
     pub write: Duration,
+    /// Until a connection without a request is closed, whatever else comes on it.
+    pub idle: Duration,
     /// Until an answer's first byte.
     pub request: Duration,
     /// Until an unpaged answer's last byte.
@@ -101,11 +103,19 @@ pub struct Limits {
     pub rate: u32,
     /// Requests at once for one caller.
     pub burst: u32,
+    /// Connections of clients.
+    pub client_connections: u32,
+    /// The same of one address; 0 is no limit.
+    pub client_connections_per_address: u32,
     /// Requests in progress.
     pub requests: u32,
     /// Connections for pages and statistics.
     pub connections: u32,
-    /// Unpaged answers in progress.
+    /// Bytes of answers in memory, being made or on their way to clients.
+    pub answer_bytes: usize,
+    /// Of these, what one page's rows may take; a wider one is streamed.
+    pub page_bytes: usize,
+    /// Streamed answers in progress.
     pub streams: u32,
     /// The same for one organization.
     pub streams_per_organization: u32,
@@ -116,6 +126,7 @@ impl Default for Timeouts {
         Self {
             headers: Duration::from_secs(10),
             write: Duration::from_secs(30),
+            idle: Duration::from_secs(90),
             request: Duration::from_secs(15),
             stream: Duration::from_mins(2),
             queue: Duration::from_secs(2),
@@ -136,8 +147,12 @@ impl Default for Limits {
         Self {
             rate: 50,
             burst: 50 * Self::BURST_OF_RATE,
+            client_connections: 4096,
+            client_connections_per_address: 0,
             requests: 2048,
             connections: 16,
+            answer_bytes: 256 << 20,
+            page_bytes: 64 << 20,
             streams: 8,
             streams_per_organization: 4,
         }
@@ -162,7 +177,7 @@ impl ClerkConfig {
             keys: KeySource::Jwks(jwks_url),
             authorized_parties: Vec::new(),
             session_cookie: false,
-            cool_down: Duration::from_secs(5),
+            cool_down: Duration::from_secs(1),
         }
     }
 }

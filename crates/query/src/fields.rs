@@ -6,6 +6,7 @@
 
 mod conversation;
 mod csv;
+mod flat;
 mod json;
 mod scalars;
 mod schema;
@@ -14,11 +15,30 @@ use chrono::{DateTime, Utc};
 
 pub use self::conversation::json_conversation;
 pub(crate) use self::{
-    conversation::{Feedback, Interaction, ToolCall, csv_header, csv_row, json_row},
+    conversation::{
+        Feedback, Interaction, ToolCall, csv_header, csv_row, csv_row_cut, json_conversation_cut, json_feedback,
+        json_row, json_tool_call,
+    },
+    flat::{FlatInteraction, FlatLines, FlatTable},
     json::json_object,
     schema::schema_of,
 };
 use crate::parameters::{Exclude, Excluded};
+
+/// A place in a text where the items of an array belong.
+pub(crate) struct Cut {
+    /// How many bytes are before it.
+    pub(crate) at: usize,
+    /// Which array.
+    pub(crate) items: Excluded,
+}
+
+impl Cut {
+    fn here<T>(out: &[u8], field: &Field<T>) -> Option<Self> {
+        let items = field.excluded_by?;
+        Some(Self { at: out.len(), items })
+    }
+}
 
 /// One field of an object made from a `T`.
 pub(crate) struct Field<T: 'static> {

@@ -36,12 +36,14 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 
 /// Every route, as spans and metrics name it.
-const ROUTES: [&str; 5] = [
+const ROUTES: [&str; 7] = [
     get_interactions::PATH,
     get_stats::PATH,
     openapi::PATH,
     docs::PATH,
     docs::SCRIPT,
+    docs::UI_SCRIPT,
+    docs::UI_STYLE,
 ];
 
 /// Everything this service answers in public. A request passes the layers from the last to the first.
@@ -64,6 +66,8 @@ pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
         .route(openapi::PATH, get(openapi::document))
         .route(docs::PATH, get(docs::page))
         .route(docs::SCRIPT, get(docs::script))
+        .route(docs::UI_SCRIPT, get(docs::ui_script))
+        .route(docs::UI_STYLE, get(docs::ui_style))
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(bounds::limit_head));

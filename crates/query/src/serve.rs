@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use recap_service::tasks::{Crashed, Tasks};
+use recap_service::{
+    descriptors,
+    tasks::{Crashed, Tasks},
+};
 use recap_telemetry::MetricsRegistry;
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -11,9 +14,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, Timeouts},
+    config::{Config, Limits, Timeouts},
     endpoints::health,
-    http::listener,
+    http::{
+        listener::{self, ConnectionLimits, Listening},
+        pressure::Pressure,
+        turns::Turns,
+    },
     router::router,
     service::{ServeError, Service},
 };
@@ -24,6 +31,11 @@ const MIN_PING_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_PING_INTERVAL: Duration = Duration::from_secs(1);
 /// Connections that wait to be accepted; beyond it a client tries again after a second. The kernel may allow fewer.
 const BACKLOG: u32 = 4096;
+/// Connections of those who run the service, and their part where there are few.
+const ADMIN_CONNECTIONS: u64 = 512;
+const ADMIN_PART: u64 = 4;
+/// Files that are no connections of clients and no connections for answers: keys, traces, the change feed, the program's own.
+const OWN_FILES: u64 = 48;
 
 /// A service that is serving. Dropping it stops it at once; [`RunningServer::stop`] lets open requests finish.
 #[must_use = "dropping it stops the service"]
@@ -52,18 +64,32 @@ pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningS
     let feed = feed.follow(config.database_url.clone(), ping_every, service.metrics.clone());
     tasks.spawn("change feed", feed);
 
+    let (client_connections, admin_connections) = connections(&config.limits);
     // Health is answered for as long as anything is: it ends with the process, and not with a drain.
+    let admin = Listening {
+        timeouts: config.timeouts,
+        limits: admin_connections,
+        pressure: Pressure::default(),
+        turned_away: Arc::new(|| ()),
+    };
     let admin = listener::serve(
         admin_listener,
         health::routes(Arc::clone(&service)),
-        config.timeouts,
+        admin,
         CancellationToken::new(),
     );
     tasks.spawn("health and metrics", admin);
 
     let stop = CancellationToken::new();
     let router = router(Arc::clone(&service), &config);
-    let connections = tokio::spawn(listener::serve(listener, router, config.timeouts, stop.clone()));
+    let metrics = service.metrics.clone();
+    let listening = Listening {
+        timeouts: config.timeouts,
+        limits: client_connections,
+        pressure: service.memory.pressure(),
+        turned_away: Arc::new(move || metrics.limited("connections")),
+    };
+    let connections = tokio::spawn(listener::serve(listener, router, listening, stop.clone()));
     tracing::info!(%addr, %admin_addr, "serving");
     Ok(RunningServer {
         addr,
@@ -74,6 +100,28 @@ pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningS
         connections,
         tasks,
     })
+}
+
+/// Connections of clients as configured, but no more than there are files to open for them, and those of the admin address.
+fn connections(limits: &Limits) -> (ConnectionLimits, ConnectionLimits) {
+    let own = u64::from(limits.connections) + u64::from(limits.streams + Turns::BEGINNINGS) + OWN_FILES;
+    let left = descriptors::limit().saturating_sub(own).max(ADMIN_PART);
+    let admin = ADMIN_CONNECTIONS.min(left / ADMIN_PART);
+    let possible = left - admin;
+    let configured = u64::from(limits.client_connections);
+    if possible < configured {
+        tracing::warn!(
+            RECAP_MAX_CONNECTIONS = configured,
+            possible,
+            "the process may not open as many files as there may be connections: raise its limit (ulimit -n)"
+        );
+    }
+    let bounds = |most: u64, most_per_address: u32| ConnectionLimits {
+        most: usize::try_from(most).unwrap_or(usize::MAX),
+        most_per_address: most_per_address as usize,
+    };
+    let clients = bounds(possible.min(configured), limits.client_connections_per_address);
+    (clients, bounds(admin, 0))
 }
 
 /// Listens on `addr`, also with its port when that is to be a free one.

@@ -13,13 +13,16 @@ use recap_store::{DatabaseError, ReadError, Reader, StoreOptions};
 use recap_telemetry::{MetricsRegistry, PoolState, QueryMetrics};
 
 use crate::{
-    auth::{Authentication, Cookies, Verifier},
+    auth::{Authentication, Caller, Cookies, Verifier},
     cache::{AnswerCache, Feed},
     config::{Config, Timeouts},
     endpoints::health::DatabaseCheck,
     http::{
-        limits::{RateLimit, StreamLimit},
+        memory::AnswerMemory,
         problem::Problem,
+        rate_limit::RateLimit,
+        reading_turns::{ReadingTurn, ReadingTurns},
+        turns::Turns,
     },
 };
 
@@ -49,10 +52,15 @@ pub(crate) struct Service {
     pub(crate) feed: Arc<Feed>,
     /// For pages and statistics.
     pub(crate) pages: Reader,
-    /// For unpaged answers.
+    /// For streamed answers.
     pub(crate) streams: Reader,
     pub(crate) database_check: DatabaseCheck,
-    pub(crate) stream_limit: StreamLimit,
+    /// Who may read a page or statistics.
+    pub(crate) reading: ReadingTurns,
+    /// Who may be answered with a stream.
+    pub(crate) turns: Turns,
+    pub(crate) memory: AnswerMemory,
+    pub(crate) page_bytes: usize,
     pub(crate) timeouts: Timeouts,
     pub(crate) metrics: QueryMetrics,
     pub(crate) registry: MetricsRegistry,
@@ -98,9 +106,12 @@ impl Service {
             cache: AnswerCache::new(config.cache, Arc::clone(&feed), metrics.clone()),
             feed,
             pages: reader("pages", config.limits.connections)?,
-            streams: reader("streams", config.limits.streams)?,
+            streams: reader("streams", config.limits.streams + Turns::BEGINNINGS)?,
             database_check: DatabaseCheck::new(reader("health", 1)?),
-            stream_limit: StreamLimit::new(config.limits, config.timeouts.queue),
+            reading: ReadingTurns::new(config.limits.connections),
+            turns: Turns::new(config.limits, config.timeouts.queue),
+            memory: AnswerMemory::new(config.limits.answer_bytes, config.timeouts.queue),
+            page_bytes: config.limits.page_bytes,
             timeouts: config.timeouts,
             metrics,
             registry,
@@ -117,6 +128,21 @@ impl Service {
         self.draining.load(Ordering::SeqCst)
     }
 
+    /// Waits for the caller's turn to read.
+    pub(crate) async fn reading_turn(&self, caller: &Caller) -> Result<ReadingTurn, Problem> {
+        let turn = self.reading.turn(caller, self.timeouts.queue).await;
+        turn.ok_or_else(|| {
+            self.metrics.limited("share");
+            Problem::unavailable("Too many requests of this user or organization are being answered; try again.")
+        })
+    }
+
+    /// Refuses a streamed answer for which there is no turn.
+    pub(crate) fn no_turn(&self) -> Problem {
+        self.metrics.limited("streams");
+        Problem::unavailable("Too many streamed answers are under way; try again, or ask for smaller pages with limit.")
+    }
+
     /// Logs a failed reading and says what the client may know of it.
     pub(crate) fn read_failed(&self, error: &ReadError) -> Problem {
         let cause = error as &dyn std::error::Error;
@@ -130,6 +156,11 @@ impl Service {
                 self.metrics.limited("time");
                 tracing::warn!(error = cause, "a statement ran into its time limit");
                 Problem::unavailable("The answer took too long; ask for less, or try again.")
+            }
+            ReadError::TooLarge => {
+                self.metrics.limited("memory");
+                tracing::warn!(error = cause, "an answer does not fit into memory");
+                Problem::out_of_memory()
             }
             ReadError::Failed(_) => {
                 tracing::error!(error = cause, "a statement failed");

@@ -78,6 +78,9 @@ pub enum ReadError {
     /// The statement ran into its time limit.
     #[error("the statement took too long")]
     TimedOut,
+    /// The answer takes more memory than whoever asked has for it.
+    #[error("the answer is larger than it may be in memory")]
+    TooLarge,
     /// The database refuses the statement, or answers what this program does not understand.
     #[error("the statement failed: {0}")]
     Failed(#[source] DatabaseError),

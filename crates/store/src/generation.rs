@@ -19,7 +19,7 @@ pub use self::{
     offsets::GenerationOffset,
     rebuild_lock::RebuildLock,
 };
-use crate::{Store, changes, columns::LAYOUT, error::DatabaseError, generation_id::GenerationId};
+use crate::{Store, changes, columns::LAYOUT, error::DatabaseError, generation_id::GenerationId, statistics};
 
 /// The advisory lock of this module; the value is arbitrary and must never change.
 pub(crate) const GENERATION_LOCK: i64 = 0x7265_6361_7067_656e;
@@ -128,12 +128,9 @@ impl Store {
     pub async fn create_indexes(&self, id: GenerationId) -> Result<(), GenerationError> {
         let mut transaction = self.operating().begin().await?;
         run_template(&mut transaction, id, INDEXES).await?;
-        sqlx::raw_sql(AssertSqlSafe(format!(
-            "ANALYZE {0}.conversation_summary; ANALYZE {0}.user_metadata_token",
-            id.schema()
-        )))
-        .execute(&mut *transaction)
-        .await?;
+        sqlx::raw_sql(AssertSqlSafe(statistics::analyze(id)))
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -42,6 +42,7 @@ mod metadata;
 mod org_buckets;
 mod read;
 mod sql;
+mod statistics;
 mod store;
 mod table;
 mod write;
@@ -57,8 +58,8 @@ pub use generation_id::GenerationId;
 pub use key::ConversationKey;
 pub use org_buckets::OrgBuckets;
 pub use read::{
-    Feedback, Filter, Include, MetadataFilter, Node, Page, PageStatements, Position, READER_SETTINGS, Reader, Row,
-    Snapshot, Stats, ToolCall,
+    ByteLimit, Feedback, Filter, Include, Memory, MetadataFilter, Node, Outline, OutlineEntry, Page, PageStatements,
+    Position, READER_SETTINGS, Reader, Row, Snapshot, Stats, ToolCall,
 };
 pub use store::{Store, StoreOptions};
 pub use write::{Attempt, BatchFlush, FlushReport, Target};

@@ -3,6 +3,9 @@
 mod attach;
 mod filter;
 mod items;
+mod lent;
+mod memory;
+mod outline;
 mod page;
 mod plan;
 mod row;
@@ -11,17 +14,21 @@ mod stats;
 mod users;
 
 use chrono::SubsecRound as _;
-use sqlx::{PgConnection, PgPool, Postgres, Row as _, pool::PoolConnection, postgres::PgRow};
+use futures::TryStreamExt as _;
+use sqlx::{PgPool, Row as _, postgres::PgRow};
 use tracing::{Instrument as _, debug_span};
 
 pub use self::{
     filter::{Filter, Include, MetadataFilter, Position},
     items::{Feedback, ToolCall},
+    memory::{ByteLimit, Memory},
+    outline::{Outline, OutlineEntry},
     page::{Node, Page},
     row::Row,
     stats::Stats,
 };
 use self::{
+    lent::Lent,
     plan::{Next, Probe, Source},
     select::Scope,
     users::Users,
@@ -51,7 +58,7 @@ pub struct PageStatements {
     /// `$6` `NULL::bigint`, `$7` and `$8` the place to begin after (`-9223372036854775807` and `''`), `$9` the limit,
     /// `$10` four times the limit and 200.
     pub page: String,
-    /// `$1` the organization, `$2` the conversations found.
+    /// `$1` the organization, `$2` the conversations found, `$3` how many bytes there may be.
     pub tool_calls: String,
     /// As for the tool calls.
     pub feedback: String,
@@ -138,7 +145,7 @@ impl Reader {
         async {
             let waited = debug_span!("store.acquire", db.system.name = "postgresql");
             let acquired = self.pool.acquire().instrument(waited).await?;
-            let mut connection = Lent(Some(acquired));
+            let mut connection = Lent::new(acquired);
             sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 .execute(connection.get()?)
                 .await?;
@@ -153,6 +160,7 @@ impl Reader {
                 generation,
                 schema: generation.schema(),
                 resolved: None,
+                memory: Box::new(ByteLimit(usize::MAX)),
             })
         }
         .instrument(span)
@@ -160,8 +168,7 @@ impl Reader {
     }
 }
 
-/// One organization at one moment. Dropped before [`Snapshot::finish`], it closes its connection, which
-/// cancels a statement under way.
+/// One organization at one moment. Dropped before [`Snapshot::finish`], it cancels a statement that does not end by itself soon after.
 pub struct Snapshot {
     connection: Lent,
     org_id: String,
@@ -169,6 +176,8 @@ pub struct Snapshot {
     schema: String,
     /// The last filter's users, for the next page of the same list.
     resolved: Option<(Filter, Users)>,
+    /// What the next reading may hold.
+    memory: Box<dyn Memory>,
 }
 
 impl Snapshot {
@@ -176,6 +185,16 @@ impl Snapshot {
     #[must_use]
     pub fn generation(&self) -> GenerationId {
         self.generation
+    }
+
+    /// Keeps `turn` until the connection is given back, which may be a little after the snapshot is dropped.
+    pub fn keep(&mut self, turn: impl Send + 'static) {
+        self.connection.keep(turn);
+    }
+
+    /// From now on a page, or rows, may hold no more than `memory` has, or are [`ReadError::TooLarge`].
+    pub fn limit_memory(&mut self, memory: impl Memory + 'static) {
+        self.memory = Box::new(memory);
     }
 
     /// Up to `limit` top-level conversations after a place, with their matching descendants.
@@ -252,7 +271,7 @@ impl Snapshot {
     /// Gives the connection back.
     pub async fn finish(mut self) -> Result<(), ReadError> {
         sqlx::raw_sql("COMMIT").execute(self.connection.get()?).await?;
-        drop(self.connection.0.take());
+        self.connection.give_back();
         Ok(())
     }
 
@@ -282,10 +301,19 @@ impl Snapshot {
                 Source::Window(window) => window,
                 Source::Range | Source::EachUser => 0,
             };
-            let rows = scope
+            let (mut rows, mut held) = (Vec::new(), 0);
+            let mut answer = scope
                 .bind(shape.statement(&scope, source, include), after, limit, window)
-                .fetch_all(self.connection.get()?)
-                .await?;
+                .fetch(self.connection.get()?);
+            while let Some(row) = answer.try_next().await? {
+                let bytes = shape.bytes(&row)?;
+                if !self.memory.take(bytes) {
+                    return Err(ReadError::TooLarge);
+                }
+                held += bytes;
+                rows.push(row);
+            }
+            drop(answer);
             if window == 0 || shape.is_full(&rows, limit)? {
                 return Ok(rows);
             }
@@ -299,7 +327,10 @@ impl Snapshot {
             };
             match plan::after_window(window, probe) {
                 Next::Done => return Ok(rows),
-                Next::Read(next) => source = next,
+                Next::Read(next) => {
+                    self.memory.give(held);
+                    source = next;
+                }
             }
         }
     }
@@ -311,7 +342,15 @@ impl Snapshot {
             .map(|row| Row::read(row, first))
             .collect::<Result<_, _>>()?;
         let connection = self.connection.get()?;
-        attach::attach(connection, &self.schema, &self.org_id, include, &mut rows).await?;
+        attach::attach(
+            connection,
+            &self.schema,
+            &self.org_id,
+            include,
+            &mut rows,
+            &mut *self.memory,
+        )
+        .await?;
         Ok(rows)
     }
 
@@ -331,7 +370,9 @@ impl Snapshot {
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     Page,
+    PageOutline,
     Rows,
+    RowsOutline,
 }
 
 impl Shape {
@@ -339,32 +380,25 @@ impl Shape {
         let text = include.first_message_text;
         match self {
             Self::Page => scope.page(source, text),
+            Self::PageOutline => scope.page_outline(source),
             Self::Rows => scope.rows(source, text),
+            Self::RowsOutline => scope.rows_outline(source),
+        }
+    }
+
+    /// About how much memory a row of the answer takes.
+    fn bytes(self, row: &PgRow) -> Result<usize, sqlx::Error> {
+        match self {
+            Self::Page => row::bytes(row, 2),
+            Self::Rows => row::bytes(row, 0),
+            Self::PageOutline | Self::RowsOutline => Ok(outline::ENTRY_BYTES),
         }
     }
 
     fn is_full(self, rows: &[PgRow], limit: u32) -> Result<bool, sqlx::Error> {
         match self {
-            Self::Page => rows.first().map_or(Ok(false), |row| row.try_get(1)),
-            Self::Rows => Ok(u32::try_from(rows.len()).is_ok_and(|count| count >= limit)),
-        }
-    }
-}
-
-/// A pool's connection, given back only when taken out of here: dropped inside, in the middle of a
-/// transaction, it is unfit for anyone else and closed.
-struct Lent(Option<PoolConnection<Postgres>>);
-
-impl Lent {
-    fn get(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
-        self.0.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if let Some(connection) = &mut self.0 {
-            connection.close_on_drop();
+            Self::Page | Self::PageOutline => rows.first().map_or(Ok(false), |row| row.try_get(1)),
+            Self::Rows | Self::RowsOutline => Ok(u32::try_from(rows.len()).is_ok_and(|count| count >= limit)),
         }
     }
 }

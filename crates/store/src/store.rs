@@ -11,7 +11,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::error::DatabaseError;
+use crate::{error::DatabaseError, statistics::Flushed};
 
 /// Connections for operating on generations: a rebuild holds a lock and makes indexes while a comparison reads five tables.
 const OPERATING_CONNECTIONS: u32 = 8;
@@ -77,6 +77,7 @@ struct Inner {
     connect: PgConnectOptions,
     flushing: OnceLock<PgPool>,
     operating: OnceLock<PgPool>,
+    flushed: Flushed,
 }
 
 impl Store {
@@ -88,6 +89,7 @@ impl Store {
                 connect: options.connect_options()?,
                 flushing: OnceLock::new(),
                 operating: OnceLock::new(),
+                flushed: Flushed::default(),
             }),
         })
     }
@@ -117,6 +119,11 @@ impl Store {
         self.inner
             .operating
             .get_or_init(|| options.pool(OPERATING_CONNECTIONS).connect_lazy_with(connect.clone()))
+    }
+
+    /// Rows that this process has flushed.
+    pub(crate) fn flushed(&self) -> &Flushed {
+        &self.inner.flushed
     }
 
     /// Connections for flushes that are open, and of those the idle ones.

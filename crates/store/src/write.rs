@@ -61,7 +61,11 @@ impl Store {
         async {
             unite_by_key(&mut batch.conversations);
             let mut connection = self.flushing().acquire().await?;
+            let rows = batch.conversations.len();
             let flushed = flush(&mut connection, target, batch).await;
+            if flushed.is_ok() {
+                self.count_flushed(target.generation(), count(rows));
+            }
             if flushed.is_err() && target.copies() {
                 // Perhaps in the middle of a stream.
                 connection.close_on_drop();

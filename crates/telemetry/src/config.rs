@@ -54,7 +54,12 @@ pub struct TelemetryConfig {
     #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME")]
     pub otel_service_name: Option<String>,
     /// OTLP endpoint of all signals, e.g. `http://collector:4318`.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub otel_exporter_otlp_endpoint: Option<String>,
     /// OTLP transport of all signals.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_PROTOCOL", value_enum, default_value_t)]
@@ -69,13 +74,28 @@ pub struct TelemetryConfig {
     #[arg(long, env = "OTEL_LOGS_EXPORTER", value_enum)]
     pub otel_logs_exporter: Option<Exporter>,
     /// OTLP endpoint of traces, used as it is.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", value_name = "URL")]
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub otel_exporter_otlp_traces_endpoint: Option<String>,
     /// OTLP endpoint of metrics, used as it is.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", value_name = "URL")]
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub otel_exporter_otlp_metrics_endpoint: Option<String>,
     /// OTLP endpoint of logs, used as it is.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", value_name = "URL")]
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub otel_exporter_otlp_logs_endpoint: Option<String>,
     /// OTLP transport of traces.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", value_enum)]

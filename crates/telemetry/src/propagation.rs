@@ -20,6 +20,10 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 pub const TRACEPARENT: &str = "traceparent";
 /// The header that carries vendors' additions to it.
 pub const TRACESTATE: &str = "tracestate";
+/// A longer state is dropped, as the standard allows: it is a stranger's text, and would be exported with every span.
+const MAX_STATE_BYTES: usize = 512;
+/// Entries that a state may have.
+const MAX_STATE_ENTRIES: usize = 32;
 /// Links a batch's span has at most.
 pub const MAX_LINKS: usize = 32;
 
@@ -54,9 +58,10 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// The remote span that `traceparent` and `tracestate` name; `None` when unreadable, as the standard wants.
+/// The remote span that `traceparent` and `tracestate` name; `None` when unreadable, as the standard wants. A state beyond its bounds is dropped.
 #[must_use]
 pub fn extract(parent: &str, state: Option<&str>) -> Option<SpanContext> {
+    let state = state.filter(|state| state.len() <= MAX_STATE_BYTES && state.split(',').count() <= MAX_STATE_ENTRIES);
     let context = TraceContextPropagator::new().extract(&Headers { parent, state });
     let span_context = context.span().span_context().clone();
     span_context.is_valid().then_some(span_context)
@@ -160,6 +165,18 @@ fn set_parent(span: &Span, remote: SpanContext) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_is_bounded_and_costs_no_trace_when_it_is_not() {
+        const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let state = |state: &str| extract(PARENT, Some(state)).map(|context| context.trace_state().header());
+        let entries = |count: usize| (0..count).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",");
+        assert_eq!(state("vendor=x").as_deref(), Some("vendor=x"));
+        assert_eq!(state(&entries(32)), Some(entries(32)));
+        for too_much in [entries(33), format!("k={}", "v".repeat(600))] {
+            assert_eq!(state(&too_much).as_deref(), Some(""));
+        }
+    }
 
     #[test]
     fn a_context_is_read_whole_and_a_broken_one_is_none() {

@@ -187,7 +187,8 @@ impl QueryMetrics {
         self.impersonated.add(1, &[]);
     }
 
-    /// A request was turned away to protect the others: `rate`, `streams`, `pool`, `time`.
+    /// A request was turned away to protect the others: `rate`, `requests`, `streams`, `pool`, `time`,
+    /// `share`, `memory`, `connections`.
     pub fn limited(&self, reason: &'static str) {
         self.limited.add(1, &[KeyValue::new(a::REASON, reason)]);
     }

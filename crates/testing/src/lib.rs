@@ -95,6 +95,7 @@ pub mod clerk;
 mod error;
 mod eventually;
 mod guard;
+pub mod http2;
 mod kafka;
 mod kafka_access;
 mod kafka_home;

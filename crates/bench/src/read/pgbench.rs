@@ -91,8 +91,8 @@ fn text(generation: GenerationId, newest: &[String]) -> String {
     let newest = format!("ARRAY['{}']", newest.join("', '"));
     let of_page = PageStatements::of(generation);
     let page = with_values(of_page.page, &parameters);
-    let tool_calls = with_values(of_page.tool_calls, &[&organization, &newest]);
-    let feedback = with_values(of_page.feedback, &[&organization, &newest]);
+    let tool_calls = with_values(of_page.tool_calls, &[&organization, &newest, "9223372036854775807"]);
+    let feedback = with_values(of_page.feedback, &[&organization, &newest, "9223372036854775807"]);
     format!(
         "\\set ms random(1, 1000000)\n\
          BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n\

@@ -13,7 +13,7 @@ use super::{
     credentials::{self, Cookies},
     verifier::{Refused, Verifier},
 };
-use crate::http::{limits::RateLimit, problem::Problem};
+use crate::http::{problem::Problem, rate_limit::RateLimit};
 
 /// A user in an organization, from a verified token and from nothing else.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ impl Authentication {
         let identity = identity.map_err(|refused| {
             metrics.auth_refused(refused.code());
             match refused {
-                Refused::KeysUnavailable => Problem::unavailable(refused.sentence()),
+                Refused::KeysUnavailable | Refused::Busy => Problem::unavailable(refused.sentence()),
                 Refused::Missing => Problem::unauthorized(refused.sentence()),
                 _ => Problem::invalid_token(refused.sentence()),
             }

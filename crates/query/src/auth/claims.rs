@@ -13,6 +13,7 @@ pub(super) struct Claims {
     pub(super) iss: String,
     pub(super) azp: Option<String>,
     /// Unix seconds.
+    pub(super) expires_at: f64,
     pub(super) issued_at: Option<f64>,
     /// Whether there is a session's id.
     pub(super) has_session: bool,
@@ -60,6 +61,7 @@ impl Claims {
         Ok(Self {
             iss: required("iss")?,
             azp: text(claims, "azp")?,
+            expires_at: seconds(claims, "exp")?.unwrap_or_default(),
             issued_at: seconds(claims, "iat")?,
             has_session: text(claims, "sid")?.is_some_and(|session| !session.is_empty()),
             sub: required("sub")?,

@@ -1,10 +1,6 @@
 //! The issuer's public keys by `kid`: fetched, kept, and fetched again when a token names one that is not here.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use jsonwebtoken::DecodingKey;
@@ -12,12 +8,14 @@ use recap_telemetry::QueryMetrics;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::{
-    sync::{Mutex, Semaphore},
+    sync::{Notify, Semaphore, watch},
     time::Instant,
 };
 
 /// How long one fetch may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Nobody waits longer for a fetch.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How often the keys are fetched when nothing asks for them, so that a withdrawn key goes away.
 const REFRESH_EVERY: Duration = Duration::from_mins(10);
 /// A JWKS of some RSA keys is a few KB.
@@ -25,32 +23,43 @@ const MAX_JWKS_BYTES: usize = 256 * 1024;
 /// Longer key ids are nobody's.
 const MAX_KID_BYTES: usize = 256;
 
-type Keys = HashMap<String, Arc<DecodingKey>>;
+type Keys = HashMap<String, Arc<Key>>;
+
+/// A public key.
+pub(super) struct Key {
+    pub(super) decoding: DecodingKey,
+    /// Tells it from every other key, whatever they are called.
+    pub(super) fingerprint: [u8; 32],
+}
 
 /// Why no key was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoKey {
     /// The issuer publishes no such key.
     Unknown,
-    /// The issuer's keys could never be read.
+    /// The issuer's keys could not be read.
     Unavailable,
 }
 
+/// What the endpoint said last.
 #[derive(Default)]
-struct State {
+struct Published {
     /// None until a fetch has succeeded.
     keys: Option<Arc<Keys>>,
-    /// When the latest fetch began, whatever came of it.
-    attempted: Option<Instant>,
+    /// When the latest finished fetch began, whatever came of it.
+    asked: Option<Instant>,
 }
 
 /// A JWKS endpoint and what it said last. It is served stale for as long as the endpoint cannot be reached.
+///
+/// A key that is known is never waited for. One that is not is asked for by one task, which keeps its distance between two fetches: all who ask
+/// meanwhile share the next one.
 pub(super) struct KeySet {
     url: String,
     client: reqwest::Client,
     cool_down: Duration,
-    state: RwLock<State>,
-    flight: Mutex<()>,
+    published: watch::Sender<Published>,
+    wanted: Notify,
     waiting: Semaphore,
     metrics: QueryMetrics,
 }
@@ -102,8 +111,8 @@ impl KeySet {
             url,
             client,
             cool_down,
-            state: RwLock::default(),
-            flight: Mutex::default(),
+            published: watch::Sender::new(Published::default()),
+            wanted: Notify::new(),
             waiting: Semaphore::new(max_waiting),
             metrics,
         })
@@ -111,66 +120,59 @@ impl KeySet {
 
     /// Whether a fetch has succeeded since the start.
     pub(super) fn loaded(&self) -> bool {
-        self.read(|state| state.keys.is_some())
+        self.published.borrow().keys.is_some()
     }
 
-    /// The key named `kid`. One that is not here is waited for: one fetch serves everybody who asked before it began, and
-    /// fetches keep their distance.
-    pub(super) async fn find(self: &Arc<Self>, kid: &str) -> Result<Arc<DecodingKey>, NoKey> {
+    /// The key named `kid`. One that is not here is waited for, until a fetch that began after it was asked for.
+    pub(super) async fn find(&self, kid: &str) -> Result<Arc<Key>, NoKey> {
         if kid.len() > MAX_KID_BYTES {
             return Err(NoKey::Unknown);
         }
-        if let Some(key) = self.known(kid) {
+        if let Some(key) = known(&self.published.borrow(), kid) {
             return Ok(key);
         }
-        let asked = Instant::now();
         let Ok(_waiting) = self.waiting.try_acquire() else {
             return Err(self.missing());
         };
-        let _flight = self.flight.lock().await;
-        if let Some(key) = self.known(kid) {
-            return Ok(key);
+        let asked = Instant::now();
+        let mut published = self.published.subscribe();
+        self.wanted.notify_one();
+        let settled = |published: &Published| {
+            known(published, kid).is_some() || published.asked.is_some_and(|began| began >= asked)
+        };
+        match tokio::time::timeout(self.cool_down + LONGEST_WAIT, published.wait_for(settled)).await {
+            Ok(Ok(published)) => known(&published, kid).ok_or(match published.keys {
+                Some(_) => NoKey::Unknown,
+                None => NoKey::Unavailable,
+            }),
+            // Whether there is such a key is not known.
+            _ => Err(NoKey::Unavailable),
         }
-        if self
-            .read(|state| state.attempted)
-            .is_none_or(|attempted| attempted < asked)
-        {
-            self.fetch_after_cool_down().await;
-        }
-        self.known(kid).ok_or_else(|| self.missing())
     }
 
-    /// Keeps the keys current for as long as it is polled.
+    /// Keeps the keys current for as long as it is polled, and finds those that are wanted.
     pub(super) async fn refresh(self: Arc<Self>) {
         loop {
-            {
-                let _flight = self.flight.lock().await;
-                self.fetch_after_cool_down().await;
+            let began = Instant::now();
+            let fetched = self.fetch().await;
+            self.metrics.keys_fetched(fetched.is_ok());
+            self.published.send_modify(|published| {
+                published.asked = Some(began);
+                match fetched {
+                    Ok(keys) => published.keys = Some(Arc::new(keys)),
+                    Err(error) => tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the issuer's keys cannot be fetched"
+                    ),
+                }
+            });
+            tokio::time::sleep_until(began + self.cool_down).await;
+            let interval = if self.loaded() { REFRESH_EVERY } else { self.cool_down };
+            tokio::select! {
+                () = self.wanted.notified() => {}
+                () = tokio::time::sleep(interval) => {}
             }
-            tokio::time::sleep(if self.loaded() { REFRESH_EVERY } else { self.cool_down }).await;
         }
-    }
-
-    /// Must be called with the flight held. The fetch is a task of its own: a client that hangs up cannot cut it short.
-    async fn fetch_after_cool_down(self: &Arc<Self>) {
-        if let Some(attempted) = self.read(|state| state.attempted) {
-            tokio::time::sleep_until(attempted + self.cool_down).await;
-        }
-        self.write(|state| state.attempted = Some(Instant::now()));
-        let this = Arc::clone(self);
-        let fetch = tokio::spawn(async move {
-            let fetched = this.fetch().await;
-            this.metrics.keys_fetched(fetched.is_ok());
-            match fetched {
-                Ok(keys) => this.write(|state| state.keys = Some(Arc::new(keys))),
-                Err(error) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the issuer's keys cannot be fetched"
-                ),
-            }
-        });
-        // Only a panic or a shutdown ends it otherwise; the keys stay as they were.
-        let _ = fetch.await;
     }
 
     async fn fetch(&self) -> Result<Keys, FetchError> {
@@ -197,10 +199,6 @@ impl KeySet {
         }
     }
 
-    fn known(&self, kid: &str) -> Option<Arc<DecodingKey>> {
-        self.read(|state| state.keys.as_ref().and_then(|keys| keys.get(kid).cloned()))
-    }
-
     fn missing(&self) -> NoKey {
         if self.loaded() {
             NoKey::Unknown
@@ -208,18 +206,14 @@ impl KeySet {
             NoKey::Unavailable
         }
     }
+}
 
-    fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
-        read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn write(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
-    }
+fn known(published: &Published, kid: &str) -> Option<Arc<Key>> {
+    published.keys.as_ref()?.get(kid).cloned()
 }
 
 /// An RSA key that may verify RS256; keys of other kinds in the set are left out.
-fn usable(key: Value) -> Option<(String, Arc<DecodingKey>)> {
+fn usable(key: Value) -> Option<(String, Arc<Key>)> {
     let key: RsaKey = serde_json::from_value(key).ok()?;
     let for_rs256 = key.alg.as_deref().is_none_or(|alg| alg == "RS256");
     let for_signatures = key.r#use.as_deref().is_none_or(|purpose| purpose == "sig");
@@ -227,5 +221,6 @@ fn usable(key: Value) -> Option<(String, Arc<DecodingKey>)> {
         return None;
     }
     let decoding = DecodingKey::from_rsa_components(&key.n, &key.e).ok()?;
-    Some((key.kid, Arc::new(decoding)))
+    let fingerprint = blake3::hash(format!("{} {}", key.n, key.e).as_bytes()).into();
+    Some((key.kid, Arc::new(Key { decoding, fingerprint })))
 }

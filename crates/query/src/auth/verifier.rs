@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use super::{
     claims::{Claims, Identity, Unusable},
-    keys::{KeySet, NoKey},
+    keys::{Key, KeySet, NoKey},
+    verified::{VerifiedTokens, Verifying},
 };
 use crate::config::{ClerkConfig, KeySource};
 
@@ -45,6 +46,7 @@ pub(crate) enum Refused {
     Pending,
     Claims,
     KeysUnavailable,
+    Busy,
 }
 
 impl Refused {
@@ -70,6 +72,7 @@ impl Refused {
             Self::Pending => "pending",
             Self::Claims => "claims",
             Self::KeysUnavailable => "keys-unavailable",
+            Self::Busy => "busy",
         }
     }
 
@@ -93,6 +96,7 @@ impl Refused {
             Self::Pending => "The session is pending: it has tasks to finish first.",
             Self::Claims => "The session token's claims are not those of a Clerk session.",
             Self::KeysUnavailable => "The issuer's keys cannot be read; try again.",
+            Self::Busy => "Too many session tokens are waiting to be verified; try again.",
         }
     }
 }
@@ -130,7 +134,7 @@ fn is_ahead(seconds: f64) -> bool {
 }
 
 enum Keys {
-    Fixed(DecodingKey),
+    Fixed(Arc<Key>),
     Fetched(Arc<KeySet>),
 }
 
@@ -147,13 +151,18 @@ pub(crate) struct Verifier {
     validation: Validation,
     issuer: String,
     parties: HashSet<String>,
+    verified: VerifiedTokens,
+    verifying: Verifying,
 }
 
 impl Verifier {
     /// A verifier as configured; no network is used yet.
     pub(crate) fn new(config: &ClerkConfig, max_waiting: usize, metrics: QueryMetrics) -> Result<Self, reqwest::Error> {
         let keys = match &config.keys {
-            KeySource::Pem(key) => Keys::Fixed(key.clone()),
+            KeySource::Pem(key) => Keys::Fixed(Arc::new(Key {
+                decoding: key.clone(),
+                fingerprint: [0; 32],
+            })),
             KeySource::Jwks(url) => {
                 if url.starts_with("http://") && !is_local(url) {
                     tracing::warn!(
@@ -179,6 +188,8 @@ impl Verifier {
             validation,
             issuer: issuer.to_owned(),
             parties,
+            verified: VerifiedTokens::new(),
+            verifying: Verifying::new(),
         })
     }
 
@@ -216,17 +227,31 @@ impl Verifier {
             return Err(Refused::Malformed);
         }
         let categorized = is_categorized_session(&header)?;
-        let claims = match &self.keys {
-            Keys::Fixed(key) => self.decode(token, key)?,
+        let key = match &self.keys {
+            Keys::Fixed(key) => Arc::clone(key),
             Keys::Fetched(keys) => {
                 let kid = header.kid.as_deref().ok_or(Refused::UnknownKey)?;
-                let key = keys.find(kid).await.map_err(|no_key| match no_key {
+                keys.find(kid).await.map_err(|no_key| match no_key {
                     NoKey::Unknown => Refused::UnknownKey,
                     NoKey::Unavailable => Refused::KeysUnavailable,
-                })?;
-                self.decode(token, &key)?
+                })?
             }
         };
+        if let Some(identity) = self.verified.identity(token, &key, LEEWAY) {
+            return Ok(identity);
+        }
+        let claims = {
+            let _turn = self.verifying.turn().await.ok_or(Refused::Busy)?;
+            self.decode(token, &key.decoding)?
+        };
+        let expires = claims.expires_at;
+        let identity = self.check(claims, categorized)?;
+        self.verified.keep(token, &key, &identity, expires);
+        Ok(identity)
+    }
+
+    /// What a signature does not say.
+    fn check(&self, claims: Claims, categorized: bool) -> Result<Identity, Refused> {
         // The library also takes a list of issuers; a session token has one.
         if claims.iss != self.issuer {
             return Err(Refused::Issuer);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use recap_query::{Config, QueryArgs};
 use recap_service::{
+    descriptors,
     exit::{EXIT_CODES, Exit},
     stop::Stop,
 };
@@ -14,9 +15,12 @@ use recap_telemetry::{LogOutput, Service, Telemetry, TelemetryConfig, observe_pr
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// How values are written, whatever they are for.
+const VALUES: &str = "A duration needs its unit (250ms, 45s, 2m, 1h) and is at most 24h. A size is bytes or has one (64KiB, 96MiB, 1GiB).";
+
 /// Serves recap's conversations to dashboards over HTTP.
 #[derive(Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version, after_help = format!("{VALUES}\n\n{EXIT_CODES}"))]
 struct Command {
     #[command(flatten)]
     query: QueryArgs,
@@ -57,6 +61,7 @@ fn invalid(error: &dyn std::error::Error) -> ExitCode {
 
 async fn run(config: Config, telemetry: &Telemetry) -> anyhow::Result<Exit> {
     let stop = Stop::on_signals()?;
+    descriptors::raise_limit();
     let mut server = recap_query::serve(config, telemetry.registry().clone()).await?;
     tokio::select! {
         () = stop.soft.cancelled() => {}

@@ -21,8 +21,14 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 /// More connections of one pool are more than a PostgreSQL server has.
 const MOST_CONNECTIONS: u32 = 1_000;
-/// More requests in progress are more than a process has file descriptors for.
+/// More requests in progress, or connections, are more than a process has file descriptors for.
 const MOST_REQUESTS: u32 = 100_000;
+/// More is no limit: nobody asks so often.
+const HIGHEST_RATE: u32 = 100_000;
+/// Less would leave a user no room for one streamed answer.
+const LEAST_MEMORY: usize = 16 << 20;
+/// More does not fit into a machine.
+const LARGEST_CACHE: usize = 256 << 30;
 
 /// Everything that can be set for `recap-query`.
 #[derive(Debug, Clone, Args)]
@@ -93,8 +99,8 @@ struct CacheArgs {
     /// A cached answer is never further than this behind what the projector has committed.
     #[arg(long, env = "RECAP_CACHE_MAX_STALENESS", value_name = "DURATION", default_value = "1s", value_parser = duration())]
     cache_max_staleness: Given<Duration>,
-    /// Bytes of rendered answers to keep; 0 keeps none.
-    #[arg(long, env = "RECAP_CACHE_SIZE", value_name = "BYTES", default_value = "128MiB", value_parser = bytes())]
+    /// Bytes of rendered answers to keep, at most 256GiB; 0 keeps none.
+    #[arg(long, env = "RECAP_CACHE_SIZE", value_name = "BYTES", default_value = "128MiB", value_parser = bytes().at_most(LARGEST_CACHE))]
     cache_size: Given<usize>,
 }
 
@@ -102,9 +108,16 @@ struct CacheArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 struct LimitArgs {
-    /// Requests a second for one user of one organization, four times as many at once after being quiet; 0 is no limit.
-    #[arg(long, env = "RECAP_RATE_LIMIT", value_name = "COUNT", default_value = "50", value_parser = number::<u32>())]
+    /// Requests a second for one user of one organization, at most 100000, four times as many at once after being quiet; 0 is no limit.
+    #[arg(long, env = "RECAP_RATE_LIMIT", value_name = "COUNT", default_value = "50", value_parser = number::<u32>().at_most(HIGHEST_RATE))]
     rate_limit: Given<u32>,
+    /// Connections of clients at one time, at most 100000, and no more than the process may open files: beyond it the one that has waited longest
+    /// without a request is closed for a new one.
+    #[arg(long, env = "RECAP_MAX_CONNECTIONS", value_name = "COUNT", default_value = "4096", value_parser = number::<u32>().at_least(1).at_most(MOST_REQUESTS))]
+    max_connections: Given<u32>,
+    /// The same for one address, at most 100000; 0 is no limit. Behind a proxy all clients have its address.
+    #[arg(long, env = "RECAP_MAX_CONNECTIONS_PER_ADDRESS", value_name = "COUNT", default_value = "0", value_parser = number::<u32>().at_most(MOST_REQUESTS))]
+    max_connections_per_address: Given<u32>,
     /// Requests in progress at one time, at most 100000; beyond it 503.
     #[arg(long, env = "RECAP_MAX_REQUESTS", value_name = "COUNT", default_value = "2048", value_parser = number::<u32>().at_least(1).at_most(MOST_REQUESTS))]
     max_requests: Given<u32>,
@@ -112,13 +125,20 @@ struct LimitArgs {
     /// only wait for each other.
     #[arg(long, env = "RECAP_DATABASE_CONNECTIONS", value_name = "COUNT", default_value = "16", value_parser = number::<u32>().at_least(1).at_most(MOST_CONNECTIONS))]
     database_connections: Given<u32>,
-    /// Unpaged answers at one time, each on a connection of its own; at most 1000.
+    /// Bytes of answers in memory at one time, being made or on their way to clients, at least 16MiB and at most 256GiB: three quarters of it for
+    /// one organization, half for one user; beyond it 503.
+    #[arg(long, env = "RECAP_ANSWER_MEMORY", value_name = "BYTES", default_value = "256MiB", value_parser = bytes().at_least(LEAST_MEMORY).at_most(LARGEST_CACHE))]
+    answer_memory: Given<usize>,
+    /// Bytes of rows that one page may take in memory, at most 256GiB; a wider page is streamed.
+    #[arg(long, env = "RECAP_PAGE_BYTES", value_name = "BYTES", default_value = "64MiB", value_parser = bytes().at_most(LARGEST_CACHE))]
+    page_bytes: Given<usize>,
+    /// Streamed answers at one time, each on a connection of its own; at most 1000.
     #[arg(long, env = "RECAP_STREAMS", value_name = "COUNT", default_value = "8", value_parser = number::<u32>().at_least(1).at_most(MOST_CONNECTIONS))]
     streams: Given<u32>,
-    /// Unpaged answers at one time for one organization.
+    /// Streamed answers at one time for one organization, at most 1000.
     #[arg(long, env = "RECAP_STREAMS_PER_ORGANIZATION", value_name = "COUNT", default_value = "4", value_parser = number::<u32>().at_least(1).at_most(MOST_CONNECTIONS))]
     streams_per_organization: Given<u32>,
-    /// How long an unpaged answer may take to its last byte.
+    /// How long a streamed answer may take to its last byte.
     #[arg(long, env = "RECAP_STREAM_TIMEOUT", value_name = "DURATION", default_value = "2m", value_parser = duration().at_least(SHORTEST))]
     stream_timeout: Given<Duration>,
     /// How long a request may wait for a database connection.
@@ -157,9 +177,13 @@ impl QueryArgs {
             },
             limits: Limits {
                 rate,
+                client_connections: found.take(&limits.max_connections),
+                client_connections_per_address: found.take(&limits.max_connections_per_address),
                 burst: rate.saturating_mul(Limits::BURST_OF_RATE),
                 requests: found.take(&limits.max_requests),
                 connections: found.take(&limits.database_connections),
+                answer_bytes: found.take(&limits.answer_memory),
+                page_bytes: found.take(&limits.page_bytes),
                 streams: found.take(&limits.streams),
                 streams_per_organization: found.take(&limits.streams_per_organization),
             },
@@ -197,7 +221,7 @@ impl ClerkArgs {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use clap::Parser;
+    use clap::{CommandFactory as _, Parser};
 
     use super::*;
 
@@ -221,8 +245,10 @@ mod tests {
             "--http-addr=here",
             "--cors-origins=https://app.example.com/path",
             "--cache-max-staleness=soon",
-            "--cache-size=lots",
+            "--cache-size=257GiB",
             "--rate-limit=-1",
+            "--max-connections=100001",
+            "--max-connections-per-address=4294967295",
             "--streams=4294967295",
             "--database-connections=4294967295",
             "--max-requests=4294967295",
@@ -248,6 +274,8 @@ mod tests {
                 "RECAP_CORS_ORIGINS",
                 "RECAP_DATABASE_CONNECTIONS",
                 "RECAP_HTTP_ADDR",
+                "RECAP_MAX_CONNECTIONS",
+                "RECAP_MAX_CONNECTIONS_PER_ADDRESS",
                 "RECAP_MAX_REQUESTS",
                 "RECAP_QUEUE_TIMEOUT",
                 "RECAP_RATE_LIMIT",
@@ -258,6 +286,27 @@ mod tests {
         );
         assert!(!error.to_string().contains("hunter2"));
         assert!(!error.to_string().contains("BEGIN"));
+    }
+
+    #[test]
+    fn every_number_has_a_maximum_and_says_it() {
+        let command = Command::command();
+        let numbers = command.get_arguments().filter(|argument| {
+            let names = argument.get_value_names().unwrap_or_default();
+            names.iter().any(|name| matches!(name.as_str(), "COUNT" | "BYTES"))
+        });
+        let mut found = 0;
+        for argument in numbers {
+            let name = argument.get_long().unwrap();
+            let help = argument.get_long_help().or(argument.get_help()).unwrap().to_string();
+            assert!(help.contains("at most"), "{name}: {help}");
+            let value = format!("--{name}=18446744073709551615");
+            let error = config(&[value.as_str()]).unwrap_err().to_string();
+            let variable = argument.get_env().unwrap().to_string_lossy();
+            assert!(error.contains(&*variable), "{name}: {error}");
+            found += 1;
+        }
+        assert!(found >= 10, "{found}");
     }
 
     #[test]

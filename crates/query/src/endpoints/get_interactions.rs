@@ -1,7 +1,10 @@
 //! `GET /api/dashboard/getInteractions`: conversations, sub-conversations nested under their parent.
 
 mod list;
+mod page;
+mod stream;
 mod unpaged;
+mod wide;
 
 use std::sync::Arc;
 
@@ -10,21 +13,18 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, Version};
-use recap_store::Position;
-use tokio::time::Instant;
 
-use self::{list::List, unpaged::Unpaged};
+use self::{page::Page, unpaged::Unpaged};
 use crate::{
     auth::Caller,
-    cache::Question,
-    fields::Interaction,
+    cache::{Question, Unanswered},
+    fields::{FlatLines, FlatTable, Interaction},
     http::{
-        answer::Answer,
         headers::RequestHeaders,
         negotiation::{self, MediaType},
         problem::Problem,
     },
-    parameters::{self, Binding, CanonicalQuery, Cursor, Exclude, FilterParameters, Integer, query_parameters},
+    parameters::{self, Cursor, Exclude, FilterParameters, Integer, query_parameters},
     scope::Scope,
     service::Service,
 };
@@ -76,8 +76,8 @@ impl ListParameters {
         (status = 200, description = "The conversations.",
             content(
                 (Vec<Interaction> = "application/json"),
-                (String = "application/x-ndjson"),
-                (String = "text/csv"),
+                (FlatLines = "application/x-ndjson"),
+                (FlatTable = "text/csv"),
             ),
             headers(
                 ("ETag" = String, description = "Weak; on answers that are not streamed."),
@@ -104,89 +104,45 @@ pub(crate) async fn get_interactions(
     })?;
     let coding = negotiation::acceptable_coding(&headers)?;
     let exclude = list.exclude.unwrap_or_default();
+    let byte_order_mark = list.byte_order_mark();
     let Some(limit) = list.limit else {
         let unpaged = Unpaged {
             scope,
             exclude,
             media_type,
             coding,
-            byte_order_mark: list.byte_order_mark(),
+            byte_order_mark,
         };
-        return unpaged.respond(service, version, &headers).await;
+        return unpaged.respond(service, &caller, version, &headers).await;
     };
 
     let question = Question::new(PATH, &list, media_type);
-    let page = Page {
+    let mut page = Page {
         scope,
         exclude,
         limit,
+        after: None,
         media_type,
-        byte_order_mark: list.byte_order_mark(),
+        byte_order_mark,
     };
-    let after = list
+    page.after = list
         .cursor
         .map(|cursor| cursor.position_in(&page.binding()))
         .transpose()?;
-    let answer = service
-        .cache
-        .answer(&page.scope, &question, coding, || {
-            page.compute(&service, after.as_ref())
-        })
-        .await;
-    Ok(answer?.respond(&headers))
-}
-
-/// A page of the list: nested conversations as JSON, flat rows otherwise.
-struct Page {
-    scope: Scope,
-    exclude: Exclude,
-    limit: Integer<1, 1000>,
-    media_type: MediaType,
-    byte_order_mark: bool,
-}
-
-impl Page {
-    fn binding(&self) -> Binding {
-        let shape = if self.media_type == MediaType::Json {
-            "nested"
-        } else {
-            "flat"
-        };
-        self.scope.binding(shape)
-    }
-
-    async fn compute(&self, service: &Service, after: Option<&Position>) -> Result<Answer, Problem> {
-        let began = Instant::now();
-        let mut list = List::new(self.media_type, self.exclude, self.byte_order_mark);
-        let mut body = Vec::new();
-        let read = async {
-            let mut snapshot = service.pages.snapshot(self.scope.org_id()).await?;
-            let next = list
-                .read(&mut snapshot, &self.scope.filter(), after, self.limit.into(), &mut body)
-                .await?;
-            snapshot.finish().await?;
-            Ok(next)
-        };
-        let next = read.await.map_err(|error| service.read_failed(&error))?;
-        list.end(&mut body);
-        service.metrics.answered(PATH, list.rows());
-        let next = next.map(|position| self.link(position));
-        Ok(Answer::new(body, self.media_type, next.as_deref(), began))
-    }
-
-    /// The page after `position`: a query alone, which is right under whatever path a proxy serves this.
-    fn link(&self, position: Position) -> String {
-        let next = ListParameters {
-            exclude: Some(self.exclude).filter(|exclude| *exclude != Exclude::default()),
-            limit: Some(self.limit),
-            cursor: Some(Cursor::new(&self.binding(), position)),
-            bom: self.byte_order_mark.then_some(true),
-        };
-        let filter = self.scope.canonical_query();
-        format!("?{filter}&{}", CanonicalQuery::of(&next))
+    let page = Arc::new(page);
+    let compute = {
+        let (page, service, caller) = (Arc::clone(&page), Arc::clone(&service), caller.clone());
+        move || {
+            let (page, service, caller) = (Arc::clone(&page), Arc::clone(&service), caller.clone());
+            async move { page.compute(&service, &caller).await }
+        }
+    };
+    match service.cache.answer(&page.scope, &question, coding, compute).await {
+        Ok(answer) => answer.respond(&headers, &caller, &service.memory).await,
+        Err(Unanswered::Refused(problem)) => Err(problem),
+        Err(Unanswered::TooLarge) => page.stream(service, &caller, version, coding).await,
     }
 }
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -13,7 +13,7 @@ use utoipa::openapi::{RefOr, Schema};
 
 use crate::{
     auth::Caller,
-    cache::Question,
+    cache::{Question, Unanswered},
     fields::{Field, count, json_object, schema_of},
     http::{
         answer::Answer,
@@ -102,18 +102,24 @@ pub(crate) async fn get_stats(
         agent_id: own.agent_id.map(i64::from),
         ..scope.filter()
     };
-    let answer = service
-        .cache
-        .answer(&scope, &question, coding, || compute(&service, &scope, &filter))
-        .await;
-    Ok(answer?.respond(&headers))
+    let compute = {
+        let (service, caller, scope) = (Arc::clone(&service), caller.clone(), scope.clone());
+        move || compute(Arc::clone(&service), caller.clone(), scope.clone(), filter.clone())
+    };
+    match service.cache.answer(&scope, &question, coding, compute).await {
+        Ok(answer) => answer.respond(&headers, &caller, &service.memory).await,
+        Err(Unanswered::Refused(problem)) => Err(problem),
+        Err(Unanswered::TooLarge) => Err(Problem::out_of_memory()),
+    }
 }
 
-async fn compute(service: &Service, scope: &Scope, filter: &Filter) -> Result<Answer, Problem> {
+async fn compute(service: Arc<Service>, caller: Caller, scope: Scope, filter: Filter) -> Result<Answer, Unanswered> {
+    let turn = service.reading_turn(&caller).await?;
     let began = Instant::now();
     let read = async {
         let mut snapshot = service.pages.snapshot(scope.org_id()).await?;
-        let stats = snapshot.stats(filter).await?;
+        snapshot.keep(turn);
+        let stats = snapshot.stats(&filter).await?;
         snapshot.finish().await?;
         Ok(stats)
     };

@@ -9,19 +9,20 @@ use utoipa::{
 };
 
 use super::{
+    Cut,
     Example::{Integer, Number, Text as Example},
     Field,
     Getter::{Array, Count, Flag, Json, MaybeAgent, MaybeText, MaybeTime, Object, Seconds, Text, Time},
-    csv::{csv_line, csv_names},
+    csv::{csv_line, csv_line_cut, csv_names},
     field,
-    json::{json_array, json_members, json_object},
+    json::{json_array, json_members, json_members_cut, json_object},
     schema::schema_of,
 };
 use crate::parameters::{Exclude, Excluded};
 
 /// Every field of a conversation but `subConversations`.
 #[rustfmt::skip]
-const INTERACTION: &[Field<Row>] = &[
+pub(super) const INTERACTION: &[Field<Row>] = &[
     field("id", "The conversation's id.", Text(|row: &Row| &row.id)).example(Example("7b0c1f52-6f0e-4c55-9a41-0f3f6f0f1a01")),
     field("agentId", "The agent.", MaybeAgent(|row: &Row| row.columns.agent_id)).example(Integer(7)),
     field("upstreamConversationId", "The parent conversation, whether it is shown or not.", MaybeText(|row| row.columns.upstream_conversation_id.as_deref())),
@@ -83,6 +84,16 @@ pub fn json_conversation(out: &mut Vec<u8>, node: &Node, exclude: Exclude) {
     out.push(b'}');
 }
 
+/// One conversation without its last brace, cut where its tool calls and its feedback belong.
+pub(crate) fn json_conversation_cut(out: &mut Vec<u8>, row: &Row, exclude: Exclude) -> Vec<Cut> {
+    json_members_cut(out, INTERACTION, row, exclude)
+}
+
+/// One conversation as a line of CSV, cut where its tool calls and its feedback belong.
+pub(crate) fn csv_row_cut(out: &mut Vec<u8>, row: &Row, exclude: Exclude) -> Vec<Cut> {
+    csv_line_cut(out, INTERACTION, row, exclude)
+}
+
 /// One conversation as a flat JSON object.
 pub(crate) fn json_row(out: &mut Vec<u8>, row: &Row, exclude: Exclude) {
     json_members(out, INTERACTION, row, exclude);
@@ -99,11 +110,13 @@ pub(crate) fn csv_row(out: &mut Vec<u8>, row: &Row, exclude: Exclude) {
     csv_line(out, INTERACTION, row, exclude);
 }
 
-fn json_tool_call(out: &mut Vec<u8>, call: &recap_store::ToolCall) {
+/// One tool call as JSON.
+pub(crate) fn json_tool_call(out: &mut Vec<u8>, call: &recap_store::ToolCall) {
     json_object(out, TOOL_CALL, call);
 }
 
-fn json_feedback(out: &mut Vec<u8>, feedback: &recap_store::Feedback) {
+/// One feedback as JSON.
+pub(crate) fn json_feedback(out: &mut Vec<u8>, feedback: &recap_store::Feedback) {
     json_object(out, FEEDBACK, feedback);
 }
 

@@ -1,7 +1,7 @@
 //! CSV (RFC 4180) of flat rows, safe to open in a spreadsheet.
 
 use super::{
-    Field, Getter,
+    Cut, Field, Getter,
     scalars::{integer, seconds, time},
 };
 use crate::parameters::Exclude;
@@ -15,8 +15,32 @@ pub(super) fn csv_names<T>(out: &mut Vec<u8>, fields: &[Field<T>], exclude: Excl
     line.end();
 }
 
+/// As [`csv_line`], with the places where the items of its arrays belong in place of the items, whose quotes must be doubled.
+pub(super) fn csv_line_cut<T>(out: &mut Vec<u8>, fields: &[Field<T>], item: &T, exclude: Exclude) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    write_line(out, fields, item, exclude, |line, field, _| {
+        line.separate();
+        line.out.extend_from_slice(b"\"[");
+        cuts.extend(Cut::here(line.out, field));
+        line.out.extend_from_slice(b"]\"");
+    });
+    cuts
+}
+
 /// The fields of `item` as a line.
 pub(super) fn csv_line<T>(out: &mut Vec<u8>, fields: &[Field<T>], item: &T, exclude: Exclude) {
+    write_line(out, fields, item, exclude, |line, _, write| {
+        line.json(|cell| write(cell, item));
+    });
+}
+
+fn write_line<T>(
+    out: &mut Vec<u8>,
+    fields: &[Field<T>],
+    item: &T,
+    exclude: Exclude,
+    mut array: impl FnMut(&mut Line<'_>, &Field<T>, fn(&mut Vec<u8>, &T)),
+) {
     let mut line = Line::new(out);
     for field in fields.iter().filter(|field| field.is_shown(exclude)) {
         match &field.value {
@@ -31,7 +55,7 @@ pub(super) fn csv_line<T>(out: &mut Vec<u8>, fields: &[Field<T>], item: &T, excl
                     time(cell, moment);
                 }
             }),
-            Getter::Array(_, write) => line.json(|cell| write(cell, item)),
+            Getter::Array(_, write) => array(&mut line, field, *write),
         }
     }
     line.end();

@@ -1,7 +1,7 @@
 //! JSON objects, written straight into a buffer in the order of their fields.
 
 use super::{
-    Field, Getter,
+    Cut, Field, Getter,
     scalars::{integer, seconds, string, time},
 };
 use crate::parameters::Exclude;
@@ -24,14 +24,37 @@ pub(super) fn json_array<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut 
     out.push(b']');
 }
 
+/// As [`json_members`], with the places where the items of its arrays belong in place of the items.
+pub(super) fn json_members_cut<T>(out: &mut Vec<u8>, fields: &[Field<T>], item: &T, exclude: Exclude) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    members(out, fields, exclude, |out, field| match &field.value {
+        Getter::Array(..) => {
+            out.push(b'[');
+            cuts.extend(Cut::here(out, field));
+            out.push(b']');
+        }
+        other => value(out, other, item),
+    });
+    cuts
+}
+
 /// An object's opening brace and its members, without those that `exclude` leaves out.
 pub(super) fn json_members<T>(out: &mut Vec<u8>, fields: &[Field<T>], item: &T, exclude: Exclude) {
+    members(out, fields, exclude, |out, field| value(out, &field.value, item));
+}
+
+fn members<T>(
+    out: &mut Vec<u8>,
+    fields: &[Field<T>],
+    exclude: Exclude,
+    mut write: impl FnMut(&mut Vec<u8>, &Field<T>),
+) {
     let mut mark = b'{';
     for field in fields.iter().filter(|field| field.is_shown(exclude)) {
         out.extend_from_slice(&[mark, b'"']);
         out.extend_from_slice(field.name.as_bytes());
         out.extend_from_slice(b"\":");
-        value(out, &field.value, item);
+        write(out, field);
         mark = b',';
     }
 }

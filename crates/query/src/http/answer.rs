@@ -1,5 +1,7 @@
 //! A whole answer in memory, and its response: weak `ETag`, 304, `Link`.
 
+use std::sync::Arc;
+
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{
@@ -10,9 +12,11 @@ use tokio::time::Instant;
 
 use super::{
     compression,
+    memory::AnswerMemory,
     negotiation::{Coding, MediaType},
     problem::Problem,
 };
+use crate::auth::Caller;
 
 /// Shorter bodies do not gain from a coding.
 const WORTHWHILE_BYTES: usize = 1024;
@@ -91,9 +95,23 @@ impl Answer {
         }
     }
 
-    /// 200 with the body, or 304 when the client has it.
-    pub(crate) fn respond(&self, request: &HeaderMap) -> Response {
-        let known = matches(request, &self.etag);
+    /// 200 with the body, or 304 when the client has it. The body is held in memory on behalf of `caller` until the client has taken it.
+    pub(crate) async fn respond(
+        &self,
+        request: &HeaderMap,
+        caller: &Caller,
+        memory: &AnswerMemory,
+    ) -> Result<Response, Problem> {
+        if matches(request, &self.etag) {
+            return Ok(self.response(true));
+        }
+        let reservation = memory.reserve(caller, self.body.len()).await?;
+        let mut response = self.response(false);
+        response.extensions_mut().insert(Arc::new(reservation));
+        Ok(response)
+    }
+
+    fn response(&self, known: bool) -> Response {
         let mut response = Response::new(if known {
             Body::empty()
         } else {
@@ -144,7 +162,7 @@ mod tests {
         if let Ok(value) = HeaderValue::from_str(&if_none_match.replace("ETAG", &etag)) {
             headers.insert(IF_NONE_MATCH, value);
         }
-        answer.respond(&headers).status()
+        answer.response(matches(&headers, &answer.etag)).status()
     }
 
     #[test]

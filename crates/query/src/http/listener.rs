@@ -1,11 +1,17 @@
 //! Accepts connections and serves HTTP/1.1 and HTTP/2 on them.
 
-use std::time::Duration;
+mod client_stream;
+mod connections;
+mod counted_requests;
+mod executor;
+mod wire;
+
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    rt::{TokioIo, TokioTimer},
+    server::conn::auto::Builder,
     service::TowerToHyperService,
 };
 use tokio::{
@@ -14,7 +20,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::stall_timeout::StallTimeout;
+pub(crate) use self::connections::ConnectionLimits;
+use self::{
+    client_stream::ClientStream,
+    connections::{Admission, Connections},
+    counted_requests::CountedRequests,
+    executor::StreamExecutor,
+};
+use super::pressure::Pressure;
 use crate::config::Timeouts;
 
 /// Between two attempts to accept, when the process is out of file descriptors.
@@ -25,45 +38,91 @@ const MAX_STREAMS: u32 = 128;
 const MAX_HEAD_BYTES: u32 = 128 * 1024;
 /// An idle HTTP/2 connection is asked for a sign of life this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Requests that may be reset before the service got to see them: a proxy's clients leave together. How fast is bounded in `wire/frames.rs`.
+const MAX_EARLY_RESETS: usize = 1_024;
+/// Requests beyond [`MAX_STREAMS`] and the like, in a connection's whole life.
+const MAX_REFUSED_STREAMS: usize = 4_096;
+/// Bytes of one HTTP/2 answer that wait in hyper.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// How long a connection that is told to end may take for it when nothing is in progress.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What connections of a listener have in common.
+#[derive(Clone)]
+pub(crate) struct Listening {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) limits: ConnectionLimits,
+    pub(crate) pressure: Pressure,
+    /// Called for every connection that is turned away.
+    pub(crate) turned_away: Arc<dyn Fn() + Send + Sync>,
+}
 
 /// Serves connections until `stop`, then until all are done. Aborting it aborts them.
-pub(crate) async fn serve(listener: TcpListener, router: Router, timeouts: Timeouts, stop: CancellationToken) {
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
+pub(crate) async fn serve(listener: TcpListener, router: Router, listening: Listening, stop: CancellationToken) {
+    let timeouts = listening.timeouts;
+    let connections = Connections::new(listening.limits);
+    let mut serving = JoinSet::new();
     let builder = builder(timeouts);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, address)) => {
+                    let Some(admission) = connections.admit(address.ip()) else {
+                        (listening.turned_away)();
+                        continue;
+                    };
                     // Small answers should not wait for acknowledgements.
                     let _ = stream.set_nodelay(true);
-                    let stream = StallTimeout::new(stream, timeouts.headers, timeouts.write);
-                    let connection = serve_connection(builder.clone(), stream, router.clone(), graceful.watcher());
-                    connections.spawn(connection);
+                    let connection = Arc::clone(admission.connection());
+                    let pressure = listening.pressure.clone();
+                    let stream = ClientStream::new(stream, connection, timeouts.headers, timeouts.write, pressure);
+                    let served = serve_connection(builder.clone(), stream, router.clone(), admission, timeouts.idle, stop.clone());
+                    serving.spawn(served);
                 }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "a connection cannot be accepted");
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            Some(_) = serving.join_next() => {}
             () = stop.cancelled() => break,
         }
     }
     drop(listener);
-    graceful.shutdown().await;
+    while serving.join_next().await.is_some() {}
 }
 
 async fn serve_connection(
-    builder: Builder<TokioExecutor>,
-    stream: StallTimeout<TcpStream>,
+    builder: Builder<StreamExecutor>,
+    stream: ClientStream<TcpStream>,
     router: Router,
-    watcher: hyper_util::server::graceful::Watcher,
+    admission: Admission,
+    idle: Duration,
+    stop: CancellationToken,
 ) {
-    let connection = builder
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
-        .into_owned();
-    if let Err(error) = watcher.watch(connection).await {
+    let service = CountedRequests::new(router, Arc::clone(admission.connection()));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+    tokio::select! {
+        ended = connection.as_mut() => return log_end(ended),
+        () = stop.cancelled() => {}
+        () = admission.displaced() => {}
+        () = admission.flooded.cancelled() => {}
+        () = admission.idle(idle) => {}
+    }
+    // HTTP/2 says GOAWAY, HTTP/1 closes behind the answer.
+    connection.as_mut().graceful_shutdown();
+    loop {
+        match tokio::time::timeout(GOODBYE, connection.as_mut()).await {
+            Ok(ended) => return log_end(ended),
+            // Requests have time limits of their own.
+            Err(_) if admission.is_busy() && !admission.flooded.is_cancelled() => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn log_end(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = ended {
         // Clients hang up, and streams are cut off on purpose: neither is news.
         tracing::debug!(
             error = error.as_ref() as &dyn std::error::Error,
@@ -72,8 +131,8 @@ async fn serve_connection(
     }
 }
 
-fn builder(timeouts: Timeouts) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(timeouts: Timeouts) -> Builder<StreamExecutor> {
+    let mut builder = Builder::new(StreamExecutor);
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -83,6 +142,9 @@ fn builder(timeouts: Timeouts) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_EARLY_RESETS)
+        .max_local_error_reset_streams(MAX_REFUSED_STREAMS)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
         .keep_alive_interval(KEEP_ALIVE)
         .max_header_list_size(MAX_HEAD_BYTES);
     builder

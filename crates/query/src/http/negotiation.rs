@@ -86,6 +86,11 @@ pub(crate) fn media_type(headers: &HeaderMap, offered: &[MediaType]) -> Option<M
 
 /// The coding that the client wants most; of equals the one that compresses best for its time. `None` is a 406.
 pub(crate) fn coding(headers: &HeaderMap) -> Option<Coding> {
+    coding_of(headers, &Coding::PREFERRED)
+}
+
+/// The same of what is offered, the preferred one first.
+pub(crate) fn coding_of(headers: &HeaderMap, offered: &[Coding]) -> Option<Coding> {
     let Some(wanted) = items(headers, &ACCEPT_ENCODING) else {
         return Some(Coding::Identity);
     };
@@ -95,7 +100,7 @@ pub(crate) fn coding(headers: &HeaderMap) -> Option<Coding> {
             .find(|(coding, _)| coding.eq_ignore_ascii_case(name))
             .map(|(_, quality)| *quality)
     };
-    best(&Coding::PREFERRED, |coding| {
+    best(offered, |coding| {
         // Identity is acceptable unless it is refused (12.5.3); 1 ranks it below whatever is named.
         let unnamed = u16::from(coding == Coding::Identity);
         quality_of(coding.name()).or_else(|| quality_of("*")).unwrap_or(unnamed)

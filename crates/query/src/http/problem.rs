@@ -119,6 +119,14 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, sentence)
     }
 
+    /// 400 for no host, two, or contradictory ones.
+    pub(crate) fn host() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "The request must name exactly one host: Host in HTTP/1.1, :authority in HTTP/2.",
+        )
+    }
+
     /// 401 with `WWW-Authenticate: Bearer`.
     pub(crate) fn unauthorized(sentence: &'static str) -> Self {
         Self::with_challenge(ProblemCode::MissingToken, sentence, "Bearer")
@@ -177,6 +185,11 @@ impl Problem {
     pub(crate) fn unavailable(sentence: &'static str) -> Self {
         let retry_after = HeaderValue::from_static("1");
         Self::with_header(StatusCode::SERVICE_UNAVAILABLE, sentence, RETRY_AFTER, retry_after)
+    }
+
+    /// 503 where slow clients hold the memory that an answer needs.
+    pub(crate) fn out_of_memory() -> Self {
+        Self::unavailable("Too many answers are on their way to slow clients; try again, or ask for less.")
     }
 
     /// 505 for an answer that is streamed.

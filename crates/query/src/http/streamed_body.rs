@@ -12,10 +12,12 @@ use axum::body::Body;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{compression::Encoder, negotiation::Coding};
+use super::{compression::Encoder, negotiation::Coding, turns::Progress};
 
 /// Pieces on their way to the client.
 const PIECES: usize = 1;
+/// Bytes of a piece: what a client takes shows as often.
+const PIECE: usize = 64 * 1024;
 
 /// Why a piece was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -32,17 +34,19 @@ pub(crate) enum SendError {
 pub(crate) struct BodyWriter {
     encoder: Encoder,
     sender: mpsc::Sender<Bytes>,
+    progress: Arc<Progress>,
     /// Set after the last piece: a body that ends without it was cut off.
     complete: Arc<AtomicBool>,
 }
 
-/// A body in `coding` that fails, and with it the connection, unless its writer finishes it.
-pub(crate) fn channel(coding: Coding) -> (BodyWriter, Body) {
+/// A body in `coding` that fails, and with it the connection, unless its writer finishes it. What the client takes is noted in `progress`.
+pub(crate) fn channel(coding: Coding, progress: Arc<Progress>) -> (BodyWriter, Body) {
     let (sender, mut receiver) = mpsc::channel::<Bytes>(PIECES);
     let complete = Arc::new(AtomicBool::new(false));
     let writer = BodyWriter {
         encoder: Encoder::new(coding),
         sender,
+        progress,
         complete: Arc::clone(&complete),
     };
     let stream = async_stream::stream! {
@@ -79,10 +83,15 @@ impl BodyWriter {
     }
 
     async fn send_encoded(&self, piece: Vec<u8>) -> Result<(), SendError> {
-        if piece.is_empty() {
-            return Ok(());
+        let mut rest = Bytes::from(piece);
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            let bytes = piece.len();
+            self.progress.offer();
+            let sent = self.sender.send(piece).await;
+            sent.map_err(|_| SendError::ClientGone)?;
+            self.progress.took(bytes);
         }
-        let sent = self.sender.send(Bytes::from(piece)).await;
-        sent.map_err(|_| SendError::ClientGone)
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use http::{Version, header::HOST};
 use http_body::Body as _;
 use tokio::sync::Semaphore;
 
@@ -80,6 +81,9 @@ fn too_slow(service: &Service) -> Problem {
 
 /// Beyond these bounds the server below refuses too, but in a way that no client can read.
 pub(super) async fn limit_head(request: Request, next: Next) -> Response {
+    if !names_one_host(&request) {
+        return Problem::host().into_response();
+    }
     let uri = request.uri();
     if uri.path().len() + uri.query().unwrap_or_default().len() > MAX_TARGET_BYTES {
         return Problem::target_too_long().into_response();
@@ -90,4 +94,22 @@ pub(super) async fn limit_head(request: Request, next: Next) -> Response {
         return Problem::headers_too_large().into_response();
     }
     next.run(request).await
+}
+
+/// A request names one host (RFC 9112, 3.2; RFC 9113, 8.3.1): with none or two of them a proxy and this service may mean different ones.
+fn names_one_host(request: &Request) -> bool {
+    let mut given = request.headers().get_all(HOST).iter();
+    let (first, second) = (given.next(), given.next());
+    if second.is_some() {
+        return false;
+    }
+    match (request.version(), first) {
+        (Version::HTTP_09 | Version::HTTP_10, _) => true,
+        (Version::HTTP_11, host) => host.is_some(),
+        (_, Some(host)) => request
+            .uri()
+            .authority()
+            .is_none_or(|authority| host == authority.as_str()),
+        (_, None) => request.uri().authority().is_some(),
+    }
 }

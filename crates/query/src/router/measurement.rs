@@ -27,6 +27,8 @@ use super::ROUTES;
 use crate::{
     http::{
         headers::REQUEST_ID,
+        memory::Reservation,
+        paced_body::PacedBody,
         problem::{self, Problem},
     },
     service::Service,
@@ -42,6 +44,7 @@ pub(crate) async fn handle(State(service): State<Arc<Service>>, request: Request
     let route = route(&request);
     let method = method(request.method());
     let of_dashboard = request.uri().path().starts_with("/api/");
+    let stall = service.timeouts.write;
     let measurement = Measurement::start(service, method, route);
 
     let span = tracing::info_span!(
@@ -63,8 +66,9 @@ pub(crate) async fn handle(State(service): State<Arc<Service>>, request: Request
         propagation::continue_trace(&span, header("traceparent"), header("tracestate"));
     }
 
+    let version = request.version();
     // HTTP/1 can go on only behind the body, which nobody reads.
-    let ends_connection = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
+    let ends_connection = version < Version::HTTP_2 && !request.body().is_end_stream();
     let response = next.run(request).instrument(span.clone()).await;
     let mut response = with_problem_body(response, &id);
     let status = response.status();
@@ -94,11 +98,13 @@ pub(crate) async fn handle(State(service): State<Arc<Service>>, request: Request
         // Only for an origin on the list does an answer say so.
         headers.insert(VARY, HeaderValue::from_static("Origin"));
     }
+    let reservation = response.extensions_mut().remove::<Arc<Reservation>>();
     response.map(|body| {
-        Body::new(MeasuredBody {
+        let body = Body::new(MeasuredBody {
             body,
             measurement: measurement.answered(status),
-        })
+        });
+        Body::new(PacedBody::new(body, version, stall, reservation))
     })
 }
 

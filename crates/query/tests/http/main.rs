@@ -14,5 +14,4 @@ mod limits;
 mod nesting;
 mod operations;
 mod parameters;
-mod strangers;
 mod tokens;

@@ -193,7 +193,7 @@ async fn browsers_of_listed_origins_may_call_and_a_preflight_needs_no_token() {
     );
 
     // What does not ask for a token may be kept by anybody on the way: it says whom it is for.
-    for path in ["/openapi.json", "/docs", "/docs.js"] {
+    for path in ["/openapi.json", "/docs", "/docs.js", "/docs-ui.js"] {
         let request = world.client.get(world.url(path)).header(ORIGIN, allowed);
         assert_eq!(send(request).await.header("vary"), "Origin", "{path}");
     }
@@ -292,6 +292,28 @@ async fn the_description_and_its_page_are_served_and_need_nothing_from_outside()
     );
     for text in [page.text(), script.text()] {
         assert!(!text.contains("http://") && !text.contains("https://"));
+    }
+    // Swagger UI's own files, compressed for those who take them so, and the same for others.
+    for (path, content_type, beginning) in [
+        (
+            "/docs-ui.js",
+            "text/javascript; charset=utf-8",
+            "/*! For license information",
+        ),
+        ("/docs-ui.css", "text/css; charset=utf-8", ".swagger-ui"),
+    ] {
+        assert!(page.text().contains(&path[1..]), "{path}");
+        let plain = world.plain(Method::GET, path).await;
+        let client = reqwest::Client::builder().no_gzip().build().unwrap();
+        let request = client.get(world.url(path)).header("accept-encoding", "br, gzip");
+        let packed = send(request).await;
+        assert_eq!((plain.status, plain.header("content-type")), (200, content_type));
+        assert!(plain.text().starts_with(beginning), "{}", &plain.text()[..100]);
+        assert_eq!(
+            (plain.header("content-encoding"), packed.header("content-encoding")),
+            ("", "gzip")
+        );
+        assert!(packed.body.starts_with(&[0x1f, 0x8b]) && packed.body.len() * 3 < plain.body.len());
     }
 }
 

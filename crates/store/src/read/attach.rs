@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 
 use super::{
     filter::Include,
     items::{Feedback, ToolCall, feedback, tool_calls},
+    memory::Memory,
     row::Row,
 };
-use crate::sql::sql;
+use crate::{ReadError, sql::sql};
 
 /// Gives rows the tool calls and the feedback that are asked for.
 pub(crate) async fn attach(
@@ -18,14 +20,20 @@ pub(crate) async fn attach(
     org_id: &str,
     include: Include,
     rows: &mut [Row],
-) -> Result<(), sqlx::Error> {
+    memory: &mut dyn Memory,
+) -> Result<(), ReadError> {
     if include.tool_calls {
         let owners = owners(rows, |row| row.columns.tool_call_count > 0);
-        for item in read(connection, &tool_calls(schema), org_id, &owners).await? {
+        let statement = tool_calls(schema);
+        let mut items = read(connection, statement, org_id, &owners, memory.left());
+        while let Some(item) = items.try_next().await? {
+            let call = ToolCall::read(&item)?;
+            take(memory, call.bytes())?;
             if let Some(row) = rows.get_mut(owner(&owners, &item)?) {
-                row.tool_calls.push(ToolCall::read(&item)?);
+                row.tool_calls.push(call);
             }
         }
+        drop(items);
         for row in &mut *rows {
             row.tool_calls
                 .sort_unstable_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
@@ -33,11 +41,16 @@ pub(crate) async fn attach(
     }
     if include.feedback {
         let owners = owners(rows, |row| row.columns.total_feedback > 0);
-        for item in read(connection, &feedback(schema), org_id, &owners).await? {
+        let statement = feedback(schema);
+        let mut items = read(connection, statement, org_id, &owners, memory.left());
+        while let Some(item) = items.try_next().await? {
+            let feedback = Feedback::read(&item)?;
+            take(memory, feedback.bytes())?;
             if let Some(row) = rows.get_mut(owner(&owners, &item)?) {
-                row.feedback.push(Feedback::read(&item)?);
+                row.feedback.push(feedback);
             }
         }
+        drop(items);
         for row in &mut *rows {
             row.feedback
                 .sort_unstable_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
@@ -57,19 +70,29 @@ fn owner(owners: &HashMap<String, usize>, item: &PgRow) -> Result<usize, sqlx::E
     Ok(owners.get(conversation_id).copied().unwrap_or(usize::MAX))
 }
 
-async fn read(
-    connection: &mut PgConnection,
-    statement: &str,
+fn take(memory: &mut dyn Memory, bytes: usize) -> Result<(), ReadError> {
+    if memory.take(bytes) {
+        Ok(())
+    } else {
+        Err(ReadError::TooLarge)
+    }
+}
+
+/// Items as they come, a little more than `bytes` at most: who counts them sees that there are more.
+fn read<'c>(
+    connection: &'c mut PgConnection,
+    statement: String,
     org_id: &str,
     owners: &HashMap<String, usize>,
-) -> Result<Vec<PgRow>, sqlx::Error> {
+    bytes: usize,
+) -> BoxStream<'c, Result<PgRow, sqlx::Error>> {
     if owners.is_empty() {
-        return Ok(Vec::new());
+        return stream::empty().boxed();
     }
-    let ids: Vec<&str> = owners.keys().map(String::as_str).collect();
-    sqlx::query(sql(statement.to_owned()))
-        .bind(org_id)
+    let ids: Vec<String> = owners.keys().cloned().collect();
+    sqlx::query(sql(statement))
+        .bind(org_id.to_owned())
         .bind(ids)
-        .fetch_all(connection)
-        .await
+        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+        .fetch(connection)
 }

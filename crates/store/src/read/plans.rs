@@ -37,14 +37,32 @@ struct Plans {
     pool: PgPool,
 }
 
+/// One organization of 20,000 conversations below one, and as many others.
+const FILL_BELOW_ONE: &str = "
+    INSERT INTO recap_g1.conversation_summary
+    SELECT 'big', format('c-%s', n), 1, 0, false, 1, '\\x01', created, created,
+        -(extract(epoch FROM created) * 1000)::bigint, NULL, 'user' || n % 2000, n % 7,
+        CASE WHEN n BETWEEN 1 AND 20000 THEN 'c-0' END, NULL, NULL,
+        1, 1, 2, 1000, 30, 10, 20, 0, 0, 0, 0, 0, 'text'
+    FROM (SELECT n, timestamptz '2024-01-01Z' - n * interval '60 seconds' AS created
+        FROM generate_series(0, 40000) n) a";
+
 impl Plans {
-    async fn new() -> Self {
+    /// A database as it is born: nothing has been analyzed.
+    async fn unanalyzed(fill: &'static str) -> Self {
         let server = PostgresServer::shared().await.unwrap();
         let url = server.create_database().await.unwrap();
         let pool = PgPool::connect(&url).await.unwrap();
         let mut options = StoreOptions::new(url, "plans");
         Store::new(&options).unwrap().migrate().await.unwrap();
-        sqlx::raw_sql(FILL).execute(&pool).await.unwrap();
+        options.max_connections = 1;
+        let reader = Reader::new(&options).unwrap();
+        sqlx::raw_sql(fill).execute(&pool).await.unwrap();
+        Self { reader, pool }
+    }
+
+    async fn new() -> Self {
+        let Self { reader, pool } = Self::unanalyzed(FILL).await;
         for (users, metadata) in [(1, r#"{"rare":1}"#), (1_500, r#"{"common":1}"#), (20, r#"{"few":1}"#)] {
             sqlx::query(
                 "INSERT INTO recap_g1.user_metadata_token SELECT 'big', 'user' || n, token \
@@ -57,11 +75,7 @@ impl Plans {
             .unwrap();
         }
         sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.unwrap();
-        options.max_connections = 1;
-        Self {
-            reader: Reader::new(&options).unwrap(),
-            pool,
-        }
+        Self { reader, pool }
     }
 
     /// Runs a statement and answers its plan.
@@ -326,4 +340,14 @@ async fn token_lookup(plans: &Plans) {
         .unwrap();
     Plan::new(row.get(0)).uses(&[BY_TOKEN]);
     connection.close_on_drop();
+}
+
+#[tokio::test]
+async fn no_plan_waits_for_the_first_analyze() {
+    let plans = Plans::unanalyzed(FILL_BELOW_ONE).await;
+    let whole = range("2020-01-01", "2026-12-31");
+    let page = plans.page(&whole, Source::Window(400)).await;
+    page.uses(&[BY_UPDATE, BY_KEY, BY_PARENT]);
+    // The 20,000 below one, and a few times the window.
+    assert!(page.rows < 25_000.0, "{page:?}");
 }

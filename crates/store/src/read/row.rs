@@ -100,6 +100,26 @@ impl Row {
     }
 }
 
+/// Bytes that a row takes beside its texts.
+const BARE_BYTES: usize = 640;
+
+/// About how much memory what [`select_list`] selected takes, from column `first` on.
+pub(super) fn bytes(row: &PgRow, first: usize) -> Result<usize, sqlx::Error> {
+    let text = |place: usize| Ok::<_, sqlx::Error>(row.try_get::<Option<&str>, _>(place)?.map_or(0, str::len));
+    // The long ones are the second column and the last.
+    Ok(BARE_BYTES + text(first + 1)? + text(row.len() - 1)?)
+}
+
+/// What [`bytes`] counts of a conversation `c` with its profiles, in SQL.
+pub(super) fn weight(first_message_text: bool) -> String {
+    let text = if first_message_text {
+        format!(" + coalesce(octet_length(c.{FIRST_MESSAGE_TEXT}), 0)")
+    } else {
+        String::new()
+    };
+    format!("{BARE_BYTES} + coalesce(octet_length(u.public_metadata), 0){text}")
+}
+
 /// The values of a row, one after another.
 struct Values<'r> {
     row: &'r PgRow,

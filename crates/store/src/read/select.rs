@@ -17,6 +17,9 @@ use crate::sql::sql;
 /// Ancestors up to which a conversation is shown inside its parent.
 pub(crate) const MAX_LINKS: u32 = 32;
 
+/// What an outline says of a conversation.
+const OUTLINE: &str = "c.conversation_id, c.recency, c.upstream_conversation_id";
+
 /// Everything a statement depends on.
 pub(crate) struct Scope<'a> {
     pub(crate) schema: &'a str,
@@ -44,6 +47,16 @@ impl Scope<'_> {
     pub(crate) fn page(&self, source: Source, first_message_text: bool) -> String {
         let columns = row::select_list(first_message_text);
         let joins = row::joins(self.schema);
+        self.shown(source, &format!("{columns} FROM shown c {joins}"))
+    }
+
+    /// The same page without what its rows say. Columns: `top`, `more`, then those of [`OUTLINE`].
+    pub(crate) fn page_outline(&self, source: Source) -> String {
+        self.shown(source, &format!("{OUTLINE} FROM shown c"))
+    }
+
+    /// A page's statement that ends with `selected`, said of `shown c`.
+    fn shown(&self, source: Source, selected: &str) -> String {
         let (of_c, of_t, names) = (row::stored("c"), row::stored("t"), row::stored_names());
         let (candidates, links) = (self.candidates(source), self.links());
         let matches = self.matches("c", Range::Checked);
@@ -64,7 +77,7 @@ impl Scope<'_> {
                  SELECT {of_c} FROM {schema}.conversation_summary c \
                  WHERE {matches} AND c.upstream_conversation_id = s.conversation_id OFFSET 0) c \
                WHERE s.depth < {MAX_LINKS}) \
-             SELECT c.top, (SELECT count(*) FROM pick) > $9, {columns} FROM shown c {joins}"
+             SELECT c.top, (SELECT count(*) FROM pick) > $9, {selected}"
         )
     }
 
@@ -79,6 +92,12 @@ impl Scope<'_> {
                ORDER BY k.recency, k.conversation_id LIMIT $9) \
              SELECT {columns} FROM pick c {joins} ORDER BY c.recency, c.conversation_id"
         )
+    }
+
+    /// The same without what the rows say. Columns: those of [`OUTLINE`], in order.
+    pub(crate) fn rows_outline(&self, source: Source) -> String {
+        let candidates = self.candidates(source);
+        format!("SELECT {OUTLINE} FROM {candidates} ORDER BY k.recency, k.conversation_id LIMIT $9")
     }
 
     /// How many conversations are ahead, up to one more than the walk saw, and when there are so many, how
@@ -157,7 +176,7 @@ impl Scope<'_> {
     fn candidates(&self, source: Source) -> String {
         let schema = self.schema;
         let (of_c, places) = (row::stored("c"), self.places(source));
-        let matches = self.matches("c", Range::Checked);
+        let matches = self.matches_by_key("c");
         format!(
             "({places}) k CROSS JOIN LATERAL (SELECT {of_c} FROM {schema}.conversation_summary c \
              WHERE {matches} AND c.conversation_id = k.conversation_id OFFSET 0) c"
@@ -196,7 +215,7 @@ impl Scope<'_> {
     /// counts that far too.
     fn links(&self) -> String {
         let schema = self.schema;
-        let matches = self.matches("p", Range::Checked);
+        let matches = self.matches_by_key("p");
         format!(
             "WITH RECURSIVE up(parent, n) AS ( \
                SELECT c.upstream_conversation_id, 0 \
@@ -213,6 +232,13 @@ impl Scope<'_> {
     fn matches(&self, alias: &str, range: Range) -> String {
         let conditions = self.conditions(alias, range);
         format!("{alias}.org_id = $1 AND {alias}.deleted_at IS NULL AND {conditions}")
+    }
+
+    /// The same on one that is looked up by its key. Said so that no partial index fits: where there are no statistics yet, the planner takes the
+    /// list's, which has the id as its third column, for as good as the key's, and reads all of the organization for each look-up.
+    fn matches_by_key(&self, alias: &str) -> String {
+        let conditions = self.conditions(alias, Range::Checked);
+        format!("{alias}.org_id = $1 AND coalesce({alias}.deleted_at, 'infinity') = 'infinity' AND {conditions}")
     }
 
     fn conditions(&self, alias: &str, range: Range) -> String {

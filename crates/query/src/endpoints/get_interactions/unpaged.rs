@@ -1,37 +1,33 @@
-//! Unpaged answers: rows leave as they are read, in bounded memory, on a database connection of their own.
-//!
-//! A task reads and a bounded channel carries the bytes to the response. The task ends, and its database connection with it, when the
-//! client hangs up or when the time is up, however slowly the client reads.
+//! Unpaged answers: as a whole when they are short, else streamed.
 
 use std::sync::Arc;
 
 use axum::response::Response;
-use http::{
-    HeaderMap, HeaderValue, Version,
-    header::{CONTENT_ENCODING, CONTENT_TYPE},
-};
-use recap_store::{Filter, Position, ReadError, Snapshot};
+use http::{HeaderMap, Version};
+use recap_store::{ByteLimit, Filter, Position, ReadError, Snapshot};
 use recap_telemetry::CacheResult;
 use tokio::time::Instant;
-use tracing::Instrument;
 
-use super::{PATH, list::List};
+use super::{
+    PATH,
+    list::List,
+    stream::{Rest, STREAM_BYTES, Stream},
+};
 use crate::{
+    auth::Caller,
     http::{
         answer::Answer,
-        limits::StreamPermit,
         negotiation::{Coding, MediaType},
         problem::Problem,
-        streamed_body::{self, BodyWriter, SendError},
     },
     parameters::Exclude,
     scope::Scope,
     service::Service,
 };
 
-/// Conversations read at a time: the first few, to answer soon, then more.
+/// Conversations and bytes read before an answer is known to be long.
 const FIRST_ROWS: u32 = 50;
-const MORE_ROWS: u32 = 400;
+const FIRST_BYTES: usize = 1 << 20;
 
 /// What is asked for without a limit.
 pub(super) struct Unpaged {
@@ -42,150 +38,117 @@ pub(super) struct Unpaged {
     pub(super) byte_order_mark: bool,
 }
 
+/// The beginning of an answer.
+struct Beginning {
+    snapshot: Snapshot,
+    filter: Filter,
+    list: List,
+    out: Vec<u8>,
+    reached: Reached,
+}
+
+/// How far it got.
+enum Reached {
+    /// Nowhere: the first conversations are too large to be read together.
+    Start,
+    /// There are more after this one.
+    Place(Position),
+    /// To the end.
+    End,
+}
+
 impl Unpaged {
-    /// Answers with everything that matches: as a whole when it is short, else streamed.
+    /// Answers with everything that matches.
     pub(super) async fn respond(
         self,
         service: Arc<Service>,
+        caller: &Caller,
         version: Version,
         request: &HeaderMap,
     ) -> Result<Response, Problem> {
         service.metrics.cache_lookup(CacheResult::Bypass);
         let deadline = Instant::now() + service.timeouts.stream;
-        let Some(permit) = service.stream_limit.acquire(self.scope.org_id()).await else {
-            service.metrics.limited("streams");
-            return Err(Problem::unavailable(
-                "Too many unpaged answers are under way; try again, or ask for pages with limit.",
-            ));
-        };
+        let org_id = self.scope.org_id();
         let began = Instant::now();
-        let mut first = Vec::new();
-        let read = async {
-            let mut source = Source::open(&service, &self).await?;
-            source.piece(FIRST_ROWS, &mut first).await?;
-            if source.after.is_some() {
-                return Ok(Ok(source));
-            }
-            source.close(&mut first).await.map(Err)
+        // Whether an answer is short must not depend on others that are long.
+        let Some(permit) = service.turns.beginning().await else {
+            return Err(service.no_turn());
         };
-        let source = match read.await.map_err(|error| service.read_failed(&error))? {
-            Ok(source) => source,
-            Err(rows) => {
-                service.metrics.answered(PATH, rows);
-                let answer = Answer::new(first, self.media_type, None, began);
-                return answer.encoded(self.coding).await.map(|answer| answer.respond(request));
-            }
-        };
-
+        let failed = |error: ReadError| service.read_failed(&error);
+        let beginning = self.begin(&service).await.map_err(failed)?;
+        if matches!(beginning.reached, Reached::End) {
+            let (out, rows) = beginning.end().await.map_err(failed)?;
+            drop(permit);
+            service.metrics.answered(PATH, rows);
+            let answer = Answer::new(out, self.media_type, None, began);
+            let answer = answer.encoded(self.coding).await?;
+            return answer.respond(request, caller, &service.memory).await;
+        }
         // Without chunks the end of the connection would be the end of the answer.
         if version < Version::HTTP_11 {
             return Err(Problem::http_version());
         }
-        let (body_writer, body) = streamed_body::channel(self.coding);
-        let stream = Stream {
-            service,
-            source,
-            body: body_writer,
-            _permit: permit,
+
+        let (turn, beginning) = if let Some(turn) = service.turns.try_take(org_id) {
+            (turn, beginning)
+        } else {
+            // The connection is given back while others read.
+            beginning.snapshot.finish().await.map_err(failed)?;
+            drop(permit);
+            let turn = service.turns.take(org_id).await.ok_or_else(|| service.no_turn())?;
+            (turn, self.begin(&service).await.map_err(failed)?)
         };
-        tokio::spawn(stream.run(first, deadline).in_current_span());
-        let mut response = Response::new(body);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type.content_type()));
-        if self.coding != Coding::Identity {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(self.coding.name()));
-        }
-        Ok(response)
+        let reservation = service.memory.reserve(caller, STREAM_BYTES).await?;
+        let after = match beginning.reached {
+            Reached::Place(position) => Some(position),
+            Reached::Start => None,
+            // It has become short meanwhile.
+            Reached::End => {
+                let (out, _) = beginning.end().await.map_err(failed)?;
+                let answer = Answer::new(out, self.media_type, None, began);
+                return answer.respond(request, caller, &service.memory).await;
+            }
+        };
+        let stream = Stream {
+            service: Arc::clone(&service),
+            snapshot: beginning.snapshot,
+            list: beginning.list,
+            first: beginning.out,
+            rest: Rest::After(beginning.filter, after),
+            turn,
+            reservation: Arc::new(reservation),
+            deadline,
+        };
+        Ok(stream.respond(self.coding))
     }
-}
 
-/// The rows yet to be read, all of one moment.
-struct Source {
-    snapshot: Snapshot,
-    filter: Filter,
-    list: List,
-    after: Option<Position>,
-}
-
-impl Source {
-    async fn open(service: &Service, asked: &Unpaged) -> Result<Self, ReadError> {
-        let snapshot = service.streams.snapshot(asked.scope.org_id()).await?;
-        Ok(Self {
+    async fn begin(&self, service: &Service) -> Result<Beginning, ReadError> {
+        let mut snapshot = service.streams.snapshot(self.scope.org_id()).await?;
+        let filter = self.scope.filter();
+        let mut list = List::new(self.media_type, self.exclude, self.byte_order_mark);
+        let mut out = Vec::new();
+        snapshot.limit_memory(ByteLimit(FIRST_BYTES));
+        let reached = match list.read(&mut snapshot, &filter, None, FIRST_ROWS, &mut out).await {
+            Ok(Some(position)) => Reached::Place(position),
+            Ok(None) => Reached::End,
+            Err(ReadError::TooLarge) => Reached::Start,
+            Err(error) => return Err(error),
+        };
+        Ok(Beginning {
             snapshot,
-            filter: asked.scope.filter(),
-            list: List::new(asked.media_type, asked.exclude, asked.byte_order_mark),
-            after: None,
+            filter,
+            list,
+            out,
+            reached,
         })
     }
+}
 
-    /// Reads and writes the next rows; afterwards `after` is none when there are no more.
-    async fn piece(&mut self, rows: u32, out: &mut Vec<u8>) -> Result<(), ReadError> {
-        self.after = self
-            .list
-            .read(&mut self.snapshot, &self.filter, self.after.as_ref(), rows, out)
-            .await?;
-        Ok(())
-    }
-
-    /// Writes the end of the list; gives how many conversations it has.
-    async fn close(mut self, out: &mut Vec<u8>) -> Result<u64, ReadError> {
+impl Beginning {
+    /// The whole answer, and how many conversations it has.
+    async fn end(mut self) -> Result<(Vec<u8>, u64), ReadError> {
         self.snapshot.finish().await?;
-        self.list.end(out);
-        Ok(self.list.rows())
-    }
-}
-
-/// Why a stream ended before its end.
-#[derive(Debug, thiserror::Error)]
-enum Aborted {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Send(#[from] SendError),
-}
-
-struct Stream {
-    service: Arc<Service>,
-    source: Source,
-    body: BodyWriter,
-    _permit: StreamPermit,
-}
-
-impl Stream {
-    async fn run(self, first: Vec<u8>, deadline: Instant) {
-        let metrics = self.service.metrics.clone();
-        let client_gone = self.body.client_gone();
-        let ended = tokio::select! {
-            ended = self.copy(first) => ended,
-            () = client_gone => Err(SendError::ClientGone.into()),
-            () = tokio::time::sleep_until(deadline) => {
-                metrics.stream_aborted("time");
-                tracing::warn!("an unpaged answer ran into its time limit");
-                return;
-            }
-        };
-        match ended {
-            Ok(rows) => metrics.answered(PATH, rows),
-            Err(Aborted::Send(SendError::ClientGone)) => metrics.stream_aborted("client"),
-            Err(error) => {
-                metrics.stream_aborted("failure");
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "an unpaged answer failed after its headers"
-                );
-            }
-        }
-    }
-
-    async fn copy(mut self, first: Vec<u8>) -> Result<u64, Aborted> {
-        let mut piece = first;
-        while self.source.after.is_some() {
-            self.body.send(&piece).await?;
-            piece.clear();
-            self.source.piece(MORE_ROWS, &mut piece).await?;
-        }
-        let rows = self.source.close(&mut piece).await?;
-        self.body.finish(&piece).await?;
-        Ok(rows)
+        self.list.end(&mut self.out);
+        Ok((self.out, self.list.rows()))
     }
 }

@@ -1,21 +1,18 @@
-//! Attacks by those who have no token, or one alone, beside clients who mean well.
+//! Requests whose bodies never come, and floods of probes.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use futures::{StreamExt, stream};
+use recap_testing::http2::{self, Connection, Kind};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     task::JoinSet,
 };
 
+use super::{BOUND, alone, ask_beside, stats};
 use crate::world::{LIST, RANGE, STATS, World, eventually, send};
 
-/// No good client may wait longer beside an attack.
-const BOUND: Duration = Duration::from_millis(500);
 /// Connections of the attack at one time, four times what the service serves at a time in these tests.
 const AT_ONCE: usize = 128;
 /// Connections of the attack, each with a body that never comes.
@@ -37,35 +34,9 @@ async fn stranger(world: Arc<World>, head: String) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The slowest of a good client's requests, all of which must succeed, for as long as `attack` runs and `least` times.
-async fn slowest_beside<T>(world: &World, least: usize, attack: impl Future<Output = T>) -> (Duration, usize, T) {
-    let boss = world.boss();
-    let path = format!("{STATS}?{RANGE}");
-    let (mut slowest, mut asked) = (Duration::ZERO, 0);
-    let mut attack = std::pin::pin!(attack);
-    let mut result = None;
-    while result.is_none() || asked < least {
-        let request = async {
-            let started = Instant::now();
-            let reply = world.get(&boss, &path).await;
-            assert_eq!(reply.status, 200, "{}", reply.text());
-            started.elapsed()
-        };
-        tokio::pin!(request);
-        let took = loop {
-            tokio::select! {
-                took = &mut request => break took,
-                done = &mut attack, if result.is_none() => result = Some(done),
-            }
-        };
-        slowest = slowest.max(took);
-        asked += 1;
-    }
-    (slowest, asked, result.unwrap())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_that_never_come_occupy_nothing() {
+    let _alone = alone().await;
     let world = world().await;
     let attack = async {
         let attackers = (0..CONNECTIONS).map(|n| {
@@ -82,20 +53,17 @@ async fn bodies_that_never_come_occupy_nothing() {
             .collect::<Vec<_>>()
             .await
     };
-    let (slowest, asked, answers) = slowest_beside(&world, 20, attack).await;
+    let (beside, answers) = ask_beside(&world, &stats(), 20, attack).await;
     for answer in &answers {
         assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
         assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
     }
-    assert!(slowest < BOUND, "the slowest of {asked} requests took {slowest:?}");
-    println!(
-        "{} strangers; the slowest of {asked} good requests took {slowest:?}",
-        answers.len()
-    );
+    beside.assert_good("bodies that never come");
 }
 
 #[tokio::test]
 async fn a_body_is_not_waited_for_behind_a_good_token_either() {
+    let _alone = alone().await;
     let world = Arc::new(World::start().await);
     let boss = world.boss();
     for body in [
@@ -114,74 +82,46 @@ async fn a_body_is_not_waited_for_behind_a_good_token_either() {
     assert_eq!((reply.status, reply.header("connection")), (200, ""));
 }
 
-/// HTTP/2 by hand (RFC 9113): what a client library would not send.
-mod http2 {
-    use super::{AsyncReadExt, AsyncWriteExt, LIST, RANGE, TcpStream, World};
-
-    const HEADERS: u8 = 1;
-    const SETTINGS: u8 = 4;
-    const GOAWAY: u8 = 7;
-    const END_HEADERS: u8 = 4;
-
-    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let mut frame = vec![length[1], length[2], length[3], kind, flags];
-        frame.extend_from_slice(&stream.to_be_bytes());
-        frame.extend_from_slice(payload);
-        frame
+/// Opens `streams` requests whose bodies never come on one connection; how many were answered.
+async fn requests_without_bodies(world: &World, streams: u32) -> usize {
+    let mut connection = Connection::open(world.server.addr, 65_535).await.unwrap();
+    let path = format!("{LIST}?{RANGE}");
+    for _ in 0..streams {
+        let stream = connection.reserve();
+        connection
+            .send(&http2::request(stream, &path, None, false))
+            .await
+            .unwrap();
     }
-
-    /// GET of the list without a token: fields by the static table (RFC 7541, A), texts as they are.
-    fn fields() -> Vec<u8> {
-        let mut fields = vec![0x82, 0x86];
-        for (name, value) in [(4, format!("{LIST}?{RANGE}")), (1, "recap".to_owned())] {
-            fields.extend_from_slice(&[name, u8::try_from(value.len()).unwrap()]);
-            fields.extend_from_slice(value.as_bytes());
-        }
-        fields
+    let mut answered = 0;
+    while answered < streams as usize {
+        let frame = connection.next().await.unwrap();
+        assert_ne!(frame.kind, Kind::GoAway, "{frame:?}");
+        answered += usize::from(frame.kind == Kind::Headers);
     }
-
-    /// Opens `streams` requests whose bodies never come on one connection; how many were answered.
-    pub async fn requests_without_bodies(world: &World, streams: u32) -> usize {
-        let mut stream = TcpStream::connect(world.server.addr).await.unwrap();
-        let mut opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-        opening.extend(frame(SETTINGS, 0, 0, &[]));
-        for n in 0..streams {
-            opening.extend(frame(HEADERS, END_HEADERS, 2 * n + 1, &fields()));
-        }
-        stream.write_all(&opening).await.unwrap();
-        let mut answered = 0;
-        while answered < streams as usize {
-            let mut head = [0; 9];
-            stream.read_exact(&mut head).await.unwrap();
-            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-            stream.read_exact(&mut payload).await.unwrap();
-            assert_ne!(head[3], GOAWAY, "{payload:?}");
-            answered += usize::from(head[3] == HEADERS);
-        }
-        answered
-    }
+    answered
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nor_do_they_on_http_2() {
+    let _alone = alone().await;
     let world = world().await;
     let attack = async {
         let mut connections = JoinSet::new();
         for _ in 0..16 {
             let world = Arc::clone(&world);
-            connections.spawn(async move { http2::requests_without_bodies(&world, 16).await });
+            connections.spawn(async move { requests_without_bodies(&world, 16).await });
         }
         connections.join_all().await
     };
-    let (slowest, asked, answered) = slowest_beside(&world, 20, attack).await;
+    let (beside, answered) = ask_beside(&world, &stats(), 20, attack).await;
     assert_eq!(answered, [16; 16]);
-    assert!(slowest < BOUND, "the slowest of {asked} requests took {slowest:?}");
-    println!("16 connections; the slowest of {asked} good requests took {slowest:?}");
+    beside.assert_good("bodies that never come on HTTP/2");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_probes_shares_one_check() {
+    let _alone = alone().await;
     let world = world().await;
     // PostgreSQL's own count of how often the table of migrations was read.
     let reads = async || {
@@ -195,15 +135,15 @@ async fn a_flood_of_probes_shares_one_check() {
         (world.probe("/readyz").await.status, asked.elapsed())
     }));
     let attack = probes.buffer_unordered(AT_ONCE).collect::<Vec<_>>();
-    let (slowest, asked, answers) = slowest_beside(&world, 20, attack).await;
+    let (beside, answers) = ask_beside(&world, &stats(), 20, attack).await;
     assert!(answers.iter().all(|(status, _)| *status == 200));
     let seconds = i64::try_from(started.elapsed().as_secs()).unwrap();
     let checks = eventually(reads, |reads| *reads > before).await - before;
     assert!(checks <= seconds + 4, "{checks} checks in {seconds} s");
-    assert!(slowest < BOUND, "the slowest of {asked} requests took {slowest:?}");
     let slowest_probe = answers.iter().map(|(_, took)| *took).max().unwrap();
     println!(
-        "{} probes, {checks} checks, the slowest {slowest_probe:?}; the slowest of {asked} good requests took {slowest:?}",
+        "{} probes, {checks} checks, the slowest {slowest_probe:?}",
         answers.len()
     );
+    beside.assert_good("a flood of probes");
 }

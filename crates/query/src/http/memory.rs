@@ -1,0 +1,230 @@
+//! Memory of answers, on their way to clients or being made: bounds for all together, for each organization and for each caller.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use recap_store::Memory;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{pressure::Pressure, problem::Problem, shares::Shares};
+use crate::auth::Caller;
+
+/// What is counted: bytes would not fit into the permits of a semaphore's acquisition.
+const UNIT: usize = 1024;
+/// What is taken at a time while an answer is made, whose size nobody knows before.
+const STEP: usize = 256 * 1024;
+/// Shorter answers are not counted: requests in progress are bounded.
+const SMALL: usize = 16 * 1024;
+/// An answer that is made has so much without asking, which most never pass: database connections are bounded.
+const UNASKED: usize = 2 << 20;
+/// Answers up to this have a part of all memory to themselves, so that they need not wait until large ones are taken.
+const MODEST: usize = 1 << 20;
+const MODEST_SHARE: (usize, usize) = (1, 8);
+/// Of all memory: an organization's share, and a caller's.
+const ORGANIZATION_SHARE: (usize, usize) = (3, 4);
+const CALLER_SHARE: (usize, usize) = (1, 2);
+
+/// Memory of one service. Clones share it.
+#[derive(Clone)]
+pub(crate) struct AnswerMemory(Arc<Parts>);
+
+struct Parts {
+    all: Arc<Share>,
+    modest: Arc<Share>,
+    organizations: Shares<Arc<str>, Share>,
+    callers: Shares<(Arc<str>, Arc<str>), Share>,
+    caller_bytes: usize,
+    queue: Duration,
+}
+
+/// Memory that somebody has a right to.
+struct Share {
+    free: Arc<Semaphore>,
+    pressure: Pressure,
+}
+
+impl Share {
+    fn new(bytes: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(bytes / UNIT)),
+            pressure: Pressure::default(),
+        }
+    }
+}
+
+impl AnswerMemory {
+    /// So many bytes for all; a request waits for its part no longer than `queue`.
+    pub(crate) fn new(bytes: usize, queue: Duration) -> Self {
+        let share = |(part, of): (usize, usize)| bytes / of * part;
+        let (of_organization, of_caller) = (share(ORGANIZATION_SHARE), share(CALLER_SHARE));
+        Self(Arc::new(Parts {
+            all: Arc::new(Share::new(bytes - share(MODEST_SHARE))),
+            modest: Arc::new(Share::new(share(MODEST_SHARE))),
+            organizations: Shares::new(move || Share::new(of_organization)),
+            callers: Shares::new(move || Share::new(of_caller)),
+            caller_bytes: of_caller,
+            queue,
+        }))
+    }
+
+    /// Whether somebody waits for memory of all.
+    pub(crate) fn pressure(&self) -> Pressure {
+        self.0.all.pressure.clone()
+    }
+
+    /// The right to `bytes` for an answer of `caller`: waits for slow clients to take theirs. 503 when that takes too long.
+    pub(crate) async fn reserve(&self, caller: &Caller, bytes: usize) -> Result<Reservation, Problem> {
+        let mut reservation = self.empty(caller);
+        if bytes <= SMALL {
+            return Ok(reservation);
+        }
+        if bytes <= MODEST && self.0.modest.free.available_permits() >= MODEST / UNIT {
+            reservation.shares[2] = Arc::clone(&self.0.modest);
+        }
+        // An answer that was made fits; what escapes added must not make it wait for ever.
+        let bytes = bytes.min(self.0.caller_bytes);
+        let reserved = tokio::time::timeout(self.0.queue, reservation.wait_for(bytes)).await;
+        match reserved {
+            Ok(()) => Ok(reservation),
+            Err(_) => Err(Problem::out_of_memory()),
+        }
+    }
+
+    /// Nothing yet, for an answer of `caller` that is about to be made.
+    pub(crate) fn empty(&self, caller: &Caller) -> Reservation {
+        let key = (Arc::clone(caller.org_id()), Arc::clone(caller.user_id()));
+        Reservation {
+            shares: [
+                self.0.callers.of(&key),
+                self.0.organizations.of(caller.org_id()),
+                Arc::clone(&self.0.all),
+            ],
+            held: Mutex::default(),
+        }
+    }
+}
+
+/// The right to some bytes of each share; dropping it gives them back.
+pub(crate) struct Reservation {
+    shares: [Arc<Share>; 3],
+    /// One permit of each share, in their order.
+    held: Mutex<Vec<OwnedSemaphorePermit>>,
+}
+
+impl Reservation {
+    async fn wait_for(&self, bytes: usize) {
+        let units = units(bytes);
+        for share in &self.shares {
+            let free = Arc::clone(&share.free);
+            let permit = if let Ok(permit) = Arc::clone(&free).try_acquire_many_owned(units) {
+                permit
+            } else {
+                let _waiting = share.pressure.wait();
+                // A semaphore that is never closed gives its permits.
+                let Ok(permit) = free.acquire_many_owned(units).await else {
+                    return;
+                };
+                permit
+            };
+            self.held().push(permit);
+        }
+    }
+
+    /// Takes so many bytes more, when all shares have them.
+    fn grow(&self, bytes: usize) -> bool {
+        let units = units(bytes);
+        let more: Result<Vec<_>, _> = self
+            .shares
+            .iter()
+            .map(|share| Arc::clone(&share.free).try_acquire_many_owned(units))
+            .collect();
+        let Ok(more) = more else {
+            return false;
+        };
+        let mut held = self.held();
+        if held.is_empty() {
+            *held = more;
+        } else {
+            for (held, more) in held.iter_mut().zip(more) {
+                held.merge(more);
+            }
+        }
+        true
+    }
+
+    /// Gives back all but so many bytes.
+    pub(crate) fn shrink(&self, bytes: usize) {
+        let keep = units(bytes) as usize;
+        for permit in self.held().iter_mut() {
+            drop(permit.split(permit.num_permits().saturating_sub(keep)));
+        }
+    }
+
+    /// Whether somebody waits for what this holds.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.shares[1..].iter().any(|share| share.pressure.is_felt())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<OwnedSemaphorePermit>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
+
+/// What an answer that is made takes: its rows, and about as much again when they are rendered.
+pub(crate) struct AnswerInProgress {
+    reservation: Arc<Reservation>,
+    /// Bytes of rows that there may be.
+    left: usize,
+    /// Reserved, and not yet taken.
+    reserved: usize,
+}
+
+impl AnswerInProgress {
+    /// An answer of up to `most` bytes, for which nothing is reserved.
+    pub(crate) fn new(reservation: Arc<Reservation>, most: usize) -> Self {
+        Self::with(reservation, UNASKED, most)
+    }
+
+    /// The same where so many bytes are, or need not be.
+    pub(crate) fn with(reservation: Arc<Reservation>, reserved: usize, most: usize) -> Self {
+        Self {
+            reservation,
+            left: most,
+            reserved,
+        }
+    }
+}
+
+impl Memory for AnswerInProgress {
+    fn take(&mut self, bytes: usize) -> bool {
+        let Some(left) = self.left.checked_sub(bytes) else {
+            return false;
+        };
+        self.left = left;
+        let needed = 2 * bytes;
+        if needed > self.reserved {
+            let more = (needed - self.reserved).max(STEP);
+            if !self.reservation.grow(more) {
+                return false;
+            }
+            self.reserved += more;
+        }
+        self.reserved -= needed;
+        true
+    }
+
+    fn give(&mut self, bytes: usize) {
+        self.left += bytes;
+        self.reserved += 2 * bytes;
+    }
+
+    fn left(&self) -> usize {
+        self.left
+    }
+}
