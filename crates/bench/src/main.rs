@@ -1,9 +1,11 @@
-//! `recap-bench`: how fast recap is, and against what. `write` measures the log into the database, `read` the API under load.
+//! `recap-bench`: how fast recap is, and against what. `write` measures the log into the database, `read` the API under load, `attack` the API
+//! under attack.
 //!
 //! A program of its own: it brings servers, a generator and baselines that no production image should hold. It measures the
 //! real services as processes of their own, never parts of them. Start reading at `write` and `read`, each one table; a row is
 //! a file named after what it measures.
 
+mod attack;
 mod backlog;
 mod baseline;
 mod freshness;
@@ -51,6 +53,8 @@ enum Command {
     Write(write::Options),
     /// The API under load: pages cached and not, filters, statistics, whole ranges, a stampede
     Read(read::Options),
+    /// The query service under attack, beside clients who mean well: what they see, and its memory
+    Attack(attack::Options),
     /// What `read` measures its limit with
     #[command(hide = true)]
     MemoryServer,
@@ -91,6 +95,7 @@ async fn main() -> anyhow::Result<()> {
     match cli.command {
         Command::Write(write) => write::run(&write).await,
         Command::Read(read) => read::run(&read).await,
+        Command::Attack(attack) => attack::run(&attack).await,
         Command::MemoryServer => memory_server::serve().await,
     }
 }
