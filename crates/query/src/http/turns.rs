@@ -30,8 +30,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The turns of one service.
 pub(crate) struct Turns {
     all: Arc<Semaphore>,
-    /// For the beginnings of answers, most of which end there.
+    /// For the beginnings of answers, most of which end there: all, and an organization's.
     beginnings: Arc<Semaphore>,
+    beginnings_of: Shares<Arc<str>, Semaphore>,
     organizations: Shares<Arc<str>, Semaphore>,
     per_organization: usize,
     queue: Duration,
@@ -39,7 +40,10 @@ pub(crate) struct Turns {
 }
 
 /// The right to read the beginning of an answer.
-pub(crate) struct Beginning(#[expect(dead_code, reason = "held, not used")] OwnedSemaphorePermit);
+pub(crate) struct Beginning {
+    _organization: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
 
 /// The right to one unpaged answer; dropping it gives it back.
 pub(crate) struct Turn {
@@ -109,6 +113,8 @@ impl Progress {
 impl Turns {
     /// Connections for the beginnings of answers, beside those of turns.
     pub(crate) const BEGINNINGS: u32 = 4;
+    /// An organization has no more of them, and leaves one to others.
+    const BEGINNINGS_OF_ORGANIZATION: usize = 3;
 
     /// As configured; a request waits for its turn no longer than `queue`.
     pub(crate) fn new(limits: Limits, queue: Duration) -> Self {
@@ -116,6 +122,7 @@ impl Turns {
         Self {
             all: Arc::new(Semaphore::new(limits.streams as usize)),
             beginnings: Arc::new(Semaphore::new(Self::BEGINNINGS as usize)),
+            beginnings_of: Shares::new(|| Semaphore::new(Self::BEGINNINGS_OF_ORGANIZATION)),
             organizations: Shares::new(move || Semaphore::new(per_organization)),
             per_organization,
             queue,
@@ -124,9 +131,14 @@ impl Turns {
     }
 
     /// The right to find out whether an answer is short.
-    pub(crate) async fn beginning(&self) -> Option<Beginning> {
-        let permit = tokio::time::timeout(self.queue, Arc::clone(&self.beginnings).acquire_owned()).await;
-        Some(Beginning(permit.ok()?.ok()?))
+    pub(crate) async fn beginning(&self, org_id: &Arc<str>) -> Option<Beginning> {
+        let both = async {
+            Some(Beginning {
+                _organization: self.beginnings_of.of(org_id).acquire_owned().await.ok()?,
+                _all: Arc::clone(&self.beginnings).acquire_owned().await.ok()?,
+            })
+        };
+        tokio::time::timeout(self.queue, both).await.ok().flatten()
     }
 
     /// A turn that is free now.

@@ -10,10 +10,11 @@ use recap_testing::http2::{self, Connection, Kind};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    task::JoinSet,
 };
 
-use super::{Waits, alone, ask_beside, stats};
-use crate::world::{World, eventually, send};
+use super::{Waits, alone, ask_beside, program::Attacked, send_again, stats};
+use crate::world::{World, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_connections_make_room_for_those_that_ask() {
@@ -40,7 +41,7 @@ async fn silent_connections_make_room_for_those_that_ask() {
             let client = reqwest::Client::new();
             let started = Instant::now();
             let request = client.get(world.url(&stats())).bearer_auth(world.boss());
-            assert_eq!(send(request).await.status, 200);
+            assert_eq!(send_again(request).await.status, 200);
             waits.0.push(started.elapsed());
         }
         waits
@@ -49,6 +50,31 @@ async fn silent_connections_make_room_for_those_that_ask() {
     assert!(still_waiting, "the last 64 are not needed");
     fresh.assert_good("new connections beside 300 silent ones where 64 may be");
     beside.assert_good("silent connections");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn few_files_are_enough_for_those_that_ask() {
+    let _alone = alone().await;
+    let attacked = Attacked::with_files(World::start().await, 300).await;
+    let boss = attacked.world.boss();
+    let addr = attacked.addr;
+    let attack = async {
+        let mut silent = JoinSet::new();
+        for _ in 0..500 {
+            silent.spawn(async move {
+                loop {
+                    let mut stream = TcpStream::connect(addr).await.unwrap();
+                    let _ = stream.write_all(b"GET / HT").await;
+                    let _ = stream.read_to_end(&mut Vec::new()).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        silent.shutdown().await;
+    };
+    let (seen, ()) = attacked.beside(&boss, &stats(), attack).await;
+    seen.assert_good("500 silent connections where 300 files may be open", 50);
 }
 
 #[tokio::test]

@@ -9,8 +9,10 @@ use std::{
 use recap_testing::{Program, port::free_port};
 use sqlx::ConnectOptions as _;
 
-use super::Waits;
+use super::{Waits, send_again};
 use crate::world::{Reply, World, eventually, send};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_recap-query");
 
 /// A world, and the program beside its service: on the same database, with the same tokens.
 pub struct Attacked {
@@ -22,11 +24,22 @@ pub struct Attacked {
 impl Attacked {
     /// Starts the program with these flags.
     pub async fn start(world: World, flags: &[&str]) -> Self {
+        Self::start_as(Command::new(PROGRAM), world, flags).await
+    }
+
+    /// Starts it with so many files to open.
+    pub async fn with_files(world: World, files: u32) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &files.to_string(), PROGRAM]);
+        Self::start_as(shell, world, &[]).await
+    }
+
+    async fn start_as(mut command: Command, world: World, flags: &[&str]) -> Self {
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
         let admin = format!("127.0.0.1:{}", free_port().unwrap());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_recap-query"));
         command
             .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("RUST_LOG", "error")
             .env("DATABASE_URL", world.pool.connect_options().to_url_lossy().as_str())
             .env("CLERK_ISSUER", world.clerk.issuer())
@@ -64,7 +77,8 @@ impl Attacked {
         let result = loop {
             let ask = async {
                 let started = Instant::now();
-                let reply = self.get(token, path).await;
+                let request = self.world.client.get(self.url(path)).bearer_auth(token);
+                let reply = send_again(request).await;
                 (reply.status, started.elapsed())
             };
             tokio::pin!(ask);

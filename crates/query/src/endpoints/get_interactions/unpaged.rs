@@ -71,7 +71,7 @@ impl Unpaged {
         let org_id = self.scope.org_id();
         let began = Instant::now();
         // Whether an answer is short must not depend on others that are long.
-        let Some(permit) = service.turns.beginning().await else {
+        let Some(permit) = service.turns.beginning(org_id).await else {
             return Err(service.no_turn());
         };
         let failed = |error: ReadError| service.read_failed(&error);

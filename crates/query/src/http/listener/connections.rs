@@ -14,8 +14,10 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A connection without a request is as good as any other for so long: its client is about to ask.
-const NEW: Duration = Duration::from_secs(1);
+/// A connection that has not asked yet is about to, for so long.
+const NEW: Duration = Duration::from_millis(20);
+/// A connection that has waited for so long for its next request is opened anew as easily.
+const RESTING: Duration = Duration::from_secs(5);
 
 /// Bounds on connections.
 #[derive(Debug, Clone, Copy)]
@@ -116,14 +118,21 @@ impl Connections {
 }
 
 impl Connection {
-    /// How readily it makes room, if at all: those that never asked before those that wait with their next request, the longest first.
-    fn dispensable(&self) -> Option<(bool, Duration)> {
+    /// How readily it makes room, if at all: those that never asked before those that rest, and both before those that may be about to ask; of
+    /// equal ones that which has waited longest.
+    fn dispensable(&self) -> Option<(u8, Duration)> {
         if self.is_busy() {
             return None;
         }
         let idle = self.idle_for();
         let never_asked = self.idle_since.load(Ordering::Relaxed) == 0;
-        Some((never_asked && idle >= NEW, idle))
+        let rank = match (never_asked, idle) {
+            (true, idle) if idle >= NEW => 3,
+            (false, idle) if idle >= RESTING => 2,
+            (true, _) => 1,
+            (false, _) => 0,
+        };
+        Some((rank, idle))
     }
 
     /// Whether a request is in progress.
@@ -221,22 +230,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_longest_idle_one_makes_room_and_a_busy_one_never_does() {
+    async fn a_silent_one_makes_room_and_a_busy_one_never_does() {
         let connections = connections(3, 0);
         let busy = connections.admit(HERE).unwrap();
         let _request = busy.connection().request();
         let served = connections.admit(HERE).unwrap();
         drop(served.connection().request());
         let silent = connections.admit(HERE).unwrap();
-        // All are young: the one that has waited longest.
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        drop(silent.connection().request());
+        tokio::time::sleep(2 * NEW).await;
         let new = connections.admit(THERE).unwrap();
         assert_eq!(
             [&busy, &served, &silent, &new].map(|one| one.displaced.is_cancelled()),
-            [false, true, false, false]
+            [false, false, true, false]
         );
-        let _requests = [silent.connection().request(), new.connection().request()];
+        let _requests = [served.connection().request(), new.connection().request()];
         assert!(connections.admit(THERE).is_none());
         drop(busy);
         assert!(connections.admit(THERE).is_some());
