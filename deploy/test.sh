@@ -33,6 +33,8 @@ packages() {
   need npm npm
   need_java
   need_postgresql
+  # Where only root looks.
+  [ -x /usr/sbin/pgbouncer ] || need pgbouncer pgbouncer
   install_missing
 }
 

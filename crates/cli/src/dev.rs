@@ -178,9 +178,9 @@ async fn serve(options: Options, stop: CancellationToken) -> anyhow::Result<()> 
 }
 
 async fn postgres(given: &Database) -> anyhow::Result<(secrecy::SecretString, Option<PostgresServer>)> {
-    if let Some(url) = &given.database_url {
+    if let Some(url) = given.url()? {
         say("PostgreSQL: the one given");
-        return Ok((url.clone(), None));
+        return Ok((url.text().map_err(anyhow::Error::msg)?, None));
     }
     let begun = Instant::now();
     let server = PostgresServer::start().await.context("PostgreSQL cannot be started")?;

@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use clap::Args;
-use recap_store::{Store, StoreOptions};
-use secrecy::SecretString;
+use recap_store::{DatabaseUrl, Store, StoreOptions};
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// Where PostgreSQL is.
 #[derive(Clone, Debug, Args)]
@@ -11,6 +11,14 @@ pub struct Database {
     /// PostgreSQL 15 or newer, `postgres://user:password@host/database`
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<SecretString>,
+    /// File that holds that URL, in place of it
+    #[arg(
+        long,
+        env = "DATABASE_URL_FILE",
+        value_name = "FILE",
+        conflicts_with = "database_url"
+    )]
+    pub database_url_file: Option<String>,
 }
 
 impl Database {
@@ -21,11 +29,19 @@ impl Database {
 
     /// How the program of this name connects.
     pub fn options(&self, program: &str) -> anyhow::Result<StoreOptions> {
-        let url = self
-            .database_url
-            .as_ref()
-            .context("no database given: set DATABASE_URL or --database-url")?;
-        Ok(StoreOptions::new(url.clone(), program))
+        let url = self.url()?;
+        let url = url.context("no database given: set DATABASE_URL or DATABASE_URL_FILE, or --database-url")?;
+        Ok(StoreOptions::new(url, program))
+    }
+
+    /// The one that is given.
+    pub fn url(&self) -> anyhow::Result<Option<DatabaseUrl>> {
+        let (name, url) = match (&self.database_url, &self.database_url_file) {
+            (Some(url), _) => ("DATABASE_URL", DatabaseUrl::parse(url.expose_secret())),
+            (None, Some(file)) => ("DATABASE_URL_FILE", DatabaseUrl::in_file(file)),
+            (None, None) => return Ok(None),
+        };
+        url.map(Some).map_err(|mistake| anyhow::anyhow!("{name} {mistake}"))
     }
 }
 

@@ -23,13 +23,14 @@ mod reader;
 mod rights;
 mod sharding;
 mod topic;
+mod topic_ids;
 
 pub use args::{DeadLetterArgs, InvalidKafkaArgs, KafkaArgs, LogArgs};
 pub use cluster::{Cluster, Log};
 pub use error::LogError;
 pub use headers::{RecordHeader, UnreadableHeader, headers, silence_header_panics};
 pub use lag::Lag;
-pub use lookup::OffsetLookup;
+pub use lookup::{Extent, OffsetLookup};
 pub use offsets::Offsets;
 pub use pace::Pace;
 pub use partition::Partition;

@@ -1,6 +1,10 @@
 //! What the brokers say of offsets: where partitions begin and end, and what the consumer group has committed.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use rdkafka::{
@@ -9,16 +13,29 @@ use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     metadata::MetadataTopic,
 };
+use uuid::Uuid;
 
 use crate::{
     Log, LogError, MissingRight, Offsets, Partition,
     complaints::{Complaints, ask},
     rights::{is_refusal, missing_rights},
+    topic_ids::topic_ids,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_millis(30);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the brokers hold of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The id of its topic; `None` before Kafka 2.8.
+    pub topic_id: Option<Uuid>,
+    /// The oldest offset.
+    pub low: i64,
+    /// One past the newest record that may be read.
+    pub high: i64,
+}
 
 /// Asks the brokers about the offsets of a log. It never fetches records, joins no group and commits nothing.
 ///
@@ -98,6 +115,31 @@ impl OffsetLookup {
         Ok(found)
     }
 
+    /// What the brokers hold of these partitions. Those that do not exist, for their topic may just have been deleted, are left out.
+    pub fn extents(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Extent>, LogError> {
+        let topics: BTreeSet<&Arc<str>> = partitions.iter().map(|partition| &partition.topic).collect();
+        let topics: Vec<Arc<str>> = topics.into_iter().cloned().collect();
+        let ids = self.topic_ids(&topics)?;
+        let existing: BTreeSet<Partition> = self.partitions()?.into_iter().collect();
+        let asked: Vec<Partition> = partitions
+            .iter()
+            .filter(|asked| existing.contains(asked))
+            .cloned()
+            .collect();
+        let (low, high) = (self.find(&asked, Offset::Beginning)?, self.find(&asked, Offset::End)?);
+        let extent = |partition: Partition| {
+            let (low, high) = (low.find(&partition)?, high.find(&partition)?);
+            let topic_id = *ids.get(&partition.topic)?;
+            Some((partition, Extent { topic_id, low, high }))
+        };
+        Ok(asked.into_iter().filter_map(extent).collect())
+    }
+
+    /// The ids of the topics that exist; `None` where the broker has no ids.
+    pub fn topic_ids(&self, topics: &[Arc<str>]) -> Result<BTreeMap<Arc<str>, Option<Uuid>>, LogError> {
+        topic_ids(&self.consumer, topics)
+    }
+
     /// What the group has committed; partitions without a commit are left out.
     pub fn committed(&self) -> Result<Offsets, LogError> {
         self.committed_of(&self.partitions()?)
@@ -142,7 +184,8 @@ impl OffsetLookup {
         ))
     }
 
-    pub(crate) fn committed_of(&self, partitions: &[Partition]) -> Result<Offsets, LogError> {
+    /// What the group has committed of these partitions; those without a commit are left out.
+    pub fn committed_of(&self, partitions: &[Partition]) -> Result<Offsets, LogError> {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             list.add_partition(&partition.topic, partition.number);

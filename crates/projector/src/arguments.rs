@@ -4,8 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 use recap_log::{DeadLetterArgs, LogArgs};
-use recap_service::config::{Given, InvalidConfig, Mistakes, address, bytes, database_url, duration, number};
-use secrecy::SecretString;
+use recap_service::config::{Given, InvalidConfig, Mistakes, Reader, address, bytes, duration, number};
+use recap_store::DatabaseUrl;
 
 use crate::settings::{GroupProtocol, Settings};
 
@@ -39,9 +39,12 @@ pub struct ProjectorArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database")]
 struct DatabaseArgs {
-    /// PostgreSQL to write to, `postgres://user:password@host/database`.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = database_url())]
-    database_url: Option<Given<SecretString>>,
+    /// PostgreSQL to write to, `postgres://user:password@host/database`; several hosts with `target_session_attrs=read-write`.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = Reader::new(DatabaseUrl::parse))]
+    database_url: Option<Given<DatabaseUrl>>,
+    /// File that holds that URL, in place of it; read again when a password is refused.
+    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE", value_parser = Reader::new(DatabaseUrl::in_file))]
+    database_url_file: Option<Given<DatabaseUrl>>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -135,9 +138,13 @@ impl ProjectorArgs {
         let log = group.log.read(found.list());
         let protocol = found.take_or(&group.group_protocol, GroupProtocol::Classic);
         let admin_addr = found.take_or(&self.operation.admin_addr, ([0, 0, 0, 0], 0).into());
-        let url = self.database.database_url.as_ref();
+        let (url, file) = (&self.database.database_url, &self.database.database_url_file);
         let settings = Settings {
-            database_url: found.required("DATABASE_URL", "postgres://user@host/database", url),
+            database_url: found.one_of(
+                ["DATABASE_URL", "DATABASE_URL_FILE"],
+                "postgres://user@host/database",
+                [url, file],
+            ),
             cluster: log.cluster,
             dead_letter_topic: self.dead_letters.topic.read(&log.topics, found.list()),
             topics: log.topics,

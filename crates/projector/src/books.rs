@@ -5,7 +5,8 @@ mod partition_table;
 
 use std::{collections::HashMap, sync::Arc};
 
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use recap_log::{Offsets, Partition};
 use recap_telemetry::PartitionLag;
 
 use self::{
@@ -95,6 +96,11 @@ impl Books {
         self.offsets.are_durable(partitions)
     }
 
+    /// The number of a partition, when it has one.
+    pub fn number(&self, topic: &str, partition: i32) -> Option<PartitionIndex> {
+        self.partitions.number(topic, partition)
+    }
+
     /// The numbers of these partitions.
     pub fn numbers(&self, list: &TopicPartitionList) -> Vec<PartitionIndex> {
         let number = |topic: &str, partition| self.partitions.number(topic, partition);
@@ -119,16 +125,15 @@ impl Books {
         list
     }
 
-    /// The positions of these partitions, of those from which anything was received.
-    pub fn positions(&self, partitions: &[PartitionIndex]) -> TopicPartitionList {
-        let known = |&partition| Some((partition, self.offsets.position(partition)?));
-        self.list(partitions.iter().filter_map(known))
-    }
-
-    /// Positions that moved since the last call, as the list to commit; `None` when none did.
-    pub fn take_advanced(&mut self) -> Option<TopicPartitionList> {
+    /// Positions that moved since the last call; `None` when none did.
+    pub fn take_advanced(&mut self) -> Option<Offsets> {
         let advanced = self.offsets.advanced();
-        (!advanced.is_empty()).then(|| self.list(advanced))
+        let named = advanced.into_iter().map(|(partition, position)| {
+            let (topic, number) = self.name(partition);
+            (Partition::new(Arc::clone(topic), number), position)
+        });
+        let offsets: Offsets = named.collect();
+        (!offsets.is_empty()).then_some(offsets)
     }
 
     /// Committing these positions failed: [`Self::take_advanced`] gives them, or newer ones, again.
@@ -155,16 +160,6 @@ impl Books {
             committed_offset: committed,
         }
     }
-
-    fn list(&self, positions: impl IntoIterator<Item = (PartitionIndex, i64)>) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        for (partition, position) in positions {
-            let (topic, number) = self.name(partition);
-            // Only an offset below zero is refused, and Kafka has none.
-            let _set = list.add_partition_offset(topic, number, Offset::Offset(position));
-        }
-        list
-    }
 }
 
 #[cfg(test)]
@@ -179,14 +174,8 @@ mod tests {
         list
     }
 
-    fn positions(list: &TopicPartitionList) -> Vec<(i32, Option<i64>)> {
-        let mut positions: Vec<_> = list
-            .elements()
-            .iter()
-            .map(|element| (element.partition(), element.offset().to_raw()))
-            .collect();
-        positions.sort_unstable();
-        positions
+    fn taken(books: &mut Books) -> Option<i64> {
+        books.take_advanced()?.find(&Partition::new("a", 0))
     }
 
     #[test]
@@ -197,11 +186,10 @@ mod tests {
         books.received(ChunkId(1), 0, 7, None);
         books.received(ChunkId(1), 0, 8, None);
         books.finish(ChunkId(1));
-        let advanced = books.take_advanced().unwrap_or_default();
-        assert_eq!(positions(&advanced), [(0, Some(9))]);
-        assert!(books.take_advanced().is_none());
-        books.commit_failed(&advanced);
-        assert_eq!(positions(&books.take_advanced().unwrap_or_default()), [(0, Some(9))]);
+        assert_eq!(taken(&mut books), Some(9));
+        assert_eq!(taken(&mut books), None);
+        books.commit_failed(&list(&[0]));
+        assert_eq!(taken(&mut books), Some(9));
     }
 
     #[test]
@@ -215,7 +203,7 @@ mod tests {
         assert!(!books.are_durable(&[0]));
         books.revoke(&[0]);
         assert!(books.are_durable(&[0]) && !books.is_assigned("a", 0));
-        assert_eq!(positions(&books.positions(&[0])), []);
+        assert_eq!(taken(&mut books), None);
     }
 
     #[test]

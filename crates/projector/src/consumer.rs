@@ -1,13 +1,14 @@
 //! The consumer thread: polls Kafka, feeds the workers, commits what they finished, and waits when they cannot keep up.
 //!
 //! One thread owns all of it. `client` is the seam to Kafka, `callbacks` keeps what librdkafka calls back, `membership` answers that and holds the
-//! books, `flow` decides when to poll, `coverage` watches for partitions that nobody reads.
+//! books, `keeper_link` asks what the database holds, `flow` decides when to poll, `coverage` watches for partitions that nobody reads.
 
 mod callbacks;
 mod client;
 pub(crate) mod coverage;
 mod error;
 mod flow;
+pub(crate) mod keeper_link;
 pub(crate) mod membership;
 
 use std::{
@@ -108,7 +109,7 @@ impl<C: GroupClient> ConsumerThread<C> {
         match step {
             Step::Wait => {
                 self.membership.exchange_within(IDLE_POLL);
-                self.membership.store_offsets(&self.client);
+                self.membership.save_offsets(&self.client);
             }
             Step::Poll if self.state == State::Paused && self.membership.take_assigned_since_pause() => {
                 self.pause();
@@ -136,6 +137,7 @@ impl<C: GroupClient> ConsumerThread<C> {
     fn poll_round(&mut self) -> Result<(), ConsumerError> {
         self.rejoin_when_requested()?;
         let mut timeout = IDLE_POLL;
+        let mut stopped = false;
         for _ in 0..ROUND {
             match self.client.poll(timeout) {
                 Some(Ok(record)) => {
@@ -143,7 +145,7 @@ impl<C: GroupClient> ConsumerThread<C> {
                         timeout = Duration::ZERO;
                     }
                 }
-                Some(Err(error)) => self.errors.note(error, Instant::now())?,
+                Some(Err(error)) => stopped |= self.errors.note(error, Instant::now())?,
                 None => break,
             }
             if self.membership.unfolded_bytes() >= self.settings.unfolded_bytes() {
@@ -151,9 +153,12 @@ impl<C: GroupClient> ConsumerThread<C> {
             }
         }
         self.handle_events();
+        if stopped {
+            self.membership.go_on_elsewhere(&self.client);
+        }
         self.membership.exchange();
         self.membership.report(&self.settings.group);
-        self.membership.store_offsets(&self.client);
+        self.membership.save_offsets(&self.client);
         Ok(())
     }
 
@@ -230,6 +235,7 @@ impl<C: GroupClient> ConsumerThread<C> {
 
     fn begin_drain(&mut self) {
         self.health.stopping();
+        self.membership.abandon_assignment(&self.client);
         if let Err(error) = self.client.pause(&self.membership.assignment()) {
             tracing::debug!(%error, "partitions not paused for shutdown");
         }
@@ -250,7 +256,7 @@ impl<C: GroupClient> ConsumerThread<C> {
         if !drained && !left.is_zero() && !self.membership.is_stopped_hard() {
             return None;
         }
-        self.membership.commit_all(&self.client);
+        self.membership.commit_all(drained, &self.client);
         let bytes = self.membership.unwritten_bytes();
         Some(if drained {
             Ok(())

@@ -2,13 +2,45 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use recap_log::MissingRight;
+
+/// A flush that takes longer waits for the database: each of its steps has a bound below this.
+const FLUSH_MAX_AGE: Duration = Duration::from_secs(30);
+
+/// An attempt to flush; over when this is dropped.
+#[derive(Debug)]
+pub(crate) struct FlushUnderWay<'h> {
+    health: &'h Health,
+    began: Instant,
+}
+
+impl FlushUnderWay<'_> {
+    /// The attempt is over, and another begins.
+    pub fn again(&mut self) {
+        let now = Instant::now();
+        let mut flushes = self.health.flushes();
+        if let Some(began) = flushes.iter_mut().find(|began| **began == self.began) {
+            *began = now;
+        }
+        drop(flushes);
+        self.began = now;
+    }
+}
+
+impl Drop for FlushUnderWay<'_> {
+    fn drop(&mut self) {
+        let mut flushes = self.health.flushes();
+        if let Some(index) = flushes.iter().position(|began| *began == self.began) {
+            flushes.swap_remove(index);
+        }
+    }
+}
 
 /// The state of a running projector; all of it may be read at any time.
 #[derive(Debug)]
@@ -22,6 +54,8 @@ pub struct Health {
     joined: AtomicBool,
     partitions: AtomicUsize,
     database: Mutex<Option<String>>,
+    /// When the attempts to flush began that are under way.
+    flushes: Mutex<Vec<Instant>>,
     dead_letters: Mutex<Option<String>>,
     /// The brokers refused something since the rights were last asked for.
     refused: AtomicBool,
@@ -39,6 +73,7 @@ impl Health {
             joined: AtomicBool::new(false),
             partitions: AtomicUsize::new(0),
             database: Mutex::new(Some("not reached yet".to_owned())),
+            flushes: Mutex::default(),
             dead_letters: Mutex::default(),
             refused: AtomicBool::new(false),
             rights: Mutex::default(),
@@ -56,6 +91,13 @@ impl Health {
         self.joined.store(true, Ordering::Relaxed);
     }
 
+    /// The group was left, to be joined anew.
+    pub(crate) fn begin_anew(&self) {
+        self.draining.store(false, Ordering::Relaxed);
+        self.joined.store(false, Ordering::Relaxed);
+        self.partitions.store(0, Ordering::Relaxed);
+    }
+
     pub(crate) fn stopping(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -63,6 +105,17 @@ impl Health {
     /// `None` when the database answers, else why not.
     pub(crate) fn database(&self, trouble: Option<String>) {
         *self.database.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// An attempt to flush is under way until what this returns is dropped.
+    pub(crate) fn flushing(&self) -> FlushUnderWay<'_> {
+        let began = Instant::now();
+        self.flushes().push(began);
+        FlushUnderWay { health: self, began }
+    }
+
+    fn flushes(&self) -> MutexGuard<'_, Vec<Instant>> {
+        self.flushes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `None` when dead letters are acknowledged, else why not: until then no offset behind them moves.
@@ -108,6 +161,10 @@ impl Health {
         }
         if let Some(trouble) = self.database_trouble() {
             return Some(format!("database: {trouble}"));
+        }
+        let oldest = self.flushes().iter().map(Instant::elapsed).max();
+        if let Some(age) = oldest.filter(|age| *age > FLUSH_MAX_AGE) {
+            return Some(format!("database: a flush has been under way for {} s", age.as_secs()));
         }
         let dead_letters = self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(trouble) = &*dead_letters {

@@ -21,6 +21,7 @@ pub mod dead_letters;
 mod health;
 mod intake;
 mod interrupted_switch;
+mod progress;
 mod projector;
 mod settings;
 mod worker;

@@ -9,7 +9,7 @@ use std::{
 use rdkafka::error::KafkaError;
 use recap_service::backoff::Backoff;
 use recap_store::{DatabaseError, GenerationId, SchemaError, Store, StoreOptions};
-use recap_telemetry::{MetricsRegistry, PoolState, ProjectorMetrics};
+use recap_telemetry::{MetricsRegistry, PoolState, ProjectorMetrics, ResetReason};
 use tokio::{
     net::TcpListener,
     sync::oneshot,
@@ -22,18 +22,20 @@ use crate::{
     consumer::{
         self, ConsumerError,
         coverage::{RejoinTarget, watch_coverage},
+        keeper_link::KeeperLink,
         membership::Membership,
     },
     dead_letters::{Limit, Publisher, TooManyDeadLetters, Window},
     health::Health,
     interrupted_switch::finish_interrupted_switches,
+    progress::Keeper,
     worker::{FlushFailure, Flusher, Reread, Worker, WorkerError},
 };
 
 /// How long leaving the group may take after everything is committed; with brokers away it would take minutes.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A statement that takes longer holds its rows against the other writers for no good.
-const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
+/// A statement writes a thousand rows at most; one that takes longer holds them against the other writers for no good.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a flush waits for a connection before it counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -230,11 +232,39 @@ struct Supervisor {
 
 impl Supervisor {
     async fn run(self) -> Result<(), ProjectorError> {
+        let result = loop {
+            match self.project().await {
+                Err(ProjectorError::Worker(error)) if error.is_commits_lost() => {
+                    tracing::warn!(%error, "beginning anew: states in memory are dropped, and what the database lacks is read again");
+                    self.metrics.reset(ResetReason::CommitsLost);
+                    self.metrics.lags.clear();
+                    self.metrics.paused.set(0);
+                    self.flusher.writer.begin_anew();
+                    self.health.begin_anew();
+                }
+                result => break result,
+            }
+        };
+        if tokio::time::timeout(LEAVE_TIMEOUT, self.flusher.writer.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("database connections not closed in time");
+        }
+        result
+    }
+
+    /// Projects until asked to stop, or until something fails.
+    async fn project(&self) -> Result<(), ProjectorError> {
         let generation = tokio::select! {
             generation = self.generation() => generation?,
             () = self.stop.cancelled() => return Ok(()),
         };
         tracing::info!(%generation, topics = ?self.settings.topics, group = &*self.settings.group, "projecting");
+        let ends = Ends {
+            stop: self.stop.child_token(),
+            hard: self.hard.child_token(),
+        };
         let (report, reports) = mpsc::channel();
         let mut workers = JoinSet::new();
         let mut inputs = Vec::new();
@@ -256,12 +286,13 @@ impl Supervisor {
             &self.settings,
             inputs,
             reports,
-            self.hard.clone(),
+            self.spawn_keeper(&mut workers),
+            ends.hard.clone(),
             self.metrics.clone(),
             Arc::clone(&self.health),
         );
         let (rejoin, rejoin_requests) = mpsc::channel();
-        let consumer = self.spawn_consumer(membership, rejoin_requests)?;
+        let consumer = self.spawn_consumer(membership, rejoin_requests, &ends)?;
         let flusher = Arc::clone(&self.flusher);
         workers.spawn(async move {
             flusher.dead_letters.create_topic().await;
@@ -283,7 +314,16 @@ impl Supervisor {
             coverage.await;
             Ok(())
         });
-        self.watch(workers, consumer).await
+        self.watch(workers, consumer, &ends).await
+    }
+
+    fn spawn_keeper(&self, workers: &mut JoinSet<Result<(), WorkerError>>) -> KeeperLink {
+        let (requests, asked) = tokio::sync::mpsc::unbounded_channel();
+        let (answer, answers) = mpsc::channel();
+        let store = self.flusher.writer.clone();
+        let keeper = Keeper::new(store, Arc::clone(&self.settings), self.metrics.clone(), asked, answer);
+        workers.spawn(keeper.run());
+        KeeperLink::new(requests, answers, self.settings.commit_interval)
     }
 
     /// Waits for the database, and for the tables to be migrated.
@@ -298,9 +338,13 @@ impl Supervisor {
                     }
                     Err(error) => error.to_string(),
                 },
-                Err(error @ (SchemaError::Database(_) | SchemaError::NotMigrated | SchemaError::Behind { .. })) => {
-                    error.to_string()
-                }
+                Err(
+                    error @ (SchemaError::Database(_)
+                    | SchemaError::NotMigrated
+                    | SchemaError::Behind { .. }
+                    | SchemaError::Access(_)
+                    | SchemaError::NotWriter { .. }),
+                ) => error.to_string(),
                 Err(error) => return Err(ProjectorError::Schema(error)),
             };
             tracing::warn!(trouble, "waiting for the database");
@@ -313,6 +357,7 @@ impl Supervisor {
         &self,
         membership: Membership,
         rejoin_requests: mpsc::Receiver<RejoinTarget>,
+        ends: &Ends,
     ) -> Result<Consumer, ProjectorError> {
         let thread = consumer::join(
             &self.settings,
@@ -320,7 +365,7 @@ impl Supervisor {
             &self.metrics,
             &self.health,
             rejoin_requests,
-            self.stop.clone(),
+            ends.stop.clone(),
         )?;
         let (drained_sender, drained) = oneshot::channel();
         let (left_sender, left) = oneshot::channel();
@@ -343,9 +388,10 @@ impl Supervisor {
 
     /// The consumer ends first when asked to stop, the workers after it; anything else that ends is a failure.
     async fn watch(
-        self,
+        &self,
         mut workers: JoinSet<Result<(), WorkerError>>,
         mut consumer: Consumer,
+        ends: &Ends,
     ) -> Result<(), ProjectorError> {
         let result = loop {
             tokio::select! {
@@ -357,26 +403,31 @@ impl Supervisor {
                 }
                 Some(ended) = workers.join_next() => match ended {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => break Err(error.into()),
+                    Ok(Err(error)) => break Err(ProjectorError::from(error)),
                     Err(error) => break Err(WorkerError::from(error).into()),
                 },
             }
         };
-        self.stop.cancel();
-        self.hard.cancel();
-        self.health.stopping();
-        if result.is_ok() && tokio::time::timeout(LEAVE_TIMEOUT, consumer.left).await.is_err() {
+        ends.stop.cancel();
+        ends.hard.cancel();
+        let begins_anew = matches!(&result, Err(ProjectorError::Worker(error)) if error.is_commits_lost());
+        if !begins_anew {
+            self.health.stopping();
+        }
+        if (result.is_ok() || begins_anew) && tokio::time::timeout(LEAVE_TIMEOUT, consumer.left).await.is_err() {
             tracing::warn!("leaving the consumer group takes too long; the group will notice by itself");
         }
         workers.shutdown().await;
-        if tokio::time::timeout(LEAVE_TIMEOUT, self.flusher.writer.close())
-            .await
-            .is_err()
-        {
-            tracing::warn!("database connections not closed in time");
-        }
         result
     }
+}
+
+/// What ends one projecting, but not the projector.
+struct Ends {
+    /// Ends intake, and lets the workers finish.
+    stop: CancellationToken,
+    /// Ends waiting for the workers.
+    hard: CancellationToken,
 }
 
 /// The consumer thread, seen from the supervisor.

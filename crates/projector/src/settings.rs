@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use recap_events::MaxTimeAhead;
 use recap_log::{Cluster, Log};
 use recap_service::config::Reader;
-use secrecy::SecretString;
+use recap_store::DatabaseUrl;
 
 /// Folding is faster than fetching: more would only cost page faults.
 const UNFOLDED_MAX: usize = 16 << 20;
@@ -34,7 +34,7 @@ impl GroupProtocol {
 #[derive(Clone)]
 pub struct Settings {
     /// PostgreSQL.
-    pub database_url: SecretString,
+    pub database_url: DatabaseUrl,
     /// Kafka.
     pub cluster: Cluster,
     /// Topics to read, without repetition.

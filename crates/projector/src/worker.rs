@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use recap_store::{BatchFlush, Entry, GenerationId};
+use recap_store::{BatchFlush, Entry, FlushError, GenerationId};
 use recap_telemetry::{LevelShare, ResetReason};
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinError, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
@@ -50,6 +50,13 @@ pub enum WorkerError {
     /// A task panicked.
     #[error("a task crashed: {0}")]
     Crashed(#[from] JoinError),
+}
+
+impl WorkerError {
+    /// Whether the database is back at an earlier state: everything in memory rests on what is gone.
+    pub(crate) fn is_commits_lost(&self) -> bool {
+        matches!(self, Self::Flush(FlushFailure::Store(FlushError::CommitsLost)))
+    }
 }
 
 /// A batch may hold this many conversations, however large they are.

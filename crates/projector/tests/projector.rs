@@ -4,10 +4,14 @@
 mod backpressure;
 #[path = "projector/dead_letters.rs"]
 mod dead_letters;
+#[path = "projector/forgetful_database.rs"]
+mod forgetful_database;
 #[path = "projector/hostile.rs"]
 mod hostile;
 #[path = "projector/hostile_events.rs"]
 mod hostile_events;
+#[path = "projector/lost_records.rs"]
+mod lost_records;
 #[path = "projector/recovery.rs"]
 mod recovery;
 #[path = "projector/replacement.rs"]

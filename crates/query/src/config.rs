@@ -8,13 +8,25 @@ use std::{fmt, net::SocketAddr, time::Duration};
 pub use arguments::QueryArgs;
 use http::HeaderValue;
 use jsonwebtoken::DecodingKey;
-use secrecy::SecretString;
+use recap_store::DatabaseUrl;
+
+/// Where the projector's commits are heard of: only the primary knows.
+#[derive(Debug, Clone, Default)]
+pub enum Changes {
+    /// Nowhere: cached answers are kept by age alone.
+    #[default]
+    Off,
+    /// From the primary.
+    From(DatabaseUrl),
+}
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// PostgreSQL to read from.
-    pub database_url: SecretString,
+    pub database_url: DatabaseUrl,
+    /// Where the projector's commits are heard of.
+    pub changes: Changes,
     /// Whose session tokens are accepted.
     pub clerk: ClerkConfig,
     /// Address to listen on; port 0 takes a free one.
@@ -90,6 +102,8 @@ pub struct Timeouts {
     pub queue: Duration,
     /// Of one statement.
     pub statement: Duration,
+    /// A standby that is further behind makes the service unready.
+    pub replay_lag: Duration,
     /// Between "not ready" and closing at shutdown.
     pub drain_delay: Duration,
     /// Until open requests are cut off at shutdown.
@@ -131,6 +145,7 @@ impl Default for Timeouts {
             stream: Duration::from_mins(2),
             queue: Duration::from_secs(2),
             statement: Duration::from_secs(10),
+            replay_lag: Duration::from_secs(30),
             drain_delay: Duration::ZERO,
             shutdown: Duration::from_secs(25),
         }
@@ -188,6 +203,7 @@ impl Config {
     pub fn local(database_url: &str, clerk: ClerkConfig) -> Self {
         Self {
             database_url: database_url.into(),
+            changes: Changes::From(database_url.into()),
             clerk,
             http_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             admin_addr: SocketAddr::from(([127, 0, 0, 1], 0)),

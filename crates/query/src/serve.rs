@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, Limits, Timeouts},
+    config::{Changes, Config, Limits, Timeouts},
     endpoints::health,
     http::{
         listener::{self, ConnectionLimits, Listening},
@@ -63,9 +63,14 @@ pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningS
     let mut tasks = Tasks::default();
     tasks.spawn("authentication", service.authentication.clone().maintain());
     let ping_every = (config.cache.max_staleness / PINGS_PER_STALENESS).clamp(MIN_PING_INTERVAL, MAX_PING_INTERVAL);
-    let feed = Arc::clone(&service.feed);
-    let feed = feed.follow(config.database_url.clone(), ping_every, service.metrics.clone());
-    tasks.spawn("change feed", feed);
+    if let Changes::From(changes) = &config.changes {
+        let feed = Arc::clone(&service.feed);
+        let reader = service.database_check.reader().clone();
+        let feed = feed.follow(changes.clone(), reader, ping_every, service.metrics.clone());
+        tasks.spawn("change feed", feed);
+    } else {
+        tracing::info!("the change feed is off: cached answers are kept by age alone");
+    }
 
     let (client_connections, admin_connections) = connections(&config.limits);
     // Health is answered for as long as anything is: it ends with the process, and not with a drain.

@@ -107,7 +107,7 @@ impl Service {
             feed,
             pages: reader("pages", config.limits.connections)?,
             streams: reader("streams", config.limits.streams + Turns::BEGINNINGS)?,
-            database_check: DatabaseCheck::new(reader("health", 1)?),
+            database_check: DatabaseCheck::new(reader("health", 2)?, config.timeouts.replay_lag, &metrics),
             reading: ReadingTurns::new(config.limits.connections),
             turns: Turns::new(config.limits, config.timeouts.queue),
             memory: AnswerMemory::new(config.limits.answer_bytes, config.timeouts.queue),
@@ -167,5 +167,19 @@ impl Service {
                 Problem::internal()
             }
         }
+    }
+}
+
+/// Reads, and once more when a standby had to cancel it; nothing has reached the client yet.
+pub(crate) async fn read_again<T, F>(read: impl Fn() -> F) -> Result<T, ReadError>
+where
+    F: Future<Output = Result<T, ReadError>>,
+{
+    match read().await {
+        Err(error) if error.is_recovery_conflict() => {
+            tracing::debug!(%error, "a conflict with recovery; reading again");
+            read().await
+        }
+        answered => answered,
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use recap_summary::StateError;
 
-use crate::{ConversationKey, GenerationId};
+use crate::{ConversationKey, GenerationId, lease::NoAnswer};
 
 /// What the database, or the connection to it, answered.
 #[derive(Debug, thiserror::Error)]
@@ -14,10 +14,17 @@ use crate::{ConversationKey, GenerationId};
 pub struct DatabaseError(#[from] sqlx::Error);
 
 impl DatabaseError {
-    /// Whether the statement timeout, or an operator, cancelled the statement (SQLSTATE 57014).
+    /// Whether the statement timeout, or an operator, cancelled the statement (SQLSTATE 57014), or no answer came in time.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        sqlstate(&self.0).as_deref() == Some("57014")
+        sqlstate(&self.0).as_deref() == Some("57014") || NoAnswer::is(&self.0)
+    }
+}
+
+impl DatabaseError {
+    /// Whether the server takes no writes: a standby, or a primary that was made one (SQLSTATE 25006).
+    pub(crate) fn is_read_only(&self) -> bool {
+        sqlstate(&self.0).as_deref() == Some("25006")
     }
 }
 
@@ -30,6 +37,9 @@ pub enum FlushError {
         /// The generation that is live.
         live: GenerationId,
     },
+    /// The database is back at an earlier state: states held in memory rest on commits that are gone.
+    #[error("the database lacks what it had confirmed: a standby was promoted, or a backup restored")]
+    CommitsLost,
     /// The database refuses the data; sending it again gives the same answer.
     #[error("the database refuses the batch: {0}")]
     Refused(#[source] DatabaseError),
@@ -84,6 +94,14 @@ pub enum ReadError {
     /// The database refuses the statement, or answers what this program does not understand.
     #[error("the statement failed: {0}")]
     Failed(#[source] DatabaseError),
+}
+
+impl ReadError {
+    /// Whether a standby cancelled the statement to go on replaying (SQLSTATE 40001): asked again it may well be answered.
+    #[must_use]
+    pub fn is_recovery_conflict(&self) -> bool {
+        matches!(self, Self::Unavailable(error) if sqlstate(&error.0).as_deref() == Some("40001"))
+    }
 }
 
 impl From<sqlx::Error> for ReadError {

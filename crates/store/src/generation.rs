@@ -4,6 +4,7 @@
 //! exist or which is live holds it exclusively. So a flush goes wholly into the generation it
 //! read, and after a switch commits no flush into the old one is under way.
 
+mod access;
 mod comparison;
 mod migrate;
 mod offsets;
@@ -19,7 +20,14 @@ pub use self::{
     offsets::GenerationOffset,
     rebuild_lock::RebuildLock,
 };
-use crate::{Store, changes, columns::LAYOUT, error::DatabaseError, generation_id::GenerationId, statistics};
+use crate::{
+    Store, changes,
+    columns::LAYOUT,
+    error::DatabaseError,
+    generation_id::GenerationId,
+    lease::{BRIEF, within},
+    statistics,
+};
 
 /// The advisory lock of this module; the value is arbitrary and must never change.
 pub(crate) const GENERATION_LOCK: i64 = 0x7265_6361_7067_656e;
@@ -98,14 +106,18 @@ impl From<sqlx::Error> for GenerationError {
 impl Store {
     /// All generations, oldest first.
     pub async fn generations(&self) -> Result<Vec<Generation>, DatabaseError> {
-        let mut connection = self.operating().acquire().await?;
-        Ok(generations(&mut connection).await?)
+        let mut lease = self.lease().await?;
+        let found = within(BRIEF, generations(lease.get()?)).await?;
+        lease.give_back();
+        Ok(found)
     }
 
     /// The live generation.
     pub async fn live_generation(&self) -> Result<GenerationId, DatabaseError> {
-        let mut connection = self.operating().acquire().await?;
-        Ok(live(&mut connection).await?)
+        let mut lease = self.lease().await?;
+        let live = within(BRIEF, live(lease.get()?)).await?;
+        lease.give_back();
+        Ok(live)
     }
 
     /// Creates an empty generation to build: its tables and keys, without the secondary indexes.
@@ -302,6 +314,7 @@ async fn create_tables(connection: &mut PgConnection, status: &'static str) -> R
     .execute(&mut *connection)
     .await?;
     run_template(connection, id, TABLES).await?;
+    access::grant_generation(connection, id).await?;
     Ok(id)
 }
 

@@ -34,12 +34,16 @@
 mod batch;
 mod changes;
 mod columns;
+mod connect;
+mod database_url;
 mod error;
 mod generation;
 mod generation_id;
 mod key;
+mod lease;
 mod metadata;
 mod org_buckets;
+mod progress;
 mod read;
 mod sql;
 mod statistics;
@@ -49,6 +53,7 @@ mod write;
 
 pub use batch::{AgentWrite, Base, Batch, BatchBuilder, Entry, UserFields, UserWrite};
 pub use changes::{Change, ChangeListener, ListenError};
+pub use database_url::DatabaseUrl;
 pub use error::{DatabaseError, FlushError, ReadError};
 pub use generation::{
     ColumnDifference, Comparison, Difference, Generation, GenerationError, GenerationOffset, GenerationStatus,
@@ -57,9 +62,10 @@ pub use generation::{
 pub use generation_id::GenerationId;
 pub use key::ConversationKey;
 pub use org_buckets::OrgBuckets;
+pub use progress::{Advance, Holdings, ProgressError, ProjectedOffset};
 pub use read::{
-    ByteLimit, Feedback, Filter, Include, Memory, MetadataFilter, Node, Outline, OutlineEntry, Page, PageStatements,
-    Position, READER_SETTINGS, Reader, Row, Snapshot, Stats, ToolCall,
+    ByteLimit, Feedback, Filter, Include, LogPosition, Memory, MetadataFilter, Node, Outline, OutlineEntry, Page,
+    PageStatements, Position, READER_SETTINGS, Reader, Replication, Row, Snapshot, Stats, ToolCall,
 };
 pub use store::{Store, StoreOptions};
 pub use write::{Attempt, BatchFlush, FlushReport, Target};

@@ -33,6 +33,13 @@ impl OrgBuckets {
         self.0[bucket / 64] |= 1 << (bucket % 64);
     }
 
+    /// Adds those of another set.
+    pub fn add_all(&mut self, other: &Self) {
+        for (word, other) in self.0.iter_mut().zip(&*other.0) {
+            *word |= other;
+        }
+    }
+
     /// Whether the organization may be among them.
     #[must_use]
     pub fn may_contain(&self, org_id: &str) -> bool {

@@ -8,14 +8,17 @@ mod memory;
 mod outline;
 mod page;
 mod plan;
+mod replication;
 mod row;
 mod select;
 mod stats;
 mod users;
 
+use std::time::Duration;
+
 use chrono::SubsecRound as _;
 use futures::TryStreamExt as _;
-use sqlx::{PgPool, Row as _, postgres::PgRow};
+use sqlx::{Row as _, postgres::PgRow};
 use tracing::{Instrument as _, debug_span};
 
 pub use self::{
@@ -24,6 +27,7 @@ pub use self::{
     memory::{ByteLimit, Memory},
     outline::{Outline, OutlineEntry},
     page::{Node, Page},
+    replication::{LogPosition, Replication},
     row::Row,
     stats::Stats,
 };
@@ -33,7 +37,13 @@ use self::{
     select::Scope,
     users::Users,
 };
-use crate::{GenerationId, ReadError, SchemaError, StoreOptions, error::DatabaseError, generation};
+use crate::{
+    GenerationId, ReadError, SchemaError, StoreOptions,
+    connect::Pool,
+    error::DatabaseError,
+    generation,
+    lease::{BRIEF, within},
+};
 
 /// What the planner is told on every connection of a [`Reader`], for whoever wants to see its plans or to time its
 /// statements elsewhere.
@@ -94,48 +104,58 @@ impl PageStatements {
 /// nothing else.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    pool: PgPool,
+    pool: Pool,
+    answer_timeout: Duration,
 }
 
 impl Reader {
     /// Prepares to connect, which it does when it is first used: the database may be away. Fails when `database_url` is no URL
     /// of PostgreSQL.
     pub fn new(options: &StoreOptions) -> Result<Self, DatabaseError> {
-        let connect = options
-            .connect_options()?
-            .options([
-                ("default_transaction_read_only", "on"),
-                ("statement_timeout", options.statement_timeout().as_str()),
-                // A client that hangs up closes the connection; the server notices within this time.
-                ("client_connection_check_interval", "500ms"),
-            ])
-            .options(READER_SETTINGS);
-        let pool = options
-            .pool(options.max_connections)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    sqlx::raw_sql("SET ROLE recap_query").execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .connect_lazy_with(connect);
-        Ok(Self { pool })
+        let timeout = options.statement_timeout();
+        let own = [
+            ("default_transaction_read_only", "on"),
+            ("statement_timeout", timeout.as_str()),
+            // A client that hangs up closes the connection; the server notices within this time.
+            ("client_connection_check_interval", "500ms"),
+        ];
+        let settings = [&own[..], &READER_SETTINGS].concat();
+        let pool = options.pool(options.max_connections, &settings, "SET ROLE recap_query")?;
+        Ok(Self {
+            pool,
+            answer_timeout: options.answer_timeout(),
+        })
     }
 
     /// Whether the database is there and is what this program was built for.
     pub async fn check_schema(&self) -> Result<(), SchemaError> {
-        generation::check_schema(&self.pool).await
+        if !self.pool.has_sessions().await? {
+            return Err(SchemaError::NoSessions);
+        }
+        let mut lease = self.pool.lease().await?;
+        generation::check_schema(lease.get()?).await?;
+        lease.give_back();
+        Ok(())
+    }
+
+    /// How a standby follows its primary; `None` on a primary.
+    pub async fn replication(&self) -> Result<Option<Replication>, ReadError> {
+        let mut lease = self.pool.lease().await?;
+        let standby = replication::standby(lease.get()?);
+        let standby = within(BRIEF, standby).await?;
+        lease.give_back();
+        Ok(standby)
     }
 
     /// Connections open, and of those the idle ones.
     #[must_use]
     pub fn connections(&self) -> (u32, usize) {
-        (self.pool.size(), self.pool.num_idle())
+        (self.pool.connections.size(), self.pool.connections.num_idle())
     }
 
     /// Closes all connections once they are given back.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.pool.connections.close().await;
     }
 
     /// Everything read from it is of one moment, one generation and one organization. The organization
@@ -144,18 +164,17 @@ impl Reader {
         let span = debug_span!("store.snapshot", db.system.name = "postgresql");
         async {
             let waited = debug_span!("store.acquire", db.system.name = "postgresql");
-            let acquired = self.pool.acquire().instrument(waited).await?;
-            let mut connection = Lent::new(acquired);
-            sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                .execute(connection.get()?)
-                .await?;
+            let mut connection = Lent::new(self.pool.lease().instrument(waited).await?);
+            let begin = sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(connection.get()?);
+            within(self.answer_timeout, begin).await?;
             let row = sqlx::query("SELECT generation, set_config('recap.org_id', $1, true) FROM recap.live")
                 .bind(org_id)
-                .fetch_one(connection.get()?)
-                .await?;
+                .fetch_one(connection.get()?);
+            let row = within(self.answer_timeout, row).await?;
             let generation = GenerationId::new(row.try_get(0)?);
             Ok(Snapshot {
                 connection,
+                answer_timeout: self.answer_timeout,
                 org_id: org_id.to_owned(),
                 generation,
                 schema: generation.schema(),
@@ -171,6 +190,7 @@ impl Reader {
 /// One organization at one moment. Dropped before [`Snapshot::finish`], it cancels a statement that does not end by itself soon after.
 pub struct Snapshot {
     connection: Lent,
+    answer_timeout: Duration,
     org_id: String,
     generation: GenerationId,
     schema: String,
@@ -206,7 +226,8 @@ impl Snapshot {
         limit: u32,
     ) -> Result<Page, ReadError> {
         let span = debug_span!("store.page", db.system.name = "postgresql", limit);
-        async {
+        let answer_timeout = self.answer_timeout;
+        let reading = async {
             let found = self.list(Shape::Page, filter, include, after, limit).await?;
             let Some(first) = found.first() else {
                 return Ok(Page::EMPTY);
@@ -221,9 +242,8 @@ impl Snapshot {
                 place.push(row);
             }
             Ok(Page::build(top, below, more))
-        }
-        .instrument(span)
-        .await
+        };
+        within(answer_timeout, reading).instrument(span).await
     }
 
     /// Up to `limit` conversations after a place, whatever their parents. Fewer than `limit` are the last.
@@ -235,18 +255,19 @@ impl Snapshot {
         limit: u32,
     ) -> Result<Vec<Row>, ReadError> {
         let span = debug_span!("store.rows", db.system.name = "postgresql", limit);
-        async {
+        let answer_timeout = self.answer_timeout;
+        let reading = async {
             let found = self.list(Shape::Rows, filter, include, after, limit).await?;
             self.with_items(&found, 0, include).await
-        }
-        .instrument(span)
-        .await
+        };
+        within(answer_timeout, reading).instrument(span).await
     }
 
     /// Sums over everything that matches.
     pub async fn stats(&mut self, filter: &Filter) -> Result<Stats, ReadError> {
         let span = debug_span!("store.stats", db.system.name = "postgresql");
-        async {
+        let answer_timeout = self.answer_timeout;
+        let reading = async {
             let filter = whole_milliseconds(filter);
             let users = self.users(&filter).await?;
             let scope = Scope {
@@ -263,14 +284,14 @@ impl Snapshot {
                 .fetch_one(self.connection.get()?)
                 .await?;
             Ok(Stats::read(&row)?)
-        }
-        .instrument(span)
-        .await
+        };
+        within(answer_timeout, reading).instrument(span).await
     }
 
     /// Gives the connection back.
     pub async fn finish(mut self) -> Result<(), ReadError> {
-        sqlx::raw_sql("COMMIT").execute(self.connection.get()?).await?;
+        let commit = sqlx::raw_sql("COMMIT").execute(self.connection.get()?);
+        within(BRIEF, commit).await?;
         self.connection.give_back();
         Ok(())
     }

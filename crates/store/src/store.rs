@@ -1,17 +1,18 @@
 //! The handle that writes and operates a database.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::PgPool;
 
-use crate::{error::DatabaseError, statistics::Flushed};
+use crate::{
+    DatabaseUrl, OrgBuckets,
+    changes::Notifier,
+    connect::{Connector, Pool},
+    error::DatabaseError,
+    lease::{GRACE, Lease},
+    statistics::Flushed,
+    write::sessions::{Session, Sessions},
+};
 
 /// Connections for operating on generations: a rebuild holds a lock and makes indexes while a comparison reads five tables.
 const OPERATING_CONNECTIONS: u32 = 8;
@@ -20,7 +21,7 @@ const OPERATING_CONNECTIONS: u32 = 8;
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// Where PostgreSQL is, with user and password.
-    pub database_url: SecretString,
+    pub database_url: DatabaseUrl,
     /// What PostgreSQL calls the connections (`pg_stat_activity`): the program's name.
     pub application_name: String,
     /// The most connections open at a time; a flush or a snapshot takes one.
@@ -33,7 +34,7 @@ pub struct StoreOptions {
 
 impl StoreOptions {
     /// Four connections, awaited for up to 30 s; a minute for a statement.
-    pub fn new(database_url: impl Into<SecretString>, application_name: impl Into<String>) -> Self {
+    pub fn new(database_url: impl Into<DatabaseUrl>, application_name: impl Into<String>) -> Self {
         Self {
             database_url: database_url.into(),
             application_name: application_name.into(),
@@ -43,22 +44,27 @@ impl StoreOptions {
         }
     }
 
-    /// What every connection of the program has in common.
-    pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, DatabaseError> {
-        let options = self.database_url.expose_secret().parse::<PgConnectOptions>()?;
-        Ok(options.application_name(&self.application_name))
+    /// How long this side waits for an answer, should the server not keep to its own limit.
+    pub(crate) fn answer_timeout(&self) -> Duration {
+        self.statement_timeout + GRACE
+    }
+
+    /// A pool whose connections are set up by these statements.
+    pub(crate) fn pool(
+        &self,
+        max_connections: u32,
+        set_up: &[(&str, &str)],
+        then: &str,
+    ) -> Result<Pool, DatabaseError> {
+        let settings = set_up.iter().map(|(name, value)| format!("SET {name} = '{value}'; "));
+        let set_up = settings.collect::<String>() + then;
+        let connector = Connector::new(&self.database_url, &self.application_name, set_up);
+        Pool::new(connector, max_connections, self.acquire_timeout)
     }
 
     /// The statement timeout, as PostgreSQL's setting has it.
     pub(crate) fn statement_timeout(&self) -> String {
         format!("{}ms", self.statement_timeout.as_millis())
-    }
-
-    /// A pool that connects when it is first used.
-    pub(crate) fn pool(&self, max_connections: u32) -> PgPoolOptions {
-        PgPoolOptions::new()
-            .max_connections(max_connections)
-            .acquire_timeout(self.acquire_timeout)
     }
 }
 
@@ -74,51 +80,50 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     options: StoreOptions,
-    connect: PgConnectOptions,
-    flushing: OnceLock<PgPool>,
-    operating: OnceLock<PgPool>,
+    flushing: Pool,
+    operating: Pool,
     flushed: Flushed,
+    sessions: Sessions,
+    notifier: Arc<Notifier>,
 }
 
 impl Store {
     /// Prepares to connect. Fails when `database_url` is no URL of PostgreSQL.
     pub fn new(options: &StoreOptions) -> Result<Self, DatabaseError> {
+        let timeout = options.statement_timeout();
+        let settings = [
+            ("statement_timeout", timeout.as_str()),
+            // A projector that is stopped in a transaction must not hold its rows for ever.
+            ("idle_in_transaction_session_timeout", "10s"),
+            ("jit", "off"),
+            // Lookups by primary key, however young the table's statistics are.
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+        ];
+        let flushing = options.pool(options.max_connections, &settings, "")?;
+        let operating = options.pool(OPERATING_CONNECTIONS, &[], "")?;
         Ok(Self {
             inner: Arc::new(Inner {
                 options: options.clone(),
-                connect: options.connect_options()?,
-                flushing: OnceLock::new(),
-                operating: OnceLock::new(),
+                flushing,
+                operating,
                 flushed: Flushed::default(),
+                sessions: Sessions::default(),
+                notifier: Arc::default(),
             }),
         })
     }
 
     /// For flushes.
-    pub(crate) fn flushing(&self) -> &PgPool {
-        let Inner { options, connect, .. } = &*self.inner;
-        self.inner.flushing.get_or_init(|| {
-            let connect = connect.clone().options([
-                ("statement_timeout", options.statement_timeout().as_str()),
-                // A projector that is stopped in a transaction must not hold its rows for ever.
-                ("idle_in_transaction_session_timeout", "10s"),
-                ("jit", "off"),
-                // Lookups by primary key, however young the table's statistics are.
-                ("plan_cache_mode", "force_generic_plan"),
-                ("enable_seqscan", "off"),
-                ("enable_hashjoin", "off"),
-                ("enable_mergejoin", "off"),
-            ]);
-            options.pool(options.max_connections).connect_lazy_with(connect)
-        })
+    pub(crate) fn flushing(&self) -> &Pool {
+        &self.inner.flushing
     }
 
     /// For everything else.
     pub(crate) fn operating(&self) -> &PgPool {
-        let Inner { options, connect, .. } = &*self.inner;
-        self.inner
-            .operating
-            .get_or_init(|| options.pool(OPERATING_CONNECTIONS).connect_lazy_with(connect.clone()))
+        &self.inner.operating.connections
     }
 
     /// Rows that this process has flushed.
@@ -126,19 +131,44 @@ impl Store {
         &self.inner.flushed
     }
 
+    /// A connection for everything else.
+    pub(crate) async fn lease(&self) -> Result<Lease, sqlx::Error> {
+        self.inner.operating.lease().await
+    }
+
+    /// Refuses a pooler that gives each transaction another session.
+    pub(crate) async fn has_sessions(&self) -> Result<bool, sqlx::Error> {
+        self.inner.operating.has_sessions().await
+    }
+
+    /// How long one step of a flush waits for an answer.
+    pub(crate) fn answer_timeout(&self) -> Duration {
+        self.inner.options.answer_timeout()
+    }
+
+    /// Announces a flush that is committed.
+    pub(crate) fn announce(&self, session: &Session<'_>, touched: &OrgBuckets) {
+        let notifier = &self.inner.notifier;
+        notifier.announce(self.flushing(), session.id, session.attempt, touched);
+    }
+
+    /// The flushes of this process.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
+    }
+
     /// Connections for flushes that are open, and of those the idle ones.
     #[must_use]
     pub fn connections(&self) -> (u32, usize) {
-        let pool = self.inner.flushing.get();
-        pool.map_or((0, 0), |pool| (pool.size(), pool.num_idle()))
+        let pool = &self.inner.flushing.connections;
+        (pool.size(), pool.num_idle())
     }
 
-    /// Closes all connections once they are given back.
+    /// Closes all connections once everything is announced and they are given back.
     pub async fn close(&self) {
+        self.inner.notifier.finish().await;
         for pool in [&self.inner.flushing, &self.inner.operating] {
-            if let Some(pool) = pool.get() {
-                pool.close().await;
-            }
+            pool.connections.close().await;
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A flush is one transaction:
 //!
-//! 1. It holds the generation lock shared and makes sure that its generation is live.
+//! 1. It holds the generation lock shared and makes sure that its generation is live, and that the database lacks
+//!    nothing that it had confirmed (`sessions`).
 //! 2. Entries with an unknown base are merged into what is stored. Those that add nothing are done: a
 //!    replay costs reads only.
 //! 3. The others are written by one statement per chunk, each row only if it still has the revision its
@@ -23,20 +24,28 @@ mod payloads;
 pub(crate) mod prepared;
 mod profiles;
 mod retry;
+pub(crate) mod sessions;
 mod target;
 pub(crate) mod tool_calls;
 mod upsert;
+
+use std::time::Duration;
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tracing::{Instrument as _, debug_span};
 
-use self::{load::Stored, prepared::Prepared, profiles::Over};
+use self::{
+    load::Stored,
+    prepared::Prepared,
+    profiles::Over,
+    sessions::{Session, Sessions},
+};
 pub use self::{
     retry::{Attempt, BatchFlush},
     target::{FlushReport, Target},
 };
-use crate::{Base, Batch, Entry, FlushError, GenerationId, OrgBuckets, Store, changes, generation};
+use crate::{Base, Batch, Entry, FlushError, GenerationId, OrgBuckets, Store, generation, lease::within};
 
 /// Rows of one statement; beyond this they gain nothing.
 const CHUNK_ROWS: usize = 1_000;
@@ -60,15 +69,20 @@ impl Store {
         );
         async {
             unite_by_key(&mut batch.conversations);
-            let mut connection = self.flushing().acquire().await?;
             let rows = batch.conversations.len();
-            let flushed = flush(&mut connection, target, batch).await;
+            let mut lease = self.flushing().lease().await?;
+            let answer_timeout = self.answer_timeout();
+            let announce = |session: &Session<'_>, touched: &OrgBuckets| self.announce(session, touched);
+            let flushed = flush(lease.get()?, answer_timeout, self.sessions(), announce, target, batch).await;
             if flushed.is_ok() {
                 self.count_flushed(target.generation(), count(rows));
             }
-            if flushed.is_err() && target.copies() {
-                // Perhaps in the middle of a stream.
-                connection.close_on_drop();
+            match &flushed {
+                // Silent, or perhaps in the middle of a stream.
+                Err(FlushError::Unavailable(error)) if error.is_read_only() => self.flushing().distrust(),
+                Err(FlushError::Unavailable(_)) => {}
+                Err(_) if target.copies() => {}
+                Ok(_) | Err(_) => lease.give_back(),
             }
             flushed
         }
@@ -78,10 +92,27 @@ impl Store {
 }
 
 /// One transaction, on a connection that is in none.
-async fn flush(connection: &mut PgConnection, target: Target, batch: &mut Batch) -> Result<FlushReport, FlushError> {
-    let mut transaction = connection.begin_with(AssertSqlSafe(target.begin())).await?;
+async fn flush(
+    connection: &mut PgConnection,
+    answer_timeout: Duration,
+    sessions: &Sessions,
+    announce: impl FnOnce(&Session<'_>, &OrgBuckets) + Send,
+    target: Target,
+    batch: &mut Batch,
+) -> Result<FlushReport, FlushError> {
+    let session = if target.is_live() {
+        Some(within(answer_timeout, sessions.take(&mut *connection)).await?)
+    } else {
+        None
+    };
+    let mut transaction = within(answer_timeout, connection.begin_with(AssertSqlSafe(target.begin()))).await?;
     let generation = target.generation();
-    let live = generation::live(&mut transaction).await?;
+    let live = match &session {
+        Some(session) => within(answer_timeout, session.begin(&mut transaction))
+            .await?
+            .ok_or(FlushError::CommitsLost)?,
+        None => within(answer_timeout, generation::live(&mut transaction)).await?,
+    };
     if target.is_live() && live != generation {
         return Err(FlushError::GenerationChanged { live });
     }
@@ -93,6 +124,7 @@ async fn flush(connection: &mut PgConnection, target: Target, batch: &mut Batch)
     let mut flush = Flush {
         target,
         connection: &mut transaction,
+        answer_timeout,
         schema: generation.schema(),
         revisions: vec![None; batch.conversations.len()],
         touched: OrgBuckets::none(),
@@ -105,21 +137,21 @@ async fn flush(connection: &mut PgConnection, target: Target, batch: &mut Batch)
         flush.load_unknown(&mut batch.conversations).await?;
         flush.write_conversations(&mut batch.conversations).await?;
     }
-    flush.write_profiles(generation, batch).await?;
+    within(answer_timeout, flush.write_profiles(generation, batch)).await?;
     let Flush {
         revisions,
         touched,
         report,
         ..
     } = flush;
-    if live == generation && !touched.is_empty() {
-        changes::notify_organizations(&mut transaction, &touched).await?;
-    }
-    transaction
-        .commit()
+    within(answer_timeout, transaction.commit())
         .instrument(debug_span!("store.commit", db.system.name = "postgresql"))
         .await?;
     mark_written(batch, &revisions);
+    if let Some(session) = &session {
+        session.confirm();
+        announce(session, &touched);
+    }
     Ok(report)
 }
 
@@ -153,6 +185,8 @@ fn mark_written(batch: &mut Batch, revisions: &[Option<i64>]) {
 struct Flush<'t> {
     target: Target,
     connection: &'t mut PgConnection,
+    /// How long each step waits for an answer.
+    answer_timeout: Duration,
     schema: String,
     /// The revision written for each entry, if any.
     revisions: Vec<Option<i64>>,
@@ -172,7 +206,8 @@ impl Flush<'_> {
             .collect();
         for chunk in unknown.chunks(LOAD_ROWS) {
             let keys: Vec<_> = chunk.iter().map(|index| &entries[*index].key).collect();
-            let found = load::load(self.connection, &self.schema, &keys, None).await?;
+            let loading = load::load(self.connection, &self.schema, &keys, None);
+            let found = within(self.answer_timeout, loading).await?;
             for index in chunk {
                 entries[*index].base = Base::Absent;
             }
@@ -217,7 +252,7 @@ impl Flush<'_> {
         self.report.unchanged += count(entries.len() - dirty.len());
         let mut rest = dirty.as_slice();
         while !rest.is_empty() {
-            rest = self.write_chunk(entries, rest).await?;
+            rest = within(self.answer_timeout, self.write_chunk(entries, rest)).await?;
         }
         Ok(())
     }

@@ -1,6 +1,14 @@
 //! Telemetry's settings: OpenTelemetry's own variables, and how logs look.
+//!
+//! Platforms inject OpenTelemetry's variables for all their programs, so what this one does not know it warns of, as the specification
+//! says, and runs.
+
+mod lenient;
 
 use clap::{Args, ValueEnum};
+
+use self::lenient::Reading;
+pub(crate) use self::lenient::{Exporter, OtlpProtocol};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -12,27 +20,6 @@ pub enum LogFormat {
     Json,
     /// For reading on a terminal.
     Human,
-}
-
-/// OTLP's transports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum OtlpProtocol {
-    /// gRPC, port 4317 by custom.
-    #[value(name = "grpc")]
-    Grpc,
-    /// Protobuf over HTTP, port 4318 by custom.
-    #[default]
-    #[value(name = "http/protobuf")]
-    HttpProtobuf,
-}
-
-/// Where a signal goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Exporter {
-    /// To the OTLP endpoint.
-    Otlp,
-    /// Nowhere.
-    None,
 }
 
 /// Telemetry: OTLP export is off until an endpoint is set. Beside these, the exporters read OpenTelemetry's own
@@ -47,9 +34,9 @@ pub struct TelemetryConfig {
     /// How log lines look.
     #[arg(long, env = "RECAP_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
-    /// Turns OpenTelemetry off whatever else is set.
-    #[arg(long, env = "OTEL_SDK_DISABLED", default_value_t, action = clap::ArgAction::Set, value_name = "BOOL")]
-    pub otel_sdk_disabled: bool,
+    /// Turns OpenTelemetry off whatever else is set: `true`.
+    #[arg(long, env = "OTEL_SDK_DISABLED", value_name = "BOOL")]
+    pub otel_sdk_disabled: Option<String>,
     /// Name of this service in traces, metrics and logs [default: the name of the program].
     #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME")]
     pub otel_service_name: Option<String>,
@@ -61,18 +48,21 @@ pub struct TelemetryConfig {
         hide_env_values = true
     )]
     pub otel_exporter_otlp_endpoint: Option<String>,
-    /// OTLP transport of all signals.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_PROTOCOL", value_enum, default_value_t)]
-    pub otel_exporter_otlp_protocol: OtlpProtocol,
-    /// Traces: to OTLP or nowhere [default: otlp when there is an endpoint].
-    #[arg(long, env = "OTEL_TRACES_EXPORTER", value_enum)]
-    pub otel_traces_exporter: Option<Exporter>,
-    /// Metrics: to OTLP or nowhere; `/metrics` is there in either case.
-    #[arg(long, env = "OTEL_METRICS_EXPORTER", value_enum)]
-    pub otel_metrics_exporter: Option<Exporter>,
-    /// Logs: to OTLP or nowhere; standard output has them in either case.
-    #[arg(long, env = "OTEL_LOGS_EXPORTER", value_enum)]
-    pub otel_logs_exporter: Option<Exporter>,
+    /// OTLP transport of all signals: `grpc`, `http/protobuf` [default: http/protobuf].
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_PROTOCOL", value_name = "PROTOCOL")]
+    pub otel_exporter_otlp_protocol: Option<String>,
+    /// File of the certificates (PEM) that an OTLP endpoint's is checked against, in place of the system's.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_CERTIFICATE", value_name = "FILE")]
+    pub otel_exporter_otlp_certificate: Option<String>,
+    /// Traces: `otlp` or `none` [default: otlp when there is an endpoint].
+    #[arg(long, env = "OTEL_TRACES_EXPORTER", value_name = "EXPORTER")]
+    pub otel_traces_exporter: Option<String>,
+    /// Metrics: `otlp` or `none`; `/metrics` is there in either case.
+    #[arg(long, env = "OTEL_METRICS_EXPORTER", value_name = "EXPORTER")]
+    pub otel_metrics_exporter: Option<String>,
+    /// Logs: `otlp` or `none`; standard output has them in either case.
+    #[arg(long, env = "OTEL_LOGS_EXPORTER", value_name = "EXPORTER")]
+    pub otel_logs_exporter: Option<String>,
     /// OTLP endpoint of traces, used as it is.
     #[arg(
         long,
@@ -98,14 +88,14 @@ pub struct TelemetryConfig {
     )]
     pub otel_exporter_otlp_logs_endpoint: Option<String>,
     /// OTLP transport of traces.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", value_enum)]
-    pub otel_exporter_otlp_traces_protocol: Option<OtlpProtocol>,
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", value_name = "PROTOCOL")]
+    pub otel_exporter_otlp_traces_protocol: Option<String>,
     /// OTLP transport of metrics.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", value_enum)]
-    pub otel_exporter_otlp_metrics_protocol: Option<OtlpProtocol>,
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", value_name = "PROTOCOL")]
+    pub otel_exporter_otlp_metrics_protocol: Option<String>,
     /// OTLP transport of logs.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", value_enum)]
-    pub otel_exporter_otlp_logs_protocol: Option<OtlpProtocol>,
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", value_name = "PROTOCOL")]
+    pub otel_exporter_otlp_logs_protocol: Option<String>,
 }
 
 /// One of OpenTelemetry's three signals.
@@ -125,47 +115,89 @@ pub(crate) struct Target {
     /// `None` lets the exporter take OpenTelemetry's default.
     pub endpoint: Option<String>,
     pub protocol: OtlpProtocol,
+    /// Certificates in PEM, in place of the system's.
+    pub certificate: Option<Vec<u8>>,
+}
+
+/// What a signal's own variables say.
+struct SignalVariables<'a> {
+    name: &'static str,
+    exporter: Option<&'a String>,
+    endpoint: Option<&'a String>,
+    protocol: Option<&'a String>,
+    path: &'static str,
 }
 
 impl TelemetryConfig {
     /// Where `signal` is exported, `None` when it is not.
     pub(crate) fn target(&self, signal: Signal) -> Option<Target> {
-        let (exporter, endpoint, protocol, path) = match signal {
-            Signal::Traces => (
-                self.otel_traces_exporter,
-                &self.otel_exporter_otlp_traces_endpoint,
-                self.otel_exporter_otlp_traces_protocol,
-                "v1/traces",
-            ),
-            Signal::Metrics => (
-                self.otel_metrics_exporter,
-                &self.otel_exporter_otlp_metrics_endpoint,
-                self.otel_exporter_otlp_metrics_protocol,
-                "v1/metrics",
-            ),
-            Signal::Logs => (
-                self.otel_logs_exporter,
-                &self.otel_exporter_otlp_logs_endpoint,
-                self.otel_exporter_otlp_logs_protocol,
-                "v1/logs",
-            ),
-        };
-        if self.otel_sdk_disabled || exporter == Some(Exporter::None) {
+        self.read(signal, &mut Reading::default())
+    }
+
+    /// What is set and not understood, one sentence each.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut reading = Reading::default();
+        for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+            self.read(signal, &mut reading);
+        }
+        reading.warnings()
+    }
+
+    fn read(&self, signal: Signal, reading: &mut Reading) -> Option<Target> {
+        let own = self.variables_of(signal);
+        if reading.boolean("OTEL_SDK_DISABLED", self.otel_sdk_disabled.as_ref()) {
             return None;
         }
-        let protocol = protocol.unwrap_or(self.otel_exporter_otlp_protocol);
-        let shared = set(self.otel_exporter_otlp_endpoint.as_ref()).map(|base| match protocol {
-            OtlpProtocol::Grpc => base.to_owned(),
-            OtlpProtocol::HttpProtobuf => format!("{}/{path}", base.trim_end_matches('/')),
+        let exporter = reading.exporter(&format!("OTEL_{}_EXPORTER", own.name), own.exporter);
+        if exporter == Some(Exporter::None) {
+            return None;
+        }
+        let shared = reading.protocol("OTEL_EXPORTER_OTLP_PROTOCOL", self.otel_exporter_otlp_protocol.as_ref());
+        let protocol = reading.protocol(&format!("OTEL_EXPORTER_OTLP_{}_PROTOCOL", own.name), own.protocol);
+        let protocol = protocol.or(shared).unwrap_or_default();
+        let shared = reading.endpoint("OTEL_EXPORTER_OTLP_ENDPOINT", self.otel_exporter_otlp_endpoint.as_ref());
+        let shared = shared.map(|base| match protocol {
+            OtlpProtocol::Grpc => base,
+            OtlpProtocol::HttpProtobuf => format!("{}/{}", base.trim_end_matches('/'), own.path),
         });
-        let endpoint = set(endpoint.as_ref()).map(ToOwned::to_owned).or(shared);
-        (endpoint.is_some() || exporter == Some(Exporter::Otlp)).then_some(Target { endpoint, protocol })
+        let endpoint = reading.endpoint(&format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", own.name), own.endpoint);
+        let endpoint = endpoint.or(shared);
+        let certificate = reading.file(
+            "OTEL_EXPORTER_OTLP_CERTIFICATE",
+            self.otel_exporter_otlp_certificate.as_ref(),
+        );
+        (endpoint.is_some() || exporter == Some(Exporter::Otlp)).then_some(Target {
+            endpoint,
+            protocol,
+            certificate,
+        })
     }
-}
 
-/// OpenTelemetry: an empty variable is an unset one.
-fn set(value: Option<&String>) -> Option<&str> {
-    value.map(String::as_str).filter(|value| !value.is_empty())
+    fn variables_of(&self, signal: Signal) -> SignalVariables<'_> {
+        match signal {
+            Signal::Traces => SignalVariables {
+                name: "TRACES",
+                exporter: self.otel_traces_exporter.as_ref(),
+                endpoint: self.otel_exporter_otlp_traces_endpoint.as_ref(),
+                protocol: self.otel_exporter_otlp_traces_protocol.as_ref(),
+                path: "v1/traces",
+            },
+            Signal::Metrics => SignalVariables {
+                name: "METRICS",
+                exporter: self.otel_metrics_exporter.as_ref(),
+                endpoint: self.otel_exporter_otlp_metrics_endpoint.as_ref(),
+                protocol: self.otel_exporter_otlp_metrics_protocol.as_ref(),
+                path: "v1/metrics",
+            },
+            Signal::Logs => SignalVariables {
+                name: "LOGS",
+                exporter: self.otel_logs_exporter.as_ref(),
+                endpoint: self.otel_exporter_otlp_logs_endpoint.as_ref(),
+                protocol: self.otel_exporter_otlp_logs_protocol.as_ref(),
+                path: "v1/logs",
+            },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -199,12 +231,78 @@ mod tests {
     fn a_signal_set_to_none_and_a_disabled_sdk_export_nothing() {
         let mut config = TelemetryConfig {
             otel_exporter_otlp_endpoint: Some("http://collector:4318".into()),
-            otel_traces_exporter: Some(Exporter::None),
+            otel_traces_exporter: Some("none".into()),
             ..TelemetryConfig::default()
         };
         assert_eq!(config.target(Signal::Traces), None);
         assert!(config.target(Signal::Metrics).is_some());
-        config.otel_sdk_disabled = true;
+        config.otel_sdk_disabled = Some("true".into());
         assert_eq!(config.target(Signal::Metrics), None);
+    }
+
+    /// What platforms inject, and what becomes of it: whether metrics are exported, and how many warnings there are.
+    #[test]
+    fn what_is_not_understood_is_warned_of_and_left_out() {
+        let endpoint = || Some("http://collector:4318".to_owned());
+        for (exporter, exported, warned) in [
+            ("otlp", true, 0),
+            ("OTLP", true, 0),
+            ("", true, 0),
+            ("none", false, 0),
+            ("prometheus", true, 1),
+            ("console", true, 1),
+            ("otlp,console", true, 1),
+            ("console , None", false, 1),
+        ] {
+            let config = TelemetryConfig {
+                otel_exporter_otlp_endpoint: endpoint(),
+                otel_metrics_exporter: Some(exporter.into()),
+                ..TelemetryConfig::default()
+            };
+            let found = (config.target(Signal::Metrics).is_some(), config.warnings().len());
+            assert_eq!(found, (exported, warned), "{exporter:?}: {:?}", config.warnings());
+        }
+        for (disabled, exported, warned) in [("TRUE", false, 0), ("false", true, 0), ("", true, 0), ("1", true, 1)] {
+            let config = TelemetryConfig {
+                otel_exporter_otlp_endpoint: endpoint(),
+                otel_sdk_disabled: Some(disabled.into()),
+                ..TelemetryConfig::default()
+            };
+            let found = (config.target(Signal::Metrics).is_some(), config.warnings().len());
+            assert_eq!(found, (exported, warned), "{disabled:?}");
+        }
+        for (protocol, read, warned) in [
+            ("GRPC", OtlpProtocol::Grpc, 0),
+            ("http/json", OtlpProtocol::HttpProtobuf, 1),
+            ("", OtlpProtocol::HttpProtobuf, 0),
+        ] {
+            let config = TelemetryConfig {
+                otel_exporter_otlp_endpoint: Some("collector:4317".into()),
+                otel_exporter_otlp_protocol: Some(protocol.into()),
+                ..TelemetryConfig::default()
+            };
+            let target = config.target(Signal::Traces);
+            assert_eq!(target.map(|target| target.protocol), Some(read), "{protocol:?}");
+            assert_eq!(config.warnings().len(), warned + 1, "an endpoint without a scheme too");
+        }
+    }
+
+    #[test]
+    fn a_file_of_certificates_that_is_not_there_is_named() {
+        let config = TelemetryConfig {
+            otel_exporter_otlp_endpoint: Some("https://collector:4318".into()),
+            otel_exporter_otlp_certificate: Some("/nowhere/ca.pem".into()),
+            ..TelemetryConfig::default()
+        };
+        assert!(
+            config
+                .target(Signal::Logs)
+                .is_some_and(|target| target.certificate.is_none())
+        );
+        assert!(
+            config.warnings()[0].contains("/nowhere/ca.pem"),
+            "{:?}",
+            config.warnings()
+        );
     }
 }

@@ -22,7 +22,7 @@ mod rebuild_metrics;
 mod registry;
 mod setup;
 
-pub use config::{Exporter, LogFormat, OtlpProtocol, Signal, TelemetryConfig};
+pub use config::{LogFormat, Signal, TelemetryConfig};
 pub use database_metrics::{DatabaseMetrics, PoolState};
 pub use database_spans::DatabaseSpans;
 pub use observed::{Level, LevelShare, PartitionLag, PartitionLags};

@@ -77,6 +77,8 @@ pub enum ResetReason {
     Refused,
     /// Partitions moved.
     Rebalance,
+    /// The database is back at an earlier state.
+    CommitsLost,
 }
 
 impl ResetReason {
@@ -85,6 +87,7 @@ impl ResetReason {
             Self::GenerationChanged => "generation-changed",
             Self::Refused => "refused",
             Self::Rebalance => "rebalance",
+            Self::CommitsLost => "commits-lost",
         }
     }
 }
@@ -130,6 +133,8 @@ pub struct ProjectorMetrics {
     consumed: Counter<u64>,
     process: Histogram<f64>,
     events: Counter<u64>,
+    lost: Counter<u64>,
+    rewound: Counter<u64>,
     dead_letters: Counter<u64>,
     kafka_errors: Counter<u64>,
     freshness_event: Histogram<f64>,
@@ -165,6 +170,8 @@ impl ProjectorMetrics {
             consumed: counter(meter, &metric::CONSUMED),
             process: histogram(meter, &metric::PROCESS_DURATION),
             events: counter(meter, &metric::EVENTS),
+            lost: counter(meter, &metric::RECORDS_LOST),
+            rewound: counter(meter, &metric::RECORDS_REWOUND),
             dead_letters: counter(meter, &metric::DEAD_LETTERS),
             kafka_errors: counter(meter, &metric::KAFKA_ERRORS),
             freshness_event: histogram(meter, &metric::FRESHNESS_EVENT_TIME),
@@ -217,6 +224,14 @@ impl ProjectorMetrics {
                 KeyValue::new(a::OUTCOME, outcome.as_str()),
             ],
         );
+    }
+
+    /// Reading a partition of the topic begins `lost` offsets late, for they are gone, and `rewound` records early, for the database lacks them.
+    /// With nothing of either the series begin.
+    pub fn began(&self, topic: &Arc<str>, lost: u64, rewound: u64) {
+        let topic = [KeyValue::new(a::MESSAGING_DESTINATION_NAME, Arc::clone(topic))];
+        self.lost.add(lost, &topic);
+        self.rewound.add(rewound, &topic);
     }
 
     /// An event went to the dead letters for `reason`, a stable kebab-case code.

@@ -123,6 +123,13 @@ impl QueryMetrics {
         });
     }
 
+    /// Has `read` asked at every export how far the standby that is read was behind its primary. Call it once.
+    pub fn observe_replay_lag(&self, read: impl Fn() -> Duration + Send + Sync + 'static) {
+        observe_f64(&self.meter, &metric::REPLAY_LAG, move |gauge| {
+            gauge.observe(read().as_secs_f64(), &[]);
+        });
+    }
+
     /// A request came in.
     pub fn request_started(&self, method: &'static str) {
         self.active.add(

@@ -8,8 +8,8 @@ use std::{
 use opentelemetry::{KeyValue, metrics::Meter, trace::TracerProvider};
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_otlp::{
-    ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig, WithTonicConfig,
-    tonic_types::transport::ClientTlsConfig,
+    ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
+    tonic_types::transport::{Certificate, ClientTlsConfig},
 };
 use opentelemetry_sdk::{Resource, error::OTelSdkError, logs::SdkLoggerProvider, trace::SdkTracerProvider};
 use opentelemetry_semantic_conventions::resource::{
@@ -152,6 +152,9 @@ impl Telemetry {
             layers.push(OpenTelemetryTracingBridge::new(provider).with_filter(filter).boxed());
         }
         tracing_subscriber::registry().with(layers).try_init()?;
+        for warning in config.warnings() {
+            tracing::warn!(warning, "a variable of OpenTelemetry is not understood");
+        }
         Ok(Self { metrics, traces, logs })
     }
 
@@ -276,7 +279,9 @@ fn metric_exporter(config: &TelemetryConfig) -> Result<Option<MetricExporter>, T
     };
     let built = match target.protocol {
         OtlpProtocol::Grpc => with_tls(with_endpoint(MetricExporter::builder().with_tonic(), &target), &target).build(),
-        OtlpProtocol::HttpProtobuf => with_endpoint(MetricExporter::builder().with_http(), &target).build(),
+        OtlpProtocol::HttpProtobuf => {
+            with_client(with_endpoint(MetricExporter::builder().with_http(), &target), &target).build()
+        }
     };
     built.map(Some).map_err(|source| TelemetryError::Exporter {
         signal: Signal::Metrics,
@@ -287,14 +292,18 @@ fn metric_exporter(config: &TelemetryConfig) -> Result<Option<MetricExporter>, T
 fn span_exporter(target: &Target) -> Result<SpanExporter, ExporterBuildError> {
     match target.protocol {
         OtlpProtocol::Grpc => with_tls(with_endpoint(SpanExporter::builder().with_tonic(), target), target).build(),
-        OtlpProtocol::HttpProtobuf => with_endpoint(SpanExporter::builder().with_http(), target).build(),
+        OtlpProtocol::HttpProtobuf => {
+            with_client(with_endpoint(SpanExporter::builder().with_http(), target), target).build()
+        }
     }
 }
 
 fn log_exporter(target: &Target) -> Result<LogExporter, ExporterBuildError> {
     match target.protocol {
         OtlpProtocol::Grpc => with_tls(with_endpoint(LogExporter::builder().with_tonic(), target), target).build(),
-        OtlpProtocol::HttpProtobuf => with_endpoint(LogExporter::builder().with_http(), target).build(),
+        OtlpProtocol::HttpProtobuf => {
+            with_client(with_endpoint(LogExporter::builder().with_http(), target), target).build()
+        }
     }
 }
 
@@ -309,13 +318,34 @@ fn with_endpoint<B: WithExportConfig>(builder: B, target: &Target) -> B {
     }
 }
 
-/// The system's certificates for `https`; gRPC brings none of its own. HTTP finds them by itself.
+/// The system's certificates for `https`, unless others are given; gRPC brings none of its own.
 fn with_tls<B: WithTonicConfig>(builder: B, target: &Target) -> B {
-    match &target.endpoint {
-        Some(endpoint) if endpoint.starts_with("https:") => {
-            builder.with_tls_config(ClientTlsConfig::new().with_native_roots())
+    let tls = match (&target.endpoint, &target.certificate) {
+        (Some(endpoint), Some(pem)) if endpoint.starts_with("https:") => {
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
         }
-        _ => builder,
+        (Some(endpoint), None) if endpoint.starts_with("https:") => ClientTlsConfig::new().with_native_roots(),
+        _ => return builder,
+    };
+    builder.with_tls_config(tls)
+}
+
+/// HTTP finds the system's certificates by itself, and is told of others.
+fn with_client<B: WithHttpConfig>(builder: B, target: &Target) -> B {
+    let Some(pem) = target.certificate.clone() else {
+        return builder;
+    };
+    // A blocking client may not be made on a thread of an asynchronous runtime.
+    let made = std::thread::spawn(move || {
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem)?;
+        reqwest::blocking::Client::builder()
+            .tls_certs_only(certificates)
+            .build()
+    });
+    match made.join() {
+        Ok(Ok(client)) => builder.with_http_client(client),
+        // Told of when the first export fails.
+        Ok(Err(_)) | Err(_) => builder,
     }
 }
 

@@ -6,9 +6,7 @@ mod exported;
 #[path = "otlp/receiver.rs"]
 mod receiver;
 
-use recap_telemetry::OtlpProtocol;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_recorded_arrives_when_telemetry_ends() -> anyhow::Result<()> {
-    exported::everything_recorded_arrives_when_telemetry_ends(OtlpProtocol::HttpProtobuf).await
+    exported::everything_recorded_arrives_when_telemetry_ends("http/protobuf").await
 }

@@ -255,7 +255,7 @@ impl KafkaServer {
             .map_err(ServerError::io("making a rule"))
     }
 
-    fn admin(&self) -> Result<AdminClient<DefaultClientContext>, ServerError> {
+    pub(crate) fn admin(&self) -> Result<AdminClient<DefaultClientContext>, ServerError> {
         self.client()
             .create()
             .map_err(ServerError::kafka("creating an admin client"))

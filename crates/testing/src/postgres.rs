@@ -99,6 +99,10 @@ impl PostgresServer {
         Ok(self.url(name))
     }
 
+    pub(crate) fn password(&self) -> &str {
+        &self.password
+    }
+
     /// The port on 127.0.0.1; it stays the same over a stop.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -131,11 +135,11 @@ impl PostgresServer {
         self.ready().await
     }
 
-    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+    pub(crate) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         PgConnection::connect(&self.url("postgres")).await
     }
 
-    async fn ready(&self) -> Result<(), ServerError> {
+    pub(crate) async fn ready(&self) -> Result<(), ServerError> {
         let answers = async || {
             let Ok(connection) = self.connect().await else {
                 return Ok(false);
@@ -148,32 +152,35 @@ impl PostgresServer {
 
     fn launch(options: &PostgresOptions) -> Result<Self, ServerError> {
         let bin = find_binaries()?;
-        let doing = || format!("preparing a directory for {NAME}");
-        let dir = tempfile::Builder::new()
-            .prefix("recap-postgres-")
-            .tempdir()
-            .map_err(ServerError::io(doing()))?;
-        let user = unprivileged_user(dir.path()).map_err(ServerError::io(doing()))?;
-        if let Some(user) = user {
-            chown(dir.path(), Some(user.uid), Some(user.gid)).map_err(ServerError::io(doing()))?;
-        }
+        let (dir, user) = directory()?;
         let password = unique_id().simple().to_string();
         let data = dir.path().join("data");
         initdb(&bin, dir.path(), &data, &password, user)?;
+        Self::serve(dir, &data, &bin, password, user, options)
+    }
 
+    /// Runs a server on the cluster in `data`, which is in `dir`.
+    pub(crate) fn serve(
+        dir: TempDir,
+        data: &Path,
+        bin: &Path,
+        password: String,
+        user: Option<User>,
+        options: &PostgresOptions,
+    ) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..PORT_TRIES {
             let port = free_port().map_err(ServerError::io("finding a free port"))?;
             let spec = Spec {
                 program: bin.join("postgres"),
-                arguments: arguments(&data, dir.path(), port, options),
+                arguments: arguments(data, dir.path(), port, options),
                 dir: dir.path().to_path_buf(),
                 log: dir.path().join("log"),
                 stop: "QUIT",
                 user,
             };
             let process = ServerProcess::start(NAME, spec)?;
-            match wait_for_pid_file(&process, &data) {
+            match wait_for_pid_file(&process, data) {
                 Ok(()) => {
                     return Ok(Self {
                         process,
@@ -188,6 +195,20 @@ impl PostgresServer {
         }
         Err(last.unwrap_or(ServerError::Stopped { server: NAME }))
     }
+}
+
+/// An empty directory, and the account that it belongs to when that is not ours.
+pub(crate) fn directory() -> Result<(TempDir, Option<User>), ServerError> {
+    let doing = || format!("preparing a directory for {NAME}");
+    let dir = tempfile::Builder::new()
+        .prefix("recap-postgres-")
+        .tempdir()
+        .map_err(ServerError::io(doing()))?;
+    let user = unprivileged_user(dir.path()).map_err(ServerError::io(doing()))?;
+    if let Some(user) = user {
+        chown(dir.path(), Some(user.uid), Some(user.gid)).map_err(ServerError::io(doing()))?;
+    }
+    Ok((dir, user))
 }
 
 /// The postmaster writes `ready` or `starting` as the last line of its pid file once it listens.
@@ -270,7 +291,7 @@ pub fn program(name: &str) -> Result<PathBuf, ServerError> {
 }
 
 /// The directory of `initdb` and `postgres`: on PATH, where `pg_config` says, or where Debian puts them (the newest).
-fn find_binaries() -> Result<PathBuf, ServerError> {
+pub(crate) fn find_binaries() -> Result<PathBuf, ServerError> {
     let complete = |dir: &Path| dir.join("initdb").is_file() && dir.join("postgres").is_file();
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     if let Some(dir) = std::env::split_paths(&on_path).find(|dir| complete(dir)) {

@@ -48,6 +48,11 @@ impl<'s> TestDatabase<'s> {
     /// A database without any table.
     pub async fn empty(server: &'s PostgresServer) -> Self {
         let url = server.create_database().await.unwrap();
+        Self::at(server, url).await
+    }
+
+    /// A database that is there: on a standby, or restored.
+    pub async fn at(server: &'s PostgresServer, url: String) -> Self {
         let pool = PgPool::connect(&url).await.unwrap();
         let store = Store::new(&options(&url)).unwrap();
         Self {

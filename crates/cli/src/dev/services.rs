@@ -56,6 +56,7 @@ impl Services {
     pub async fn migrate(&self) -> anyhow::Result<()> {
         let database = Database {
             database_url: Some(self.database_url.clone()),
+            database_url_file: None,
         };
         let store = database.store("recap-dev")?;
         store.migrate().await?;
@@ -110,6 +111,7 @@ impl Services {
         config.clerk = ClerkConfig::fetched(issuer.clone(), clerk.jwks_url());
         config.http_addr = addr.unwrap_or(local(8_080));
         config.admin_addr = local(0);
+        config.timeouts.drain_delay = Duration::ZERO;
         match recap_query::serve(config.clone(), self.telemetry.clone()).await {
             Err(ServeError::Listen { .. }) if addr.is_none() => {
                 config.http_addr = local(0);

@@ -1,6 +1,6 @@
 //! The seam to the consumer group: what the consumer thread asks of its Kafka client.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{cell::RefCell, sync::atomic::Ordering, time::Duration};
 
 use rdkafka::{
     TopicPartitionList,
@@ -38,6 +38,9 @@ pub(crate) trait GroupClient {
     /// Begins to read these partitions.
     fn assign(&self, partitions: &TopicPartitionList) -> KafkaResult<()>;
 
+    /// Reads these partitions, which are assigned, from other offsets, also those that the brokers refused to go on with.
+    fn restart(&self, partitions: &TopicPartitionList) -> KafkaResult<()>;
+
     /// Gives these partitions up.
     fn unassign(&self, partitions: &TopicPartitionList) -> KafkaResult<()>;
 
@@ -55,37 +58,46 @@ pub(crate) trait GroupClient {
 }
 
 /// librdkafka as a member of the group.
-pub(super) struct LibrdkafkaClient(BaseConsumer<Callbacks>);
+pub(super) struct LibrdkafkaClient {
+    consumer: BaseConsumer<Callbacks>,
+    /// What the group assigned, and librdkafka still waits for an answer to.
+    unanswered: RefCell<Option<TopicPartitionList>>,
+}
 
 impl LibrdkafkaClient {
     /// Makes the client, and joins the group.
     pub fn join(settings: &Settings, callbacks: Callbacks) -> Result<Self, ConsumerError> {
-        let client = Self(
-            settings
-                .consumer_config()
-                .create_with_context(callbacks)
-                .map_err(ConsumerError::Start)?,
-        );
+        let config = settings.consumer_config();
+        let client = Self {
+            consumer: config.create_with_context(callbacks).map_err(ConsumerError::Start)?,
+            unanswered: RefCell::default(),
+        };
         let topics: Vec<&str> = settings.topics.iter().map(AsRef::as_ref).collect();
         client.subscribe(&topics).map_err(ConsumerError::Start)?;
         Ok(client)
     }
 
     fn is_cooperative(&self) -> bool {
-        matches!(self.0.rebalance_protocol(), RebalanceProtocol::Cooperative)
+        matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
     }
 }
 
 impl Drop for LibrdkafkaClient {
     /// Closing a consumer waits until its partitions are given up; from here on the callbacks do that themselves.
     fn drop(&mut self) {
-        self.0.context().closing.store(true, Ordering::Relaxed);
+        self.consumer.context().closing.store(true, Ordering::Relaxed);
         for event in self.take_events() {
             if let ClientEvent::Revoked { partitions, .. } = event
                 && let Err(error) = self.unassign(&partitions)
             {
                 tracing::debug!(%error, "partitions not given up on closing");
             }
+        }
+        let unanswered = self.unanswered.take();
+        if let Some(partitions) = unanswered
+            && let Err(error) = self.assign(&partitions)
+        {
+            tracing::debug!(%error, "partitions not taken on closing");
         }
     }
 }
@@ -94,50 +106,63 @@ impl GroupClient for LibrdkafkaClient {
     type Record<'a> = BorrowedMessage<'a>;
 
     fn poll(&self, timeout: Duration) -> Option<KafkaResult<BorrowedMessage<'_>>> {
-        self.0.poll(timeout)
+        self.consumer.poll(timeout)
     }
 
     fn take_events(&self) -> Vec<ClientEvent> {
-        self.0.context().take_events()
+        let events = self.consumer.context().take_events();
+        for event in &events {
+            if let ClientEvent::Assigned(partitions) = event {
+                self.unanswered.replace(Some(partitions.clone()));
+            }
+        }
+        events
     }
 
     fn subscribe(&self, topics: &[&str]) -> KafkaResult<()> {
-        self.0.subscribe(topics)
+        self.consumer.subscribe(topics)
     }
 
     fn unsubscribe(&self) {
-        self.0.unsubscribe();
+        self.consumer.unsubscribe();
     }
 
     fn assign(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        self.unanswered.take();
         if self.is_cooperative() {
-            self.0.incremental_assign(partitions)
+            self.consumer.incremental_assign(partitions)
         } else {
-            self.0.assign(partitions)
+            self.consumer.assign(partitions)
         }
+    }
+
+    fn restart(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        // librdkafka does not seek where it has stopped.
+        self.consumer.incremental_unassign(partitions)?;
+        self.consumer.incremental_assign(partitions)
     }
 
     fn unassign(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
         if self.is_cooperative() {
-            self.0.incremental_unassign(partitions)
+            self.consumer.incremental_unassign(partitions)
         } else {
-            self.0.unassign()
+            self.consumer.unassign()
         }
     }
 
     fn pause(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
-        self.0.pause(partitions)
+        self.consumer.pause(partitions)
     }
 
     fn resume(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
-        self.0.resume(partitions)
+        self.consumer.resume(partitions)
     }
 
     fn store_offsets(&self, offsets: &TopicPartitionList) -> KafkaResult<()> {
-        self.0.store_offsets(offsets)
+        self.consumer.store_offsets(offsets)
     }
 
     fn commit(&self, offsets: &TopicPartitionList) -> KafkaResult<()> {
-        self.0.commit(offsets, CommitMode::Sync)
+        self.consumer.commit(offsets, CommitMode::Sync)
     }
 }

@@ -59,13 +59,15 @@ impl ErrorLog {
         }
     }
 
+    /// Whether brokers refuse to go on with a partition.
+    ///
     /// # Errors
     /// What the consumer does not outlive.
-    pub fn note(&mut self, error: KafkaError, now: Instant) -> Result<(), ConsumerError> {
+    pub fn note(&mut self, error: KafkaError, now: Instant) -> Result<bool, ConsumerError> {
         let code = match &error {
             KafkaError::MessageConsumption(code) => *code,
             KafkaError::MessageConsumptionFatal(_) => return Err(ConsumerError::Fatal(error)),
-            _ => return Ok(()),
+            _ => return Ok(false),
         };
         if is_refusal(&error) {
             self.health.refused();
@@ -77,7 +79,7 @@ impl ErrorLog {
             self.logged.insert(name, now);
             tracing::warn!(error = %code, "Kafka reports an error; the consumer goes on");
         }
-        Ok(())
+        Ok(code == RDKafkaErrorCode::AutoOffsetReset)
     }
 }
 
@@ -87,6 +89,7 @@ pub(super) fn error_name(code: RDKafkaErrorCode) -> &'static str {
         RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => "unknown-topic",
         RDKafkaErrorCode::AllBrokersDown => "all-brokers-down",
         RDKafkaErrorCode::BrokerTransportFailure => "transport",
+        RDKafkaErrorCode::AutoOffsetReset => "offset-out-of-range",
         RDKafkaErrorCode::PollExceeded => "poll-exceeded",
         RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed => "not-authorized",
         _ => "other",

@@ -11,19 +11,22 @@ use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::OwnedMessage,
 };
+use recap_log::Partition;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::{callbacks::ClientEvent, *};
+use super::{callbacks::ClientEvent, keeper_link::KeeperLink, *};
 use crate::{
     books::durable_offsets::ChunkId,
     intake::{
         Report,
         chunk::{Buffers, Chunk},
     },
+    progress::{Answer, Request},
     tests,
 };
 
 const TOPIC: &str = "recap.messages";
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// A Kafka that does what a test scripts, and writes down what it is asked.
 #[derive(Default)]
@@ -82,6 +85,11 @@ impl GroupClient for ScriptedClient {
         Ok(())
     }
 
+    fn restart(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        self.call("restart", partitions);
+        Ok(())
+    }
+
     fn unassign(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
         self.call("unassign", partitions);
         Ok(())
@@ -118,22 +126,30 @@ struct Setting {
     chunks: UnboundedReceiver<Chunk>,
     reports: mpsc::Sender<Report>,
     rejoin: mpsc::Sender<RejoinTarget>,
+    answers: mpsc::Sender<Answer>,
     stop: CancellationToken,
     hard_stop: CancellationToken,
 }
 
 impl Setting {
     fn new(arguments: &[&str]) -> Self {
-        let settings = Arc::new(tests::settings(arguments));
+        let settings = Arc::new(tests::settings(
+            &[&["--offset-commit-interval=10ms"], arguments].concat(),
+        ));
         let (metrics, health) = (tests::metrics(), tests::health(&settings));
         let (input, chunks) = unbounded_channel();
         let (reports, received) = mpsc::channel();
         let (rejoin, rejoin_requests) = mpsc::channel();
         let (stop, hard_stop) = (CancellationToken::new(), CancellationToken::new());
+        let (requests, asked) = unbounded_channel();
+        let (answers, answered) = mpsc::channel();
+        let keeper = answers.clone();
+        std::thread::spawn(move || keep(asked, &keeper));
         let membership = Membership::new(
             &settings,
             vec![input],
             received,
+            KeeperLink::new(requests, answered, settings.commit_interval),
             hard_stop.clone(),
             metrics.clone(),
             Arc::clone(&health),
@@ -160,6 +176,7 @@ impl Setting {
             chunks,
             reports,
             rejoin,
+            answers,
             stop,
             hard_stop,
         }
@@ -171,9 +188,22 @@ impl Setting {
             .events
             .push(ClientEvent::Assigned(list(partitions)));
         let mut setting = self;
-        setting.round();
+        setting.until("assign");
         setting.client.take_calls();
         setting
+    }
+
+    /// Rounds until the client's last call begins so; answers every call.
+    fn until(&mut self, last: &str) -> Vec<String> {
+        let started = Instant::now();
+        loop {
+            self.round();
+            let script = self.client.script();
+            if script.calls.last().is_some_and(|call| call.starts_with(last)) {
+                return script.calls.clone();
+            }
+            assert!(started.elapsed() < LIMIT, "{last} did not come: {:?}", script.calls);
+        }
     }
 
     fn receive(&mut self, offsets: std::ops::Range<i64>) {
@@ -204,6 +234,20 @@ impl Setting {
     }
 }
 
+/// A database that keeps every offset at once, and holds nothing of partitions that are assigned.
+fn keep(mut asked: UnboundedReceiver<Request>, answers: &mpsc::Sender<Answer>) {
+    while let Some(request) = asked.blocking_recv() {
+        let answer = match request {
+            Request::Begin { partitions, .. } => Answer::Begin(partitions.into_iter().map(|name| (name, 4)).collect()),
+            Request::Save(offsets) => Answer::Saved(offsets),
+            Request::Forget(_) => continue,
+        };
+        if answers.send(answer).is_err() {
+            return;
+        }
+    }
+}
+
 fn finish(reports: &mpsc::Sender<Report>, chunk: Chunk) {
     let (id, bytes): (ChunkId, usize) = (chunk.id, chunk.bytes());
     reports.send(Report::Folded(bytes, Buffers::from(chunk))).unwrap();
@@ -219,7 +263,7 @@ fn list(partitions: &[i32]) -> TopicPartitionList {
 }
 
 #[test]
-fn an_assignment_is_answered_and_records_of_other_partitions_are_not_received() {
+fn an_assignment_is_read_from_where_the_database_ends_and_records_of_other_partitions_are_not_received() {
     let mut setting = Setting::new(&[]);
     setting.receive(0..3);
     assert!(setting.chunks.try_recv().is_err(), "nothing is assigned");
@@ -228,24 +272,20 @@ fn an_assignment_is_answered_and_records_of_other_partitions_are_not_received() 
         .script()
         .events
         .push(ClientEvent::Assigned(list(&[0, 1])));
-    setting.round();
-    assert_eq!(setting.client.take_calls(), ["assign 0,1"]);
+    assert_eq!(setting.until("assign"), ["assign 0@4,1@4"]);
     setting.receive(3..6);
     assert_eq!(setting.chunks.try_recv().unwrap().records.len(), 3);
 }
 
 #[test]
-fn offsets_move_once_what_is_before_them_is_durable() {
+fn offsets_move_once_what_is_before_them_is_durable_and_kept_in_the_database() {
     let mut setting = Setting::new(&[]).assigned(&[0]);
     setting.receive(5..8);
-    assert_eq!(
-        setting.client.take_calls(),
-        ["store 0@5"],
-        "the first record is not durable"
-    );
+    assert_eq!(setting.until("store"), ["store 0@5"], "the first record is not durable");
+    setting.client.take_calls();
     setting.finish_chunk();
-    setting.round();
-    assert_eq!(setting.client.take_calls(), ["store 0@8"]);
+    assert_eq!(setting.until("store"), ["store 0@8"]);
+    setting.client.take_calls();
     setting.round();
     assert_eq!(setting.client.take_calls(), [""; 0], "and are stored once");
 }
@@ -254,10 +294,12 @@ fn offsets_move_once_what_is_before_them_is_durable() {
 fn a_revoked_partition_is_drained_and_committed_before_it_is_given_up() {
     let mut setting = Setting::new(&[]).assigned(&[0, 1]);
     setting.receive(5..8);
+    setting.until("store");
     setting.client.take_calls();
     setting.finish_chunk();
     setting.revoke(&[0], false);
-    assert_eq!(setting.client.take_calls(), ["commit 0@8", "resume 0", "unassign 0"]);
+    let calls = setting.client.take_calls();
+    assert_eq!(calls, ["store 0@8", "commit 0@8", "resume 0", "unassign 0"]);
     assert_eq!(setting.thread.membership.assignment(), list(&[1]));
 }
 
@@ -265,6 +307,7 @@ fn a_revoked_partition_is_drained_and_committed_before_it_is_given_up() {
 fn a_revoked_partition_that_does_not_drain_in_time_keeps_its_position() {
     let mut setting = Setting::new(&["--drain-timeout=100ms"]).assigned(&[0]);
     setting.receive(5..8);
+    setting.until("store");
     setting.client.take_calls();
     setting.revoke(&[0], false);
     assert_eq!(setting.client.take_calls(), ["commit 0@5", "resume 0", "unassign 0"]);
@@ -281,9 +324,43 @@ fn a_revoked_partition_that_does_not_drain_in_time_keeps_its_position() {
 fn a_lost_partition_is_given_up_at_once_and_not_committed() {
     let mut setting = Setting::new(&[]).assigned(&[0]);
     setting.receive(5..8);
+    setting.until("store");
     setting.client.take_calls();
     setting.revoke(&[0], true);
     assert_eq!(setting.client.take_calls(), ["resume 0", "unassign 0"]);
+}
+
+#[test]
+fn a_topic_created_anew_is_read_from_where_the_keeper_says() {
+    let mut setting = Setting::new(&[]).assigned(&[0, 1]);
+    setting.receive(5..8);
+    setting.until("store");
+    setting.client.take_calls();
+    setting
+        .answers
+        .send(Answer::Recreated(vec![Partition::new(TOPIC, 0)]))
+        .unwrap();
+    assert_eq!(setting.until("restart"), ["restart 0@4"]);
+    setting.client.take_calls();
+    setting.finish_chunk();
+    setting.round();
+    assert_eq!(
+        setting.client.take_calls(),
+        [""; 0],
+        "what was received before moves nothing"
+    );
+}
+
+#[test]
+fn a_partition_that_brokers_refuse_to_go_on_with_is_read_from_elsewhere_once_all_is_written() {
+    let mut setting = Setting::new(&["--drain-timeout=10s"]).assigned(&[0, 1]);
+    setting.receive(5..8);
+    setting.until("store");
+    setting.client.take_calls();
+    setting.finish_chunk();
+    let refused = KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset);
+    setting.client.script().polls.push_back(Err(refused));
+    assert_eq!(setting.until("restart"), ["store 0@8", "restart 0@4,1@4"]);
 }
 
 #[test]
@@ -291,18 +368,18 @@ fn positions_of_a_failed_commit_are_stored_again() {
     let mut setting = Setting::new(&[]).assigned(&[0]);
     setting.receive(5..6);
     setting.finish_chunk();
-    setting.round();
+    setting.until("store 0@6");
     setting.client.take_calls();
     setting.client.script().commits_fail = true;
-    setting.thread.membership.commit_all(&setting.client);
-    setting.round();
-    assert_eq!(setting.client.take_calls(), ["commit 0@6", "store 0@6"]);
+    setting.thread.membership.commit_all(true, &setting.client);
+    assert_eq!(setting.until("store"), ["commit 0@6", "store 0@6"]);
 }
 
 #[test]
 fn a_stop_waits_for_the_worker_and_commits() {
     let mut setting = Setting::new(&[]).assigned(&[0]);
     setting.receive(5..8);
+    setting.until("store");
     setting.client.take_calls();
     setting.stop.cancel();
     let chunk = setting.chunks.try_recv().unwrap();
@@ -312,13 +389,28 @@ fn a_stop_waits_for_the_worker_and_commits() {
     setting.thread.run(|ended| result = Some(ended));
     worker.join().unwrap();
     assert!(matches!(result, Some(Ok(()))));
-    assert_eq!(setting.client.take_calls(), ["pause 0", "commit 0@8"]);
+    assert_eq!(setting.client.take_calls(), ["pause 0", "store 0@8", "commit 0@8"]);
+}
+
+#[test]
+fn a_stop_before_it_is_known_where_to_begin_accepts_the_assignment_and_reads_nothing() {
+    let mut setting = Setting::new(&[]);
+    setting.stop.cancel();
+    setting
+        .thread
+        .membership
+        .handle(ClientEvent::Assigned(list(&[0])), &setting.client);
+    let mut result = None;
+    setting.thread.run(|ended| result = Some(ended));
+    assert!(matches!(result, Some(Ok(()))));
+    assert_eq!(setting.client.take_calls(), ["assign 0", "pause "]);
 }
 
 #[test]
 fn a_hard_stop_says_what_is_not_written() {
     let mut setting = Setting::new(&[]).assigned(&[0]);
     setting.receive(5..8);
+    setting.until("store");
     setting.client.take_calls();
     setting.stop.cancel();
     setting.hard_stop.cancel();
@@ -348,6 +440,7 @@ fn a_fenced_member_joins_again_once_within_a_session() {
     let mut setting = Setting::new(&[]).assigned(&[0]);
     let fenced = || Err(KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId));
     setting.receive(5..6);
+    setting.until("store");
     setting.client.take_calls();
     setting.client.script().polls.extend([fenced(), fenced()]);
     let mut result = None;

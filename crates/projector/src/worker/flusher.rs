@@ -49,7 +49,11 @@ impl<W: BatchFlush, D: DeadLetterSink> Flusher<W, D> {
         // Counted with the first part that is written.
         let mut uncounted = events;
         let target = Target::Live(generation);
-        let report = |attempt: Attempt<'_>| self.report(&attempt, &mut uncounted);
+        let mut under_way = self.health.flushing();
+        let report = |attempt: Attempt<'_>| {
+            under_way.again();
+            self.report(&attempt, &mut uncounted);
+        };
         let written = self
             .writer
             .flush_with_retries(target, take(batch), Backoff::new(), report);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use recap_generator::{Config, Log};
-use recap_testing::{KafkaServer, PostgresServer, World, eventually};
+use recap_testing::{KafkaServer, PostgresServer, TcpProxy, World, eventually};
 use sqlx::AssertSqlSafe;
 
 use crate::PROJECTOR;
@@ -71,6 +71,38 @@ async fn offsets_are_committed_only_after_the_rows_and_a_database_that_is_away_i
     );
     postgres.start_again().await.unwrap();
     world.caught_up(LIMIT).await;
+    assert_eq!(projector.stop().await, Some(0));
+    world.database.assert_equals_fold(&records).await;
+}
+
+/// Every connection falls silent for good, and only new ones work again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_falls_silent_is_reported_and_rows_move_soon_after_it_can_be_reached() {
+    let postgres = PostgresServer::shared().await.unwrap();
+    let world = World::builder("silent").partitions(2).build().await;
+    let proxy = TcpProxy::to(postgres.port()).await;
+    let url = format!("--database-url={}", proxy.in_url(&world.database.url, postgres.port()));
+    let records = log(8, 6_000);
+    let mut projector = world.projector(PROJECTOR, &[&url]);
+    world.publish(&records[..3_000]).await;
+    world.caught_up(LIMIT).await;
+    assert_eq!(projector.not_ready().await, None);
+    proxy.black_hole();
+    world.publish(&records[3_000..]).await;
+    let reason = async || projector.not_ready().await.unwrap_or_default();
+    eventually("a reason", Duration::from_secs(35), reason, |reason| {
+        reason.starts_with("database: ")
+    })
+    .await;
+    assert_eq!(
+        world.lag().await,
+        3_000,
+        "an offset moved while nothing could be written"
+    );
+    proxy.heal_for_new_connections();
+    world.caught_up(Duration::from_secs(30)).await;
+    let reason = async || projector.not_ready().await;
+    eventually("readiness", Duration::from_secs(5), reason, Option::is_none).await;
     assert_eq!(projector.stop().await, Some(0));
     world.database.assert_equals_fold(&records).await;
 }

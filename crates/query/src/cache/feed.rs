@@ -2,6 +2,7 @@
 //! and the moment up to which every commit is known to have been heard of.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,9 +10,8 @@ use std::{
     time::Duration,
 };
 
-use recap_store::{Change, ChangeListener, ListenError, OrgBuckets};
+use recap_store::{Change, ChangeListener, DatabaseUrl, ListenError, LogPosition, OrgBuckets, Reader};
 use recap_telemetry::QueryMetrics;
-use secrecy::SecretString;
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// A connection that keeps a ping for so long has lost it.
@@ -24,6 +24,45 @@ const RECONNECT: Duration = Duration::from_millis(500);
 pub(crate) struct Epoch {
     everything: u64,
     organization: u64,
+}
+
+/// A ping that was answered: what was heard before it, and where the primary's log was.
+struct Proof {
+    position: LogPosition,
+    sent: Instant,
+    changes: Vec<Change>,
+}
+
+/// What was heard of and cannot be read yet, since a standby has not replayed it.
+#[derive(Default)]
+struct Unreplayed {
+    pings: VecDeque<Proof>,
+    changes: Vec<Change>,
+}
+
+impl Unreplayed {
+    fn add(&mut self, change: Change) {
+        match (self.changes.last_mut(), change) {
+            (Some(Change::Organizations(known)), Change::Organizations(more)) => known.add_all(&more),
+            (_, change) => self.changes.push(change),
+        }
+    }
+
+    fn ping(&mut self, position: LogPosition, sent: Instant) {
+        let changes = std::mem::take(&mut self.changes);
+        self.pings.push_back(Proof {
+            position,
+            sent,
+            changes,
+        });
+    }
+
+    /// Those that can be read: on a primary all.
+    fn take(&mut self, replayed: Option<LogPosition>) -> Vec<Proof> {
+        let is_there = |ping: &Proof| replayed.is_none_or(|replayed| ping.position <= replayed);
+        let count = self.pings.iter().take_while(|ping| is_there(ping)).count();
+        self.pings.drain(..count).collect()
+    }
 }
 
 /// The change feed as the cache needs it.
@@ -67,43 +106,65 @@ impl Feed {
         self.proven().unwrap_or(self.started).elapsed()
     }
 
-    /// Listens for as long as it is polled, connecting again and again.
+    /// Listens for as long as it is polled, connecting again and again. `reader` reads what the answers are made of: on a standby nothing counts as
+    /// known before it is replayed there.
     pub(crate) async fn follow(
         self: Arc<Self>,
-        database_url: SecretString,
+        changes: DatabaseUrl,
+        reader: Reader,
         ping_every: Duration,
         metrics: QueryMetrics,
     ) {
+        let mut told = None;
         loop {
-            let ended = match ChangeListener::connect(&database_url).await {
-                Ok(listener) => self.listen(listener, ping_every, &metrics).await,
+            let ended = match ChangeListener::connect(&changes).await {
+                Ok(listener) => {
+                    if told.take().is_some() {
+                        tracing::info!("the change feed is up again");
+                    }
+                    self.listen(listener, &reader, ping_every, &metrics).await
+                }
                 Err(error) => error,
             };
-            tracing::warn!(
-                error = &ended as &dyn std::error::Error,
-                "the change feed is down: cached answers are kept by age alone"
-            );
+            // Told when it changes, not at every attempt.
+            let cause = ended.to_string();
+            if told.as_ref() != Some(&cause) {
+                tracing::warn!(
+                    error = &ended as &dyn std::error::Error,
+                    "the change feed is down: cached answers are kept by age alone. It needs the primary: set RECAP_CHANGES_DATABASE_URL, or `off`"
+                );
+                told = Some(cause);
+            }
             tokio::time::sleep(RECONNECT).await;
         }
     }
 
-    async fn listen(&self, mut listener: ChangeListener, ping_every: Duration, metrics: &QueryMetrics) -> ListenError {
+    async fn listen(
+        &self,
+        mut listener: ChangeListener,
+        reader: &Reader,
+        ping_every: Duration,
+        metrics: &QueryMetrics,
+    ) -> ListenError {
         // What was committed before this connection listened nobody received.
         self.distrust_everything();
         let mut ticks = tokio::time::interval(ping_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut number, mut waiting) = (0, None);
+        let mut unreplayed = Unreplayed::default();
         loop {
             tokio::select! {
                 change = listener.next() => match change {
-                    Ok(Change::Ping(returned)) => {
+                    Ok(Change::Ping(returned, position)) => {
                         if let Some(sent) = waiting.take_if(|_| returned == number) {
-                            self.prove(sent);
+                            unreplayed.ping(position, sent);
+                            self.replay(&mut unreplayed, reader).await;
                         }
                     }
                     Ok(change) => {
                         metrics.change_received();
                         self.apply(&change);
+                        unreplayed.add(change);
                     }
                     Err(ended) => return ended,
                 },
@@ -111,6 +172,7 @@ impl Feed {
                     if waiting.is_some_and(|sent: Instant| sent.elapsed() > PING_LOST) {
                         return ListenError::Lost;
                     }
+                    self.replay(&mut unreplayed, reader).await;
                     if waiting.is_none() {
                         number += 1;
                         waiting = Some(Instant::now());
@@ -123,6 +185,24 @@ impl Feed {
         }
     }
 
+    /// Takes note of what can be read now. A standby may have answered from before a change after that was heard of: such answers are dropped once
+    /// it is replayed.
+    async fn replay(&self, unreplayed: &mut Unreplayed, reader: &Reader) {
+        if unreplayed.pings.is_empty() {
+            return;
+        }
+        let standby = match reader.replication().await {
+            Ok(standby) => standby,
+            Err(error) => return tracing::debug!(%error, "how far the database has replayed is not known"),
+        };
+        for ping in unreplayed.take(standby.map(|standby| standby.replayed)) {
+            if standby.is_some() {
+                ping.changes.iter().for_each(|change| self.apply(change));
+            }
+            self.prove(ping.sent);
+        }
+    }
+
     fn apply(&self, change: &Change) {
         match change {
             Change::Organizations(organizations) => {
@@ -131,7 +211,7 @@ impl Feed {
                 }
             }
             Change::Generation(_) | Change::Unknown => self.distrust_everything(),
-            Change::Ping(_) => {}
+            Change::Ping(..) => {}
         }
     }
 
@@ -172,5 +252,25 @@ mod tests {
         feed.prove(now);
         let proven = feed.proven().unwrap_or(feed.started);
         assert!(proven <= now && now.duration_since(proven) < Duration::from_millis(1));
+    }
+
+    #[test]
+    fn what_a_standby_has_not_replayed_waits_and_changes_are_applied_with_it() {
+        let (mut unreplayed, now) = (Unreplayed::default(), Instant::now());
+        let touched = |org_id: &str| {
+            let mut touched = OrgBuckets::none();
+            touched.insert(org_id);
+            Change::Organizations(touched)
+        };
+        let at = |bytes| LogPosition::new(bytes);
+        unreplayed.add(touched("a"));
+        unreplayed.add(touched("b"));
+        unreplayed.ping(at(10), now);
+        unreplayed.add(touched("c"));
+        unreplayed.ping(at(20), now);
+        assert_eq!(unreplayed.take(Some(at(9))).len(), 0);
+        let first = unreplayed.take(Some(at(10)));
+        assert_eq!((first.len(), first[0].changes.len()), (1, 1), "those of a ping are one");
+        assert_eq!(unreplayed.take(None).len(), 1, "a primary shows everything");
     }
 }

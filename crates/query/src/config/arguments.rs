@@ -6,13 +6,12 @@ use clap::Args;
 use http::HeaderValue;
 use jsonwebtoken::DecodingKey;
 use recap_service::config::{
-    Given, InvalidConfig, Mistakes, address, bytes, database_url, duration, flag, http_url, list, number, or_nothing,
-    text,
+    Given, InvalidConfig, Mistakes, Reader, address, bytes, duration, flag, http_url, list, number, or_nothing, text,
 };
-use secrecy::SecretString;
+use recap_store::DatabaseUrl;
 
 use super::{
-    CacheConfig, ClerkConfig, Config, KeySource, Limits, Timeouts,
+    CacheConfig, Changes, ClerkConfig, Config, KeySource, Limits, Timeouts,
     values::{origin, public_key},
 };
 
@@ -34,8 +33,17 @@ const LARGEST_CACHE: usize = 256 << 30;
 #[derive(Debug, Clone, Args)]
 pub struct QueryArgs {
     /// PostgreSQL to read from (postgres://…). A read replica is fine; the cache then keeps answers by age alone.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = database_url())]
-    database_url: Option<Given<SecretString>>,
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = Reader::new(DatabaseUrl::parse))]
+    database_url: Option<Given<DatabaseUrl>>,
+    /// File that holds that URL, in place of it; read again when a password is refused.
+    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE", value_parser = Reader::new(DatabaseUrl::in_file))]
+    database_url_file: Option<Given<DatabaseUrl>>,
+    /// The primary, from which changes are heard of, or `off` [default: the same database].
+    #[arg(long, env = "RECAP_CHANGES_DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = Reader::new(changes))]
+    changes_database_url: Option<Given<Changes>>,
+    /// A read replica that is further behind makes `/readyz` say 503.
+    #[arg(long, env = "RECAP_MAX_REPLAY_LAG", value_name = "DURATION", default_value = "30s", value_parser = duration())]
+    max_replay_lag: Given<Duration>,
     #[command(flatten)]
     clerk: ClerkArgs,
     #[command(flatten)]
@@ -84,8 +92,8 @@ struct HttpArgs {
     /// How long a request may take to its answer's first byte.
     #[arg(long, env = "RECAP_REQUEST_TIMEOUT", value_name = "DURATION", default_value = "15s", value_parser = duration().at_least(SHORTEST))]
     request_timeout: Given<Duration>,
-    /// How long to keep answering after /readyz says 503, before connections close.
-    #[arg(long, env = "RECAP_DRAIN_DELAY", value_name = "DURATION", default_value = "0s", value_parser = duration())]
+    /// How long to keep answering after /readyz says 503, before connections close: until every proxy has heard of it.
+    #[arg(long, env = "RECAP_DRAIN_DELAY", value_name = "DURATION", default_value = "5s", value_parser = duration())]
     drain_delay: Given<Duration>,
     /// How long open requests may take to finish at shutdown.
     #[arg(long, env = "RECAP_SHUTDOWN_TIMEOUT", value_name = "DURATION", default_value = "25s", value_parser = duration())]
@@ -155,9 +163,13 @@ impl QueryArgs {
         let mut found = Mistakes::default();
         let (http, limits) = (&self.http, &self.limits);
         let rate = found.take(&limits.rate_limit);
-        let url = self.database_url.as_ref();
+        let (url, file) = (&self.database_url, &self.database_url_file);
+        let names = ["DATABASE_URL", "DATABASE_URL_FILE"];
+        let database_url = found.one_of(names, "postgres://user@host/database", [url, file]);
+        let changes = self.changes_database_url.as_ref();
         let config = Config {
-            database_url: found.required("DATABASE_URL", "postgres://user@host/database", url),
+            changes: changes.map_or_else(|| Changes::From(database_url.clone()), |given| found.take(given)),
+            database_url,
             clerk: self.clerk.config(&mut found),
             http_addr: found.take_or(&http.http_addr, ([127, 0, 0, 1], 0).into()),
             admin_addr: found.take_or(&http.admin_addr, ([127, 0, 0, 1], 0).into()),
@@ -171,6 +183,7 @@ impl QueryArgs {
                 stream: found.take(&limits.stream_timeout),
                 queue: found.take(&limits.queue_timeout),
                 statement: found.take(&limits.statement_timeout),
+                replay_lag: found.take(&self.max_replay_lag),
                 drain_delay: found.take(&http.drain_delay),
                 shutdown: found.take(&http.shutdown_timeout),
                 ..Timeouts::default()
@@ -189,6 +202,14 @@ impl QueryArgs {
             },
         };
         found.check(config)
+    }
+}
+
+/// `off`, or where the primary is.
+fn changes(text: &str) -> Result<Changes, String> {
+    match text {
+        "off" => Ok(Changes::Off),
+        url => DatabaseUrl::parse(url).map(Changes::From),
     }
 }
 
@@ -351,6 +372,12 @@ mod tests {
         assert!(!config.clerk.session_cookie);
         assert_eq!(config.cache.max_staleness, Duration::from_secs(1));
         assert_eq!(config.cache.bytes, 128 << 20);
+        assert!(matches!(config.changes, Changes::From(_)), "the same database");
         assert_eq!(config.limits.burst, 200);
+        assert_eq!(
+            config.timeouts.drain_delay,
+            Duration::from_secs(5),
+            "proxies learn of the end seconds late"
+        );
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     },
     parameters::{self, AgentId, Exclude, FilterParameters, query_parameters},
     scope::Scope,
-    service::Service,
+    service::{Service, read_again},
 };
 
 /// The route.
@@ -114,16 +114,17 @@ pub(crate) async fn get_stats(
 }
 
 async fn compute(service: Arc<Service>, caller: Caller, scope: Scope, filter: Filter) -> Result<Answer, Unanswered> {
-    let turn = service.reading_turn(&caller).await?;
+    let turn = Arc::new(service.reading_turn(&caller).await?);
     let began = Instant::now();
-    let read = async {
-        let mut snapshot = service.pages.snapshot(scope.org_id()).await?;
-        snapshot.keep(turn);
-        let stats = snapshot.stats(&filter).await?;
+    let (pages, scope, filter, turn) = (&service.pages, &scope, &filter, &turn);
+    let read = || async move {
+        let mut snapshot = pages.snapshot(scope.org_id()).await?;
+        snapshot.keep(Arc::clone(turn));
+        let stats = snapshot.stats(filter).await?;
         snapshot.finish().await?;
         Ok(stats)
     };
-    let stats = read.await.map_err(|error| service.read_failed(&error))?;
+    let stats = read_again(read).await.map_err(|error| service.read_failed(&error))?;
     let mut body = Vec::with_capacity(512);
     json_object(&mut body, STATISTICS, &stats);
     Ok(Answer::new(body, MediaType::Json, None, began))

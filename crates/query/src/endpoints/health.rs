@@ -1,6 +1,9 @@
 //! `/livez`, `/readyz` and `/metrics`: for those who run the service, without a token, on an address of their own.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -14,8 +17,9 @@ use http::{
 };
 use recap_service::probes;
 use recap_store::Reader;
+use recap_telemetry::QueryMetrics;
 use serde::Serialize;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::time::Instant;
 
 use crate::service::Service;
 
@@ -42,16 +46,30 @@ struct Readiness {
 /// Whether the database fits, asked at most once a second however many want to know.
 pub(crate) struct DatabaseCheck {
     reader: Reader,
-    latest: Mutex<Option<(Instant, bool)>>,
+    /// How far a standby may be behind.
+    max_replay_lag: Duration,
+    /// How far it was behind when that was last asked.
+    replay_lag: Arc<Mutex<Duration>>,
+    latest: tokio::sync::Mutex<Option<(Instant, bool)>>,
 }
 
 impl DatabaseCheck {
     /// A check through `reader`, whose connection nothing else uses: a service that is busy is not one that is broken.
-    pub(crate) fn new(reader: Reader) -> Self {
+    pub(crate) fn new(reader: Reader, max_replay_lag: Duration, metrics: &QueryMetrics) -> Self {
+        let replay_lag = Arc::<Mutex<Duration>>::default();
+        let observed = Arc::clone(&replay_lag);
+        metrics.observe_replay_lag(move || *observed.lock().unwrap_or_else(PoisonError::into_inner));
         Self {
             reader,
-            latest: Mutex::default(),
+            max_replay_lag,
+            replay_lag,
+            latest: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// For small questions beside the check.
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// The latest check, or a new one that everybody waits for who asks meanwhile.
@@ -68,20 +86,35 @@ impl DatabaseCheck {
     }
 
     async fn ask(&self) -> bool {
-        match tokio::time::timeout(CHECK_TIMEOUT, self.reader.check_schema()).await {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
+        let asking = async {
+            if let Err(error) = self.reader.check_schema().await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "not ready: the database does not fit"
                 );
-                false
+                return false;
             }
-            Err(_) => {
-                tracing::warn!("not ready: the database does not answer");
-                false
-            }
+            self.follows_closely().await
+        };
+        tokio::time::timeout(CHECK_TIMEOUT, asking).await.unwrap_or_else(|_| {
+            tracing::warn!("not ready: the database does not answer");
+            false
+        })
+    }
+
+    /// Whether a standby is not too far behind; what it does not tell is no reason.
+    async fn follows_closely(&self) -> bool {
+        let standby = self.reader.replication().await.unwrap_or_default();
+        let lag = standby.map_or(Duration::ZERO, |standby| standby.lag);
+        *self.replay_lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+        let is_close = lag <= self.max_replay_lag;
+        if !is_close {
+            tracing::warn!(
+                seconds = lag.as_secs(),
+                "not ready: the read replica is too far behind its primary"
+            );
         }
+        is_close
     }
 }
 

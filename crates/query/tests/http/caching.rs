@@ -214,7 +214,7 @@ async fn lost_notifications_are_bounded_by_the_allowed_staleness() {
 async fn kill_listeners(killer: &mut sqlx::PgConnection) -> i64 {
     let statement = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
         WHERE datname = current_database() AND pid <> pg_backend_pid() \
-        AND (query ILIKE 'listen%' OR query LIKE 'SELECT pg_notify%')";
+        AND application_name = 'recap-changes'";
     sqlx::query_scalar(statement).fetch_one(killer).await.unwrap()
 }
 

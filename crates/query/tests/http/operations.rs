@@ -1,6 +1,6 @@
 //! Everything around the two endpoints: statuses, request ids, CORS, health, metrics, the description.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{
     Method,
@@ -246,6 +246,32 @@ async fn health_tells_the_parts() {
     assert_eq!(send(stats).await.status, 200);
     assert!(stopping.await.unwrap());
     assert!(world.client.get(url("/docs")).send().await.is_err());
+}
+
+/// A proxy that stops sending requests three seconds after readiness failed, each on a connection of its own.
+#[tokio::test]
+async fn a_proxy_that_learns_late_of_the_end_is_refused_nothing() {
+    let world = World::start_with(|config| config.timeouts.drain_delay = Duration::from_secs(5)).await;
+    let (addr, admin_addr, token) = (world.server.addr, world.server.admin_addr, world.boss());
+    let stopping = tokio::spawn(world.server.stop());
+    let readiness = async || send(world.client.get(format!("http://{admin_addr}/readyz"))).await;
+    eventually(readiness, |reply| reply.status == 503).await;
+    let not_ready = Instant::now();
+    let (mut answered, mut refused) = (0, 0);
+    while not_ready.elapsed() < Duration::from_secs(3) {
+        let alone = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        let stats = alone
+            .get(format!("http://{addr}{STATS}?{RANGE}"))
+            .bearer_auth(&token)
+            .send();
+        match stats.await {
+            Ok(answer) if answer.status() == 200 => answered += 1,
+            _ => refused += 1,
+        }
+    }
+    assert!(answered > 0);
+    assert_eq!(refused, 0, "of {answered}");
+    assert!(stopping.await.unwrap());
 }
 
 #[tokio::test]

@@ -138,6 +138,16 @@ impl Mistakes {
         T::default()
     }
 
+    /// The value of the one of two settings that is given.
+    pub fn one_of<T: Clone + Default>(&mut self, names: [&str; 2], what: &str, given: [&Option<Given<T>>; 2]) -> T {
+        match given {
+            [Some(_), Some(_)] => self.add(format!("{} and {} are both given: one is enough", names[0], names[1])),
+            [Some(given), None] | [None, Some(given)] => return self.take(given),
+            [None, None] => self.add(format!("{} is required: {what}", names[0])),
+        }
+        T::default()
+    }
+
     /// `config`, if there is no mistake.
     pub fn check<T>(self, config: T) -> Result<T, InvalidConfig> {
         if self.0.is_empty() {

@@ -3,11 +3,18 @@
 use std::{borrow::Cow, error::Error};
 
 use sqlx::{
-    Acquire as _, PgPool,
+    PgConnection,
     migrate::{MigrateError, Migrator},
 };
 
-use crate::{Store, columns::LAYOUT, error::DatabaseError, generation_id::GenerationId};
+use super::access;
+use crate::{
+    Store,
+    columns::LAYOUT,
+    error::DatabaseError,
+    generation_id::GenerationId,
+    lease::{BRIEF, within},
+};
 
 /// Why the services refuse to work with this database, or why migrating it failed.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +53,37 @@ pub enum SchemaError {
         /// The layout this release reads and writes.
         expected: i32,
     },
+    /// The database's encoding cannot hold every text.
+    #[error(
+        "the database's encoding is {0}, which cannot hold every text: create one with ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding(String),
+    /// A role could not be created.
+    #[error(
+        "the role {role} does not exist and cannot be created ({cause}): have it created by a role that may (deploy/postgres/roles.sql), then run `recap migrate` again"
+    )]
+    Role {
+        /// Which.
+        role: &'static str,
+        /// Why.
+        cause: DatabaseError,
+    },
+    /// Roles, policies or grants are missing: a database that was restored without roles, for one.
+    #[error("{0}: run `recap migrate`, which repairs it")]
+    Access(String),
+    /// The role may not write.
+    #[error(
+        "the role {role} may not write recap's tables: connect as their owner, or GRANT recap_projector TO {role} and run `recap migrate`"
+    )]
+    NotWriter {
+        /// Which.
+        role: String,
+    },
+    /// A pooler gives each transaction another session.
+    #[error(
+        "DATABASE_URL leads to a pooler in transaction mode, where settings and prepared statements do not last: use session mode, or PostgreSQL directly"
+    )]
+    NoSessions,
     /// A migration failed.
     #[error("migrating failed: {0}")]
     Migration(Box<dyn Error + Send + Sync>),
@@ -71,56 +109,94 @@ impl Store {
     ///
     /// Safe to run by several at once and any number of times.
     pub async fn migrate(&self) -> Result<(), SchemaError> {
-        // The migrator's lock belongs to the session: after a failure only closing it gives it back.
-        let mut connection = self.operating().acquire().await?;
-        connection.close_on_drop();
-        migrator().run_direct(None, connection.acquire().await?, false).await?;
-        drop(connection);
+        if !self.has_sessions().await? {
+            return Err(SchemaError::NoSessions);
+        }
+        // The migrator's lock belongs to the session: after a failure only closing it gives it back, which dropping the lease does.
+        let mut lease = self.lease().await?;
+        access::check_encoding(lease.get()?).await?;
+        access::ensure_roles(lease.get()?).await?;
+        prepare(lease.get()?).await?;
+        migrator().run_direct(None, lease.get()?, false).await?;
+        publish(lease.get()?).await?;
+        drop(lease);
         super::ensure_live(self.operating()).await?;
+        let generations = self.generations().await?;
+        let ids: Vec<GenerationId> = generations.into_iter().map(|generation| generation.id).collect();
+        let mut transaction = self.operating().begin().await?;
+        super::lock_exclusively(&mut transaction).await?;
+        access::grant(&mut transaction, &ids).await?;
+        transaction.commit().await?;
         Ok(())
     }
 
     /// Whether this program and the database fit together. Changes nothing.
     pub async fn check_schema(&self) -> Result<(), SchemaError> {
-        check_schema(self.operating()).await
+        if !self.has_sessions().await? {
+            return Err(SchemaError::NoSessions);
+        }
+        let mut lease = self.lease().await?;
+        let live = check_schema(lease.get()?).await?;
+        within(BRIEF, access::check_writer(lease.get()?, live)).await?;
+        lease.give_back();
+        Ok(())
     }
 }
 
 /// Whether this program and the database fit together. Changes nothing.
-pub(crate) async fn check_schema(pool: &PgPool) -> Result<(), SchemaError> {
-    let migrated: bool = sqlx::query_scalar("SELECT to_regclass('recap.migration') IS NOT NULL")
-        .fetch_one(pool)
-        .await?;
-    if !migrated {
-        return Err(SchemaError::NotMigrated);
-    }
-    let applied: Vec<(i64, Vec<u8>)> =
-        sqlx::query_as("SELECT version, checksum FROM recap.migration WHERE success ORDER BY version")
-            .fetch_all(pool)
-            .await?;
-    compare(&applied)?;
-    let live: Option<(i32, i32)> =
-        sqlx::query_as("SELECT g.id, g.layout FROM recap.live l JOIN recap.generation g ON g.id = l.generation")
-            .fetch_optional(pool)
-            .await?;
-    match live {
-        None => Err(SchemaError::NotMigrated),
-        Some((_, LAYOUT)) => Ok(()),
-        Some((id, layout)) => Err(SchemaError::Layout {
-            generation: GenerationId::new(id),
-            layout,
-            expected: LAYOUT,
-        }),
-    }
+pub(crate) async fn check_schema(connection: &mut PgConnection) -> Result<GenerationId, SchemaError> {
+    within(BRIEF, compare_with_database(connection)).await
 }
 
-fn compare(applied: &[(i64, Vec<u8>)]) -> Result<(), SchemaError> {
+/// The live generation, when all is as it should be.
+async fn compare_with_database(connection: &mut PgConnection) -> Result<GenerationId, SchemaError> {
+    let (any, all): (bool, bool) = sqlx::query_as(
+        "SELECT to_regclass('recap.migration') IS NOT NULL, to_regclass('recap.schema_migration') IS NOT NULL",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if !any {
+        return Err(SchemaError::NotMigrated);
+    }
+    let refused: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM recap.migration WHERE success")
+        .fetch_one(&mut *connection)
+        .await?;
+    // Before there was a list of all of them.
+    let list = if all {
+        "SELECT version, checksum FROM recap.schema_migration WHERE success ORDER BY version"
+    } else {
+        "SELECT version, checksum FROM recap.migration WHERE success ORDER BY version"
+    };
+    let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as(list).fetch_all(&mut *connection).await?;
+    compare(&applied, refused.unwrap_or(0))?;
+    let live: Option<(i32, i32)> =
+        sqlx::query_as("SELECT g.id, g.layout FROM recap.live l JOIN recap.generation g ON g.id = l.generation")
+            .fetch_optional(&mut *connection)
+            .await?;
+    let live = match live {
+        None => return Err(SchemaError::NotMigrated),
+        Some((id, LAYOUT)) => GenerationId::new(id),
+        Some((id, layout)) => {
+            return Err(SchemaError::Layout {
+                generation: GenerationId::new(id),
+                layout,
+                expected: LAYOUT,
+            });
+        }
+    };
+    access::check_encoding(connection).await?;
+    access::check_readers(connection, live).await?;
+    Ok(live)
+}
+
+/// `refused` is the newest migration that releases which do not know it cannot live with.
+fn compare(applied: &[(i64, Vec<u8>)], refused: i64) -> Result<(), SchemaError> {
     let migrator = migrator();
     let newest_known = migrator.iter().map(|m| m.version).max().unwrap_or(0);
     let newest_applied = applied.iter().map(|(version, _)| *version).max().unwrap_or(0);
-    if newest_applied > newest_known {
+    if refused > newest_known {
         return Err(SchemaError::Ahead {
-            applied: newest_applied,
+            applied: refused,
             expected: newest_known,
         });
     }
@@ -141,9 +217,44 @@ fn compare(applied: &[(i64, Vec<u8>)]) -> Result<(), SchemaError> {
     Ok(())
 }
 
+/// What a migration's file says when older releases can live with it, followed by the oldest of them.
+const LIVES_WITH: &str = "-- Oldest release that can live with it: ";
+
+/// All migrations are listed in `recap.schema_migration`; `recap.migration` lists those that a release which does not know them cannot live with, and
+/// release 0.1.0 reads only that. Both are made here, since the first migration grants rights on one of them.
+async fn prepare(connection: &mut PgConnection) -> Result<(), SchemaError> {
+    sqlx::raw_sql(
+        "BEGIN; SELECT pg_advisory_xact_lock(7522537965574647666); \
+         DO $$ BEGIN IF to_regnamespace('recap') IS NULL THEN CREATE SCHEMA recap; END IF; END $$; \
+         CREATE TABLE IF NOT EXISTS recap.migration (version bigint PRIMARY KEY, description text NOT NULL, \
+           installed_on timestamptz NOT NULL DEFAULT now(), success boolean NOT NULL, checksum bytea NOT NULL, execution_time bigint NOT NULL); \
+         CREATE TABLE IF NOT EXISTS recap.schema_migration (LIKE recap.migration INCLUDING ALL); \
+         INSERT INTO recap.schema_migration SELECT * FROM recap.migration ON CONFLICT DO NOTHING; COMMIT",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Lists the migrations that older releases cannot live with where they see them.
+async fn publish(connection: &mut PgConnection) -> Result<(), SchemaError> {
+    let migrator = migrator();
+    let alone = migrator
+        .iter()
+        .filter(|migration| !migration.sql.as_str().contains(LIVES_WITH));
+    let alone: Vec<i64> = alone.map(|migration| migration.version).collect();
+    sqlx::query(
+        "INSERT INTO recap.migration SELECT * FROM recap.schema_migration WHERE version = ANY ($1) ON CONFLICT DO NOTHING",
+    )
+    .bind(alone)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("../../migrations");
-    migrator.table_name = Cow::Borrowed("recap.migration");
+    migrator.table_name = Cow::Borrowed("recap.schema_migration");
     migrator.create_schemas = Cow::Borrowed(&[Cow::Borrowed("recap")]);
     migrator
 }

@@ -6,9 +6,14 @@
 
 use std::collections::HashSet;
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection, Row as _};
 
-use crate::{Store, error::DatabaseError, generation_id::GenerationId};
+use crate::{
+    Store,
+    error::DatabaseError,
+    generation_id::GenerationId,
+    lease::{BRIEF, within},
+};
 
 /// A partition and the offset before which a generation is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,13 +29,15 @@ pub struct GenerationOffset {
 impl Store {
     /// The stored offsets of a generation, in order.
     pub async fn generation_offsets(&self, id: GenerationId) -> Result<Vec<GenerationOffset>, DatabaseError> {
+        let mut lease = self.lease().await?;
         let rows = sqlx::query(
             "SELECT topic, partition, next_offset FROM recap.generation_offset WHERE generation = $1 \
          ORDER BY topic COLLATE \"C\", partition",
         )
         .bind(id.number())
-        .fetch_all(self.operating())
-        .await?;
+        .fetch_all(lease.get()?);
+        let rows = within(BRIEF, rows).await?;
+        lease.give_back();
         rows.iter()
             .map(|row| {
                 Ok(GenerationOffset {
@@ -48,9 +55,15 @@ impl Store {
         id: GenerationId,
         offsets: &[GenerationOffset],
     ) -> Result<(), DatabaseError> {
-        let mut transaction = self.operating().begin().await?;
-        store(&mut transaction, id, offsets).await?;
-        Ok(transaction.commit().await?)
+        let mut lease = self.lease().await?;
+        let storing = async {
+            let mut transaction = lease.get()?.begin().await?;
+            store(&mut transaction, id, offsets).await?;
+            transaction.commit().await
+        };
+        within(BRIEF, storing).await?;
+        lease.give_back();
+        Ok(())
     }
 
     /// Forgets the stored offsets of the live generation: from here on the consumer group's say how far it is complete.

@@ -2,8 +2,10 @@
 
 use std::{any::Any, time::Duration};
 
-use sqlx::{PgConnection, Postgres, pool::PoolConnection};
+use sqlx::PgConnection;
 use tokio::runtime::Handle;
+
+use crate::lease::Lease;
 
 /// How long a statement may go on that nobody waits for. Most end sooner, and their connection need not be made anew.
 const UNWANTED: Duration = Duration::from_millis(500);
@@ -11,13 +13,13 @@ const UNWANTED: Duration = Duration::from_millis(500);
 /// A connection that is given back only outside its transaction: dropped inside it, the transaction is ended first, or, when that takes too
 /// long, the connection is closed and the server cancels the statement.
 pub(super) struct Lent {
-    connection: Option<PoolConnection<Postgres>>,
+    connection: Option<Lease>,
     /// What is given back with it.
     turn: Option<Box<dyn Any + Send>>,
 }
 
 impl Lent {
-    pub(super) fn new(connection: PoolConnection<Postgres>) -> Self {
+    pub(super) fn new(connection: Lease) -> Self {
         Self {
             connection: Some(connection),
             turn: None,
@@ -25,7 +27,7 @@ impl Lent {
     }
 
     pub(super) fn get(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
-        self.connection.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
+        self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?.get()
     }
 
     /// Keeps something for as long as the connection is not given back.
@@ -35,7 +37,9 @@ impl Lent {
 
     /// Gives the connection back: its transaction has ended.
     pub(super) fn give_back(mut self) {
-        drop(self.connection.take());
+        if let Some(connection) = self.connection.take() {
+            connection.give_back();
+        }
     }
 }
 
@@ -45,17 +49,17 @@ impl Drop for Lent {
             return;
         };
         let turn = self.turn.take();
+        // Without a runtime, and when it does not end soon, the connection is cut.
         let Ok(runtime) = Handle::try_current() else {
-            connection.close_on_drop();
             return;
         };
         runtime.spawn(async move {
+            let ending = async { sqlx::raw_sql("ROLLBACK").execute(connection.get()?).await };
             // What is left of an answer is read and dropped before.
-            let ended = tokio::time::timeout(UNWANTED, sqlx::raw_sql("ROLLBACK").execute(&mut *connection)).await;
-            if !matches!(ended, Ok(Ok(_))) {
-                connection.close_on_drop();
+            if let Ok(Ok(_)) = tokio::time::timeout(UNWANTED, ending).await {
+                connection.give_back();
             }
-            drop((connection, turn));
+            drop(turn);
         });
     }
 }

@@ -12,7 +12,7 @@ use super::{
     items::{self, Feedback, ToolCall},
     row::{self, Row},
 };
-use crate::{ReadError, sql::sql};
+use crate::{ReadError, lease::within, sql::sql};
 
 /// Bytes that an entry takes in memory, with its id.
 pub(super) const ENTRY_BYTES: usize = 160;
@@ -68,8 +68,9 @@ impl Snapshot {
         limit: u32,
     ) -> Result<Outline, ReadError> {
         let span = debug_span!("store.outline", db.system.name = "postgresql", limit);
+        let answer_timeout = self.answer_timeout;
         let read = self.list(Shape::PageOutline, filter, Include::ALL, after, limit);
-        let found = read.instrument(span).await?;
+        let found = within(answer_timeout, read).instrument(span).await?;
         let mut top = Vec::new();
         let mut below: HashMap<String, Vec<Found>> = HashMap::new();
         let more = found.first().map_or(Ok(false), |row| row.try_get(1))?;
@@ -106,8 +107,9 @@ impl Snapshot {
     ) -> Result<Outline, ReadError> {
         let span = debug_span!("store.outline", db.system.name = "postgresql", limit);
         // One more than asked tells whether there is more.
+        let answer_timeout = self.answer_timeout;
         let read = self.list(Shape::RowsOutline, filter, Include::ALL, after, limit + 1);
-        let found = read.instrument(span).await?;
+        let found = within(answer_timeout, read).instrument(span).await?;
         let more = found.len() > limit as usize;
         let found: Vec<Found> = found
             .iter()
@@ -131,11 +133,11 @@ impl Snapshot {
         let weight = row::weight(include.first_message_text);
         let items = items::weight(&self.schema, include);
         let statement = self.of_ids(&format!("({weight} + {items})::bigint FROM found c {joins}"));
-        let weights: Vec<i64> = sqlx::query_scalar(sql(statement))
+        let reading = sqlx::query_scalar(sql(statement))
             .bind(&self.org_id)
             .bind(ids)
-            .fetch_all(self.connection.get()?)
-            .await?;
+            .fetch_all(self.connection.get()?);
+        let weights: Vec<i64> = within(self.answer_timeout, reading).await?;
         Ok(weights
             .into_iter()
             .map(|weight| usize::try_from(weight).unwrap_or(usize::MAX))
@@ -147,22 +149,22 @@ impl Snapshot {
         let columns = row::select_list(include.first_message_text);
         let joins = row::joins(&self.schema);
         let statement = self.of_ids(&format!("{columns} FROM found c {joins}"));
-        let found = sqlx::query(sql(statement))
+        let reading = sqlx::query(sql(statement))
             .bind(&self.org_id)
             .bind(ids)
-            .fetch_all(self.connection.get()?)
-            .await?;
+            .fetch_all(self.connection.get()?);
+        let found = within(self.answer_timeout, reading).await?;
         let mut rows: Vec<Row> = found.iter().map(|row| Row::read(row, 0)).collect::<Result<_, _>>()?;
         let connection = self.connection.get()?;
-        attach::attach(
+        let attaching = attach::attach(
             connection,
             &self.schema,
             &self.org_id,
             include,
             &mut rows,
             &mut *self.memory,
-        )
-        .await?;
+        );
+        within(self.answer_timeout, attaching).await?;
         Ok(rows)
     }
 

@@ -150,6 +150,8 @@ metrics! {
     PROCESS_DURATION = Histogram semconv::MESSAGING_PROCESS_DURATION, "s", "Time to decode and fold one chunk of records.",
         [a::MESSAGING_SYSTEM, a::MESSAGING_OPERATION_NAME], DATABASE;
     EVENTS = Counter "recap.projector.events", "{event}", "Events by type and what became of them.", [a::EVENT_TYPE, a::OUTCOME];
+    RECORDS_LOST = Counter "recap.projector.records_lost", "{record}", "Offsets that were gone from the log before they were read, by topic.", [a::MESSAGING_DESTINATION_NAME];
+    RECORDS_REWOUND = Counter "recap.projector.records_rewound", "{record}", "Records read again because the database lacked what the group had committed, by topic.", [a::MESSAGING_DESTINATION_NAME];
     DEAD_LETTERS = Counter "recap.projector.dead_letters", "{event}", "Events put on the dead-letter topic, by reason.", [a::REASON];
     KAFKA_ERRORS = Counter "recap.projector.kafka.errors", "{error}", "Errors reported by the Kafka client, by code.", [a::ERROR_TYPE];
     LAG_RECORDS = Gauge "recap.projector.lag.records", "{record}", "Records between the offset before which everything is durable and the end of the partition.",
@@ -206,6 +208,7 @@ metrics! {
     CACHE_ENTRIES = Gauge "recap.query.cache.entries", "{entry}", "Answers in the cache.", [];
     CACHE_SIZE = Gauge "recap.query.cache.size", "By", "Bytes of the answers in the cache.", [];
     CHANGES = Counter "recap.query.changes", "{notification}", "Change notifications received.", [];
+    REPLAY_LAG = Gauge "recap.query.replay_lag", "s", "How far the database that is read, a standby, was behind its primary at the last check; 0 on a primary.", [];
     FEED_AGE = Gauge "recap.query.feed.age", "s", "Time since the change feed was last proven complete.", [];
     // Both services: database and process.
     DB_DURATION = Histogram semconv::DB_CLIENT_OPERATION_DURATION, "s", "Duration of a database operation, waiting for a connection (`acquire`) included.",

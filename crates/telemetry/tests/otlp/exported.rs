@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::span::Link;
 use recap_telemetry::{
-    LogFormat, LogOutput, OtlpProtocol, QueryMetrics, Service, Telemetry, TelemetryConfig,
+    LogFormat, LogOutput, QueryMetrics, Service, Telemetry, TelemetryConfig,
     propagation::{Producers, inject},
 };
 
 use crate::receiver::{Receiver, attribute, resource_attributes};
 
-pub async fn everything_recorded_arrives_when_telemetry_ends(protocol: OtlpProtocol) -> anyhow::Result<()> {
+pub async fn everything_recorded_arrives_when_telemetry_ends(protocol: &str) -> anyhow::Result<()> {
     let receiver = Receiver::start().await?;
     let config = TelemetryConfig {
         log: "info".into(),
         log_format: LogFormat::Json,
         otel_exporter_otlp_endpoint: Some(receiver.endpoint().into()),
-        otel_exporter_otlp_protocol: protocol,
+        otel_exporter_otlp_protocol: Some(protocol.to_owned()),
         ..TelemetryConfig::default()
     };
     let telemetry = Telemetry::start(

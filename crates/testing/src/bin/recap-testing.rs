@@ -1,13 +1,26 @@
 //! Starts one of the servers, prints its address and process id, and keeps it until standard input ends. `secured-kafka` takes SASL by
 //! TLS only and writes a `client.properties` for Kafka's own tools and for recap.
 
-use std::{io::Read, path::PathBuf};
+use std::{io::Read, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use recap_testing::{KafkaAccess, KafkaServer, PostgresServer, SCRAM_PASSWORD};
 
+const USAGE: &str = "usage: recap-testing kafka | postgres | secured-kafka DIRECTORY\n\n\
+    Starts a private server, prints its process id and address, and keeps it until standard input ends.";
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("recap-testing: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<ExitCode> {
     match std::env::args().nth(1).as_deref() {
         Some("kafka") => {
             let server = KafkaServer::start().await?;
@@ -40,9 +53,13 @@ async fn main() -> anyhow::Result<()> {
             wait_for_the_end_of_input().await;
             drop(server);
         }
-        _ => bail!("usage: recap-testing kafka | postgres | secured-kafka DIRECTORY"),
+        Some("--help" | "-h") => println!("{USAGE}"),
+        _ => {
+            eprintln!("{USAGE}");
+            return Ok(ExitCode::from(2));
+        }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn wait_for_the_end_of_input() {

@@ -23,7 +23,7 @@ use crate::{
     },
     parameters::{Binding, CanonicalQuery, Cursor, Exclude, Integer},
     scope::Scope,
-    service::Service,
+    service::{Service, read_again},
 };
 
 /// What is asked for with a limit.
@@ -48,24 +48,24 @@ impl Page {
 
     /// The whole page, in memory that `caller` has a share of.
     pub(super) async fn compute(&self, service: &Service, caller: &Caller) -> Result<Answer, Unanswered> {
-        let turn = service.reading_turn(caller).await?;
+        let turn = &Arc::new(service.reading_turn(caller).await?);
         let began = Instant::now();
-        let mut list = self.list();
-        let mut body = Vec::new();
-        let reservation = Arc::new(service.memory.empty(caller));
-        let read = async {
+        let read = || async move {
+            let mut list = self.list();
+            let mut body = Vec::new();
+            let reservation = Arc::new(service.memory.empty(caller));
             let mut snapshot = service.pages.snapshot(self.scope.org_id()).await?;
-            snapshot.keep(turn);
+            snapshot.keep(Arc::clone(turn));
             snapshot.limit_memory(AnswerInProgress::new(Arc::clone(&reservation), service.page_bytes));
             let (filter, after) = (self.scope.filter(), self.after.as_ref());
             let next = list
                 .read(&mut snapshot, &filter, after, self.limit.into(), &mut body)
                 .await?;
             snapshot.finish().await?;
-            Ok(next)
+            Ok((list, body, reservation, next))
         };
-        let next = match read.await {
-            Ok(next) => next,
+        let (mut list, mut body, _reservation, next) = match read_again(read).await {
+            Ok(read) => read,
             Err(ReadError::TooLarge) => return Err(Unanswered::TooLarge),
             Err(error) => return Err(service.read_failed(&error).into()),
         };

@@ -22,7 +22,7 @@ use crate::{
     },
     parameters::Exclude,
     scope::Scope,
-    service::Service,
+    service::{Service, read_again},
 };
 
 /// Conversations and bytes read before an answer is known to be long.
@@ -75,7 +75,7 @@ impl Unpaged {
             return Err(service.no_turn());
         };
         let failed = |error: ReadError| service.read_failed(&error);
-        let beginning = self.begin(&service).await.map_err(failed)?;
+        let beginning = read_again(|| self.begin(&service)).await.map_err(failed)?;
         if matches!(beginning.reached, Reached::End) {
             let (out, rows) = beginning.end().await.map_err(failed)?;
             drop(permit);
