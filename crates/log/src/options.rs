@@ -145,7 +145,6 @@ mod tests {
         for (refused, named) in [
             ("security.protocol=SASL_SSL,sasl.mechanism=NTLM", "NTLM"),
             ("security.protocol=SASL_SSL,sasl.mechanism=GSSAPI", "GSSAPI"),
-            ("sasl.kerberos.keytab=hunter2", "sasl.kerberos.keytab"),
             ("security.protocol=hunter2", "security.protocol"),
             ("ssl.ca.location=/no/such/file,security.protocol=SSL", "ssl.ca.location"),
             ("linger.ms=hunter2", "linger.ms"),

@@ -99,6 +99,7 @@ pub mod http2;
 mod kafka;
 mod kafka_access;
 mod kafka_home;
+mod kafka_properties;
 mod kafka_topics;
 mod lag;
 pub mod metrics;

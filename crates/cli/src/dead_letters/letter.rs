@@ -111,7 +111,10 @@ impl DeadLetter {
             headers: message
                 .headers()
                 .map_or_else(OwnedHeaders::new, rdkafka::message::BorrowedHeaders::detach),
-            timestamp: message.timestamp().to_millis(),
+            timestamp: header(format::TIMESTAMP)
+                .and_then(|text| text.parse().ok())
+                // Letters of release 0.1 carry it themselves.
+                .or_else(|| message.timestamp().to_millis()),
         }
     }
 

@@ -1,8 +1,10 @@
-//! The dead letter: the original record with its key, value, headers and timestamp, and why it is here in headers of our own.
+//! The dead letter: the original record with its key, value and headers, and why it is here in headers of our own. The letter is as young as its
+//! publication, since brokers drop records by age and an event may be of last year.
 //!
 //! | header | value |
 //! | --- | --- |
 //! | `recap-topic`, `recap-partition`, `recap-offset` | where the record was read |
+//! | `recap-timestamp` | the record's timestamp, in milliseconds since 1970, if it had one |
 //! | `recap-reason` | a stable code: one of `recap_events::Reason`, [`REFUSED`] or [`UNREADABLE_HEADERS`] |
 //! | `recap-error` | a sentence for people; it quotes no value of the event |
 //! | `recap-event-type` | the event's type, when that much could be read |
@@ -27,6 +29,8 @@ pub const TOPIC: &str = "recap-topic";
 pub const PARTITION: &str = "recap-partition";
 /// Its offset there.
 pub const OFFSET: &str = "recap-offset";
+/// Its timestamp there.
+pub const TIMESTAMP: &str = "recap-timestamp";
 /// Why it is here, as a stable code.
 pub const REASON: &str = "recap-reason";
 /// Why it is here, in words.
@@ -68,7 +72,6 @@ pub struct DeadLetter {
     headers: OwnedHeaders,
     /// Ours.
     annotations: OwnedHeaders,
-    pub(crate) timestamp: Option<i64>,
 }
 
 impl DeadLetter {
@@ -99,6 +102,7 @@ impl DeadLetter {
         let topic = chunk.topic(record).to_string();
         let partition = record.partition.to_string();
         let offset = record.offset.to_string();
+        let timestamp = record.timestamp.map(|timestamp| timestamp.to_string());
         let ours = [
             (TOPIC, topic.as_str()),
             (PARTITION, &partition),
@@ -109,7 +113,8 @@ impl DeadLetter {
             (LAST_FAILURE, now),
         ];
         let event_type = event_type.map(|name| (EVENT_TYPE, shorten(name, EVENT_TYPE_MAX)));
-        let annotations = ours.into_iter().chain(event_type);
+        let timestamp = timestamp.as_deref().map(|timestamp| (TIMESTAMP, timestamp));
+        let annotations = ours.into_iter().chain(timestamp).chain(event_type);
         let annotations = annotations.fold(OwnedHeaders::new(), |headers, (key, value)| {
             headers.insert(Header {
                 key,
@@ -125,7 +130,6 @@ impl DeadLetter {
             value: chunk.value(record).map(<[u8]>::to_vec),
             headers,
             annotations,
-            timestamp: record.timestamp,
         }
     }
 

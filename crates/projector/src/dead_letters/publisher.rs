@@ -110,7 +110,7 @@ impl Publisher {
             partition: None,
             payload: letter.value.as_deref(),
             key: letter.key.as_deref(),
-            timestamp: letter.timestamp,
+            timestamp: None,
             headers: Some(letter.headers()),
         };
         match producer.get().send(record, QUEUE_TIMEOUT).await {
