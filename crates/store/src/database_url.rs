@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
 /// Parameters of a URL that mean something here.
-const PARAMETERS: [&str; 12] = [
+const PARAMETERS: [&str; 13] = [
     "application_name",
     "dbname",
     "host",
@@ -23,6 +23,7 @@ const PARAMETERS: [&str; 12] = [
     "sslkey",
     "sslmode",
     "sslrootcert",
+    "statement-cache-capacity",
     "user",
 ];
 /// Ours, beside sqlx's.
@@ -337,6 +338,8 @@ mod tests {
         assert_eq!(names("postgres:///d?host=a,b&port=1,2"), ["a:1", "b:2"]);
         assert_eq!(names("postgres://u@%2Fvar%2Frun/d"), ["/var/run"]);
         assert_eq!(names("postgres:///d?host=/var/run&user=u"), ["/var/run"]);
+        let by_sqlx = "postgres://u:p@h:1/d?sslmode=disable&statement-cache-capacity=100";
+        assert_eq!(names(by_sqlx), ["h:1"]);
     }
 
     #[test]
