@@ -61,6 +61,7 @@ fn everything_touched() -> MetricsRegistry {
     projector.flushed(FlushOutcome::Committed, second, figures);
     projector.flush_retried();
     projector.reset(ResetReason::Rebalance);
+    projector.began(&"recap.messages".into(), 1, 1);
     projector.evicted(1, 1);
     projector.database.observe_pool("flush", || PoolState {
         used: 1,
@@ -70,6 +71,7 @@ fn everything_touched() -> MetricsRegistry {
 
     let query = QueryMetrics::new(&meter);
     query.observe_cache(|| CacheState { entries: 1, bytes: 1 });
+    query.observe_replay_lag(|| Duration::from_secs(1));
     query.observe_feed(|| Duration::from_secs(1));
     query.request_started("GET");
     query.request_finished(
