@@ -24,6 +24,16 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// A member, for tests of what a caller may use.
+    #[cfg(test)]
+    pub(crate) fn member(org_id: &str, user_id: &str) -> Self {
+        Self {
+            org_id: org_id.into(),
+            user_id: user_id.into(),
+            admin: false,
+        }
+    }
+
     /// The organization whose rows exist for this request.
     pub(crate) fn org_id(&self) -> &Arc<str> {
         &self.org_id

@@ -228,3 +228,59 @@ impl Memory for AnswerInProgress {
         self.left
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    #[tokio::test]
+    async fn nobody_takes_everything_and_modest_answers_find_room() {
+        let memory = AnswerMemory::new(64 * MIB, Duration::from_millis(20));
+        let (ada, ben) = (Caller::member("org_a", "ada"), Caller::member("org_a", "ben"));
+        let cleo = Caller::member("org_b", "cleo");
+        let first = memory.reserve(&ada, 32 * MIB).await.unwrap();
+        // Half is a caller's, three quarters are an organization's.
+        assert!(memory.reserve(&ada, 2 * MIB).await.is_err());
+        let second = memory.reserve(&ben, 16 * MIB).await.unwrap();
+        assert!(memory.reserve(&ben, 2 * MIB).await.is_err());
+        let third = memory.reserve(&cleo, 8 * MIB).await.unwrap();
+        assert!(memory.reserve(&cleo, 2 * MIB).await.is_err());
+        // Of the last eighth large answers have nothing.
+        assert!(memory.reserve(&cleo, MIB).await.is_ok());
+        assert!(!first.is_wanted());
+        let waiting = memory.reserve(&cleo, 4 * MIB);
+        let giving = async {
+            while !first.is_wanted() {
+                tokio::task::yield_now().await;
+            }
+            assert!(memory.pressure().is_felt());
+            first.shrink(MIB);
+        };
+        let (waited, ()) = tokio::join!(waiting, giving);
+        assert!(waited.is_ok());
+        drop((first, second, third));
+        assert!(memory.reserve(&ada, 32 * MIB).await.is_ok());
+    }
+
+    #[test]
+    fn an_answer_in_progress_grows_while_there_is_room_and_gives_back_what_it_dropped() {
+        let memory = AnswerMemory::new(16 * MIB, Duration::ZERO);
+        let ada = Caller::member("org_a", "ada");
+        let reservation = Arc::new(memory.empty(&ada));
+        let mut answer = AnswerInProgress::new(Arc::clone(&reservation), 8 * MIB);
+        // A MiB is free; each of the others takes two of the caller's eight.
+        let taken = (0..100).take_while(|_| answer.take(MIB)).count();
+        assert_eq!(taken, 5);
+        answer.give(5 * MIB);
+        assert!(answer.take(4 * MIB));
+        drop(answer);
+        drop(reservation);
+        let mut narrow = AnswerInProgress::new(Arc::new(memory.empty(&ada)), MIB);
+        assert!(narrow.take(MIB) && !narrow.take(1));
+        assert_eq!(narrow.left(), 0);
+    }
+}
