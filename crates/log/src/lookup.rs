@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,6 +24,7 @@ use crate::{
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_millis(30);
+const IDS_AGAIN_AFTER: Duration = Duration::from_mins(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the brokers hold of a partition.
@@ -44,6 +45,8 @@ pub struct OffsetLookup {
     consumer: BaseConsumer<Complaints>,
     config: ClientConfig,
     log: Log,
+    /// When the brokers last did not tell the ids of topics.
+    ids_refused: Mutex<Option<Instant>>,
 }
 
 impl OffsetLookup {
@@ -61,6 +64,7 @@ impl OffsetLookup {
                 .map_err(LogError::kafka("create a consumer"))?,
             config,
             log: log.clone(),
+            ids_refused: Mutex::default(),
         })
     }
 
@@ -119,7 +123,7 @@ impl OffsetLookup {
     pub fn extents(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Extent>, LogError> {
         let topics: BTreeSet<&Arc<str>> = partitions.iter().map(|partition| &partition.topic).collect();
         let topics: Vec<Arc<str>> = topics.into_iter().cloned().collect();
-        let ids = self.topic_ids(&topics)?;
+        let ids = self.topic_ids(&topics);
         let existing: BTreeSet<Partition> = self.partitions()?.into_iter().collect();
         let asked: Vec<Partition> = partitions
             .iter()
@@ -129,15 +133,31 @@ impl OffsetLookup {
         let (low, high) = (self.find(&asked, Offset::Beginning)?, self.find(&asked, Offset::End)?);
         let extent = |partition: Partition| {
             let (low, high) = (low.find(&partition)?, high.find(&partition)?);
-            let topic_id = *ids.get(&partition.topic)?;
+            let topic_id = ids.get(&partition.topic).copied().flatten();
             Some((partition, Extent { topic_id, low, high }))
         };
         Ok(asked.into_iter().filter_map(extent).collect())
     }
 
-    /// The ids of the topics that exist; `None` where the broker has no ids.
-    pub fn topic_ids(&self, topics: &[Arc<str>]) -> Result<BTreeMap<Arc<str>, Option<Uuid>>, LogError> {
-        topic_ids(&self.consumer, topics)
+    /// The ids of the topics that exist; `None` where the broker has no ids. Nothing is known of any when it does not tell, and then it is not asked
+    /// again for a while: librdkafka's built-in cluster never does, and each question takes its time.
+    #[must_use]
+    pub fn topic_ids(&self, topics: &[Arc<str>]) -> BTreeMap<Arc<str>, Option<Uuid>> {
+        let mut refused = self.ids_refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.is_some_and(|at| at.elapsed() < IDS_AGAIN_AFTER) {
+            return BTreeMap::new();
+        }
+        match topic_ids(&self.consumer, topics) {
+            Ok(ids) => {
+                *refused = None;
+                ids
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a topic that is created anew cannot be told from the one before");
+                *refused = Some(Instant::now());
+                BTreeMap::new()
+            }
+        }
     }
 
     /// What the group has committed; partitions without a commit are left out.

@@ -299,7 +299,7 @@ impl Keeper {
             return;
         }
         let topics: Vec<_> = topics.into_iter().collect();
-        let ids = match self.ask(move |lookup| lookup.topic_ids(&topics)).await {
+        let ids = match self.ask(move |lookup| Ok(lookup.topic_ids(&topics))).await {
             Ok(ids) => ids,
             Err(error) => return tracing::debug!(%error, "topic ids not looked up"),
         };
@@ -335,7 +335,7 @@ impl Keeper {
 
 /// What the database is to hold of a partition, when that is not what it holds.
 fn claim(partition: &Partition, known: &Known<'_>, start: &Start) -> Option<ProjectedOffset> {
-    let extent = known.extent?;
+    known.extent?;
     let next_offset = match known.projected {
         Some(projected) if !start.is_recreated && start.cut_off.is_none() => projected.next_offset.max(start.offset),
         _ => start.offset,
@@ -343,7 +343,7 @@ fn claim(partition: &Partition, known: &Known<'_>, start: &Start) -> Option<Proj
     let claim = ProjectedOffset {
         topic: partition.topic.to_string(),
         partition: partition.number,
-        topic_id: extent.topic_id,
+        topic_id: known.topic_id(),
         next_offset,
     };
     (known.projected != Some(&claim)).then_some(claim)

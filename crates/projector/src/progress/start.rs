@@ -20,10 +20,8 @@ pub(super) struct Known<'a> {
 impl Known<'_> {
     /// The id of the topic that is read, as far as anybody knows it.
     pub fn topic_id(&self) -> Option<Uuid> {
-        match (self.extent, self.projected) {
-            (Some(extent), _) => extent.topic_id,
-            (None, projected) => projected?.topic_id,
-        }
+        let seen = self.extent.and_then(|extent| extent.topic_id);
+        seen.or_else(|| self.projected?.topic_id)
     }
 }
 
