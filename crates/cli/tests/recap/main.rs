@@ -2,6 +2,7 @@
 //! contract's own example through every part.
 
 mod dead_letters;
+mod dev;
 mod golden;
 mod kafka_rights;
 mod rebuild;
