@@ -27,6 +27,14 @@ const RETRY_AFTER: Duration = Duration::from_millis(30);
 const IDS_AGAIN_AFTER: Duration = Duration::from_mins(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Whether the brokers tell the ids of topics.
+enum IdsTold {
+    Unknown,
+    Before,
+    /// They did not, when they were asked last.
+    NotAt(Instant),
+}
+
 /// What the brokers hold of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
@@ -45,8 +53,7 @@ pub struct OffsetLookup {
     consumer: BaseConsumer<Complaints>,
     config: ClientConfig,
     log: Log,
-    /// When the brokers last did not tell the ids of topics.
-    ids_refused: Mutex<Option<Instant>>,
+    ids_told: Mutex<IdsTold>,
 }
 
 impl OffsetLookup {
@@ -64,7 +71,7 @@ impl OffsetLookup {
                 .map_err(LogError::kafka("create a consumer"))?,
             config,
             log: log.clone(),
-            ids_refused: Mutex::default(),
+            ids_told: Mutex::new(IdsTold::Unknown),
         })
     }
 
@@ -123,7 +130,7 @@ impl OffsetLookup {
     pub fn extents(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Extent>, LogError> {
         let topics: BTreeSet<&Arc<str>> = partitions.iter().map(|partition| &partition.topic).collect();
         let topics: Vec<Arc<str>> = topics.into_iter().cloned().collect();
-        let ids = self.topic_ids(&topics);
+        let ids = self.topic_ids(&topics)?;
         let existing: BTreeSet<Partition> = self.partitions()?.into_iter().collect();
         let asked: Vec<Partition> = partitions
             .iter()
@@ -139,23 +146,23 @@ impl OffsetLookup {
         Ok(asked.into_iter().filter_map(extent).collect())
     }
 
-    /// The ids of the topics that exist; `None` where the broker has no ids. Nothing is known of any when it does not tell, and then it is not asked
-    /// again for a while: librdkafka's built-in cluster never does, and each question takes its time.
-    #[must_use]
-    pub fn topic_ids(&self, topics: &[Arc<str>]) -> BTreeMap<Arc<str>, Option<Uuid>> {
-        let mut refused = self.ids_refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.is_some_and(|at| at.elapsed() < IDS_AGAIN_AFTER) {
-            return BTreeMap::new();
+    /// The ids of the topics that exist; `None` where the broker has no ids. A cluster that has never told any is not waited for, and not asked again
+    /// for a while: librdkafka's built-in one never does. One that has told them is away for the moment.
+    pub fn topic_ids(&self, topics: &[Arc<str>]) -> Result<BTreeMap<Arc<str>, Option<Uuid>>, LogError> {
+        let mut told = self.ids_told.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*told, IdsTold::NotAt(at) if at.elapsed() < IDS_AGAIN_AFTER) {
+            return Ok(BTreeMap::new());
         }
         match topic_ids(&self.consumer, topics) {
             Ok(ids) => {
-                *refused = None;
-                ids
+                *told = IdsTold::Before;
+                Ok(ids)
             }
+            Err(error) if matches!(*told, IdsTold::Before) => Err(error),
             Err(error) => {
                 tracing::debug!(%error, "a topic that is created anew cannot be told from the one before");
-                *refused = Some(Instant::now());
-                BTreeMap::new()
+                *told = IdsTold::NotAt(Instant::now());
+                Ok(BTreeMap::new())
             }
         }
     }

@@ -299,13 +299,13 @@ impl Keeper {
             return;
         }
         let topics: Vec<_> = topics.into_iter().collect();
-        let ids = match self.ask(move |lookup| Ok(lookup.topic_ids(&topics))).await {
+        let ids = match self.ask(move |lookup| lookup.topic_ids(&topics)).await {
             Ok(ids) => ids,
             Err(error) => return tracing::debug!(%error, "topic ids not looked up"),
         };
         let is_new = |partition: &Partition, held: &ProjectedOffset| {
             let id = ids.get(&partition.topic).copied().flatten();
-            id.is_some() && id != held.topic_id
+            id.is_some() && held.topic_id.is_some() && id != held.topic_id
         };
         let recreated: Vec<Partition> = self
             .held
