@@ -24,7 +24,7 @@ use crate::{
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_millis(30);
-const IDS_AGAIN_AFTER: Duration = Duration::from_mins(1);
+const IDS_AGAIN_AFTER: Duration = Duration::from_hours(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether the brokers tell the ids of topics.

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{LogError, complaints::Complaints};
 
-const TIMEOUT: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The ids of the topics that exist; `None` where the broker has no ids.
 pub(crate) fn topic_ids(
