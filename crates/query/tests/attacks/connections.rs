@@ -75,7 +75,10 @@ async fn few_files_are_enough_for_those_that_ask() {
         silent.shutdown().await;
     };
     let (seen, ()) = attacked.beside(&boss, &stats(), attack).await;
-    seen.assert_good("500 silent connections where 300 files may be open", 50);
+    // Some are refused while files are short: most must not be, and none afterwards.
+    let (good, all) = seen.answered();
+    assert!(good * 2 > all, "{good} of {all} were answered");
+    assert_eq!(attacked.get(&boss, &stats()).await.status, 200);
 }
 
 #[tokio::test]
