@@ -35,6 +35,20 @@ CREATE TABLE conversation_summary (
     total_helpful           bigint      NOT NULL,
     total_not_helpful       bigint      NOT NULL,
     first_message_text      text        COLLATE "C",
+    -- What lists are walked and sums are taken by: copies of the columns above, all NULL while the conversation is busy. So its next
+    -- write changes no indexed column and is heap-only; whoever reads a list reads the organization's busy rows beside it.
+    listed_recency          bigint,
+    listed_agent_model      text        COLLATE "C",
+    listed_finish_reason    text        COLLATE "C",
+    listed_messages         bigint,
+    listed_duration_ms      bigint,
+    listed_total_tokens     bigint,
+    listed_input_tokens     bigint,
+    listed_output_tokens    bigint,
+    listed_tool_calls       bigint,
+    listed_feedback         bigint,
+    listed_helpful          bigint,
+    listed_not_helpful      bigint,
     PRIMARY KEY (org_id, conversation_id)
 ) WITH (toast_tuple_target = 128);
 -- A packed state does not compress, and parts are replaced whole.
@@ -66,6 +80,11 @@ CREATE TABLE tool_call (
     started_at          timestamptz,
     finished_at         timestamptz,
     finished_event_time timestamptz,
+    -- The name that is shown, for its index; a longer one cannot be asked for. Not an expression of the index: under row-level security only
+    -- leakproof functions may use one.
+    listed_tool_name    text    COLLATE "C" GENERATED ALWAYS AS (
+        CASE WHEN octet_length(coalesce(started_tool_name, finished_tool_name)) <= 1024
+             THEN coalesce(started_tool_name, finished_tool_name) END) STORED,
     PRIMARY KEY (org_id, conversation_id, tool_call_id)
 );
 

@@ -162,6 +162,12 @@ async fn fill_slices(
     }
 }
 
+/// The remainders of a conversation's hash by which one in a thousand differs from the others: in its agent, its model, its tool, its tool's error.
+const RARE: i64 = 1;
+/// The agent, the model and the tool of such ones.
+pub const RARE_AGENT: i64 = 9_999;
+pub const RARE_NAME: &str = "rare";
+
 async fn fill_slice(
     pool: &PgPool,
     generation: GenerationId,
@@ -178,12 +184,18 @@ async fn fill_slice(
              state, created_at, updated_at, recency, deleted_at, user_id, agent_id, upstream_conversation_id, agent_model,
              last_finish_reason, user_message_count, assistant_message_count, total_message_count, duration_ms,
              total_tokens, input_tokens, output_tokens, attachment_count, tool_call_count, total_feedback, total_helpful,
-             total_not_helpful, first_message_text)
+             total_not_helpful, first_message_text, listed_recency, listed_agent_model, listed_finish_reason, listed_messages,
+             listed_duration_ms, listed_total_tokens, listed_input_tokens, listed_output_tokens, listed_tool_calls,
+             listed_feedback, listed_helpful, listed_not_helpful)
          SELECT org_id, conversation_id, revision, 0, false, $1, $2, created_at, updated_at,
-             -(extract(epoch FROM updated_at) * 1000)::bigint, NULL, user_id, 1000 + i % 4, parent_id,
-             'gpt-5.1', 'stop', n / 2, n / 2, n, n * 20000, n * 900, n * 700, n * 200, i % 3, 1,
-             (i % 5 < 2)::int, (i % 5 = 0)::int, (i % 5 = 1)::int, {first_text}
-         FROM (
+             recency, NULL, user_id, agent_id, parent_id,
+             model, 'stop', n / 2, n / 2, n, n * 20000, n * 900, n * 700, n * 200, i % 3, 1,
+             (i % 5 < 2)::int, (i % 5 = 0)::int, (i % 5 = 1)::int, {first_text},
+             recency, model, 'stop', n, n * 20000, n * 900, n * 700, n * 200, 1,
+             (i % 5 < 2)::int, (i % 5 = 0)::int, (i % 5 = 1)::int
+         FROM (SELECT *, -(extract(epoch FROM updated_at) * 1000)::bigint AS recency,
+             CASE WHEN h % 1000 = {RARE} THEN {RARE_AGENT} ELSE 1000 + i % 4 END AS agent_id,
+             CASE WHEN h % 1000 = {RARE} + 1 THEN '{RARE_NAME}' ELSE 'gpt-5.1' END AS model FROM (
              SELECT i, h, 2 + h % 40 AS n, h::bigint + 1 AS revision, md5(i::text)::uuid::text AS conversation_id,
                  CASE WHEN i % 5 = 0 THEN 'org_stored_0' ELSE 'org_stored_' || (1 + i / 5 % 49) END AS org_id,
                  'user_stored_' || CASE WHEN i % 5 = 0 THEN h % $4 ELSE h % 500 END AS user_id,
@@ -197,7 +209,7 @@ async fn fill_slice(
                      WHEN i % 10 = 0 THEN $7::timestamptz - interval '730 days'
                          + interval '30 days' * (h % 1000000 / 1000000.0)
                      ELSE $7::timestamptz - interval '360 days' * ((($8 - i) + 1)::float8 / $8) END) AS at) AS time
-         ) AS rows"
+         ) AS stored) AS rows"
     );
     sqlx::query(AssertSqlSafe(conversations))
         .bind(i16::try_from(state.part_count)?)
@@ -232,9 +244,10 @@ async fn fill_payloads(
     let comment = contents.piece(1, 79, 80);
     let calls = format!(
         "INSERT INTO {schema}.tool_call
-         SELECT org_id, conversation_id, md5('call' || i)::uuid::text, true, true, 'search', NULL,
+         SELECT org_id, conversation_id, md5('call' || i)::uuid::text, true, true,
+             CASE WHEN h % 1000 = {RARE} + 2 THEN '{RARE_NAME}' ELSE 'search' END, NULL,
              '{{\"query\":\"' || {args} || '\"}}', '{{\"items\":[\"' || {result} || '\"]}}',
-             NULL, md5('message' || i)::uuid::text, $4::timestamptz, $4::timestamptz, $4::timestamptz {of}"
+             CASE WHEN h % 1000 = {RARE} + 3 THEN '{{}}' END, md5('message' || i)::uuid::text, $4::timestamptz, $4::timestamptz, $4::timestamptz {of}"
     );
     let feedback = format!(
         "INSERT INTO {schema}.feedback

@@ -133,6 +133,8 @@ pub struct Limits {
     pub streams: u32,
     /// The same for one organization.
     pub streams_per_organization: u32,
+    /// Clients that wait for changes.
+    pub watchers: u32,
 }
 
 impl Default for Timeouts {
@@ -170,6 +172,7 @@ impl Default for Limits {
             page_bytes: 64 << 20,
             streams: 8,
             streams_per_organization: 4,
+            watchers: 1024,
         }
     }
 }

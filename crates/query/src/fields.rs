@@ -6,6 +6,7 @@
 
 mod conversation;
 mod csv;
+mod figures;
 mod flat;
 mod json;
 mod scalars;
@@ -19,6 +20,7 @@ pub(crate) use self::{
         Feedback, Interaction, ToolCall, csv_header, csv_row, csv_row_cut, json_conversation_cut, json_feedback,
         json_row, json_tool_call,
     },
+    figures::{BreakdownElement, TimeSeriesElement, json_bucket, json_group},
     flat::{FlatInteraction, FlatLines, FlatTable},
     json::json_object,
     schema::schema_of,
@@ -69,6 +71,8 @@ enum Getter<T: 'static> {
     Count(fn(&T) -> i64),
     /// Milliseconds, shown as seconds.
     Seconds(fn(&T) -> i64),
+    /// The same or `null`.
+    MaybeSeconds(fn(&T) -> Option<i64>),
     /// `true` or `false`.
     Flag(fn(&T) -> bool),
     /// A time that is always there, in milliseconds.

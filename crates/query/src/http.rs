@@ -18,3 +18,4 @@ mod stall;
 pub(crate) mod streamed_body;
 mod taking;
 pub(crate) mod turns;
+pub(crate) mod watchers;

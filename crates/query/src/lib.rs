@@ -12,6 +12,7 @@
 mod auth;
 mod cache;
 pub mod config;
+mod conversations;
 mod endpoints;
 mod fields;
 mod http;

@@ -15,10 +15,11 @@ use utoipa::{
 
 use crate::{
     endpoints::{
-        get_interactions,
+        changes, get_breakdown, get_interaction, get_interactions,
         get_stats::{self, Statistics},
+        get_time_series,
     },
-    fields::{Feedback, FlatInteraction, Interaction, ToolCall},
+    fields::{BreakdownElement, Feedback, FlatInteraction, Interaction, TimeSeriesElement, ToolCall},
     http::{problem::ProblemDetails, problem_code::ProblemCode},
     parameters::Excluded,
 };
@@ -45,9 +46,13 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     ),
     paths(
         get_interactions::get_interactions,
+        get_interaction::get_interaction,
         get_stats::get_stats,
+        get_time_series::get_time_series,
+        get_breakdown::get_breakdown,
+        changes::changes,
     ),
-    components(schemas(Interaction, FlatInteraction, ToolCall, Feedback, Statistics, ProblemDetails, ProblemCode, Excluded)),
+    components(schemas(Interaction, FlatInteraction, ToolCall, Feedback, Statistics, TimeSeriesElement, BreakdownElement, ProblemDetails, ProblemCode, Excluded)),
     tags(
         (name = "dashboard", description = "What dashboards and exports read."),
     ),
@@ -272,6 +277,14 @@ mod tests {
     #[test]
     fn every_described_path_is_a_route() {
         let described: Vec<String> = Description::openapi().paths.paths.into_keys().collect();
-        assert_eq!(described, [get_interactions::PATH, get_stats::PATH]);
+        let routes = [
+            changes::PATH,
+            get_breakdown::PATH,
+            get_interaction::PATH,
+            get_interactions::PATH,
+            get_stats::PATH,
+            get_time_series::PATH,
+        ];
+        assert_eq!(described, routes);
     }
 }

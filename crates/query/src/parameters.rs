@@ -7,6 +7,7 @@
 //!
 //! The filter that the dashboards' endpoints share is in `filter.rs`; what one endpoint takes beside it is in that endpoint's file.
 
+mod choice;
 mod cursor;
 mod exclude;
 mod filter;
@@ -23,11 +24,12 @@ use utoipa::openapi::{
 pub use self::exclude::Exclude;
 use self::query_string::encode;
 pub(crate) use self::{
+    choice::{Choice, OneOf},
     cursor::{Binding, Cursor},
     exclude::Excluded,
     filter::FilterParameters,
     query_string::QueryString,
-    values::{AgentId, Integer},
+    values::{AgentId, Integer, Text},
 };
 use crate::http::problem::Problem;
 
@@ -117,6 +119,19 @@ pub(crate) trait Parameters: Sized {
 
     /// Writes those that were given.
     fn write(&self, query: &mut CanonicalQuery);
+}
+
+/// None at all.
+impl Parameters for () {
+    fn name(_: &str) -> Option<Name> {
+        None
+    }
+
+    fn read(_: &mut QueryString) -> Result<Self, Problem> {
+        Ok(())
+    }
+
+    fn write(&self, _: &mut CanonicalQuery) {}
 }
 
 impl<A: Parameters, B: Parameters> Parameters for (A, B) {

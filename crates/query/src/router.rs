@@ -23,7 +23,7 @@ use tower_http::{
 use self::bounds::Bounds;
 use crate::{
     config::Config,
-    endpoints::{docs, get_interactions, get_stats},
+    endpoints::{changes, docs, get_breakdown, get_interaction, get_interactions, get_stats, get_time_series},
     http::{headers::REQUEST_ID, problem::Problem},
     openapi,
     service::Service,
@@ -36,9 +36,13 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 
 /// Every route, as spans and metrics name it.
-const ROUTES: [&str; 7] = [
+const ROUTES: [&str; 11] = [
     get_interactions::PATH,
+    get_interaction::PATH,
     get_stats::PATH,
+    get_time_series::PATH,
+    get_breakdown::PATH,
+    changes::PATH,
     openapi::PATH,
     docs::PATH,
     docs::SCRIPT,
@@ -60,7 +64,17 @@ pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
             get_interactions::PATH,
             for_callers(get(get_interactions::get_interactions)),
         )
-        .route(get_stats::PATH, for_callers(get(get_stats::get_stats)));
+        .route(
+            get_interaction::PATH,
+            for_callers(get(get_interaction::get_interaction)),
+        )
+        .route(get_stats::PATH, for_callers(get(get_stats::get_stats)))
+        .route(
+            get_time_series::PATH,
+            for_callers(get(get_time_series::get_time_series)),
+        )
+        .route(get_breakdown::PATH, for_callers(get(get_breakdown::get_breakdown)))
+        .route(changes::PATH, for_callers(get(changes::changes)));
     let mut router = Router::new()
         .merge(dashboard)
         .route(openapi::PATH, get(openapi::document))

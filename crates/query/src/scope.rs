@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use recap_store::Filter;
+use recap_store::{Filter, Sort};
 
 use crate::{
     auth::Caller,
     http::problem::Problem,
-    parameters::{Binding, CanonicalQuery, FilterParameters},
+    parameters::{Binding, CanonicalQuery, FilterParameters, OneOf, Value as _},
 };
 
 /// Whose rows of the organization are in reach.
@@ -19,12 +19,13 @@ enum Sees {
     All,
 }
 
-/// An organization, whose rows of it are in reach, and the filter on them. Equal scopes have equal answers: a scope is a cache key.
+/// An organization, whose rows of it are in reach, and the filter on them, if the endpoint takes one. Equal scopes have equal answers: a scope
+/// is a cache key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Scope {
     org_id: Arc<str>,
     sees: Sees,
-    filter: FilterParameters,
+    filter: Option<FilterParameters>,
 }
 
 impl Scope {
@@ -46,16 +47,29 @@ impl Scope {
         } else {
             Sees::Own(Arc::clone(own_id))
         };
+        // One spelling for what means the same: only then are equal scopes equal.
+        let mut filter = filter.canonical();
+        filter.all_in_org = all_in_org.then_some(true);
+        filter.user_id = filter.user_id.filter(|_| all_in_org);
         Ok(Self {
             org_id: Arc::clone(caller.org_id()),
             sees,
-            filter: FilterParameters {
-                // One spelling for what means the same: only then are equal scopes equal.
-                all_in_org: all_in_org.then_some(true),
-                user_id: filter.user_id.filter(|_| all_in_org),
-                ..filter
-            },
+            filter: Some(filter),
         })
+    }
+
+    /// Everything that the caller may see: an administrator everybody's rows, without asking for them.
+    pub(crate) fn of_everything(caller: &Caller) -> Self {
+        let sees = if caller.is_admin() {
+            Sees::All
+        } else {
+            Sees::Own(Arc::clone(caller.user_id()))
+        };
+        Self {
+            org_id: Arc::clone(caller.org_id()),
+            sees,
+            filter: None,
+        }
     }
 
     /// The only organization that is read.
@@ -65,24 +79,39 @@ impl Scope {
 
     /// The same for the store.
     pub(crate) fn filter(&self) -> Filter {
+        let asked = self.filter.as_ref();
         let user_id = match &self.sees {
             Sees::Own(user_id) => Some(user_id.as_ref().to_owned()),
-            Sees::All => self.filter.user_id.clone().map(String::from),
+            Sees::All => asked.and_then(|filter| filter.user_id.clone()).map(String::from),
         };
-        self.filter.filter(user_id)
+        match asked {
+            Some(filter) => filter.filter(user_id),
+            None => Filter {
+                user_id,
+                ..Filter::ALWAYS
+            },
+        }
     }
 
     /// What a cursor of this scope's list is bound to. Administrators who ask for everybody's rows share one list, and its cursors.
-    pub(crate) fn binding(&self, shape: &str) -> Binding {
+    pub(crate) fn binding(&self, shape: &str, sort: Sort) -> Binding {
         let (sees, user_id) = match &self.sees {
             Sees::Own(user_id) => ("own", user_id.as_ref()),
             Sees::All => ("all", ""),
         };
-        Binding::to(&[&self.org_id, sees, user_id, &self.canonical_query(), shape])
+        let sort = OneOf(sort);
+        Binding::to(&[
+            &self.org_id,
+            sees,
+            user_id,
+            &self.canonical_query(),
+            shape,
+            &sort.canonical(),
+        ])
     }
 
     /// The filter in its one canonical spelling. It names neither the organization nor the caller.
     pub(crate) fn canonical_query(&self) -> String {
-        CanonicalQuery::of(&self.filter)
+        self.filter.as_ref().map(CanonicalQuery::of).unwrap_or_default()
     }
 }

@@ -1,16 +1,10 @@
 //! The parts that requests share.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use recap_store::{DatabaseError, ReadError, Reader, StoreOptions};
 use recap_telemetry::{MetricsRegistry, PoolState, QueryMetrics};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{Authentication, Caller, Cookies, Verifier},
@@ -23,6 +17,7 @@ use crate::{
         rate_limit::RateLimit,
         reading_turns::{ReadingTurn, ReadingTurns},
         turns::Turns,
+        watchers::Watchers,
     },
 };
 
@@ -64,7 +59,9 @@ pub(crate) struct Service {
     pub(crate) timeouts: Timeouts,
     pub(crate) metrics: QueryMetrics,
     pub(crate) registry: MetricsRegistry,
-    draining: AtomicBool,
+    /// Clients that wait for changes.
+    pub(crate) watchers: Watchers,
+    draining: CancellationToken,
 }
 
 impl Service {
@@ -115,17 +112,23 @@ impl Service {
             timeouts: config.timeouts,
             metrics,
             registry,
-            draining: AtomicBool::new(false),
+            watchers: Watchers::new(config.limits.watchers),
+            draining: CancellationToken::new(),
         })
     }
 
     /// From now on the service says that it is not ready.
     pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::SeqCst);
+        self.draining.cancel();
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::SeqCst)
+        self.draining.is_cancelled()
+    }
+
+    /// Ends when the service says so.
+    pub(crate) async fn drained(&self) {
+        self.draining.cancelled().await;
     }
 
     /// Waits for the caller's turn to read.

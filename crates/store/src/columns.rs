@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The version of `migrations/generation/` that this program reads and writes.
-pub(crate) const LAYOUT: i32 = 1;
+pub(crate) const LAYOUT: i32 = 2;
 
 /// The table `conversation_summary`.
 pub(crate) struct Conversations;
@@ -23,7 +23,10 @@ impl Table for Conversations {
     type Row<'a> = Prepared<'a>;
 
     fn columns() -> impl Iterator<Item = &'static Column<Self>> {
-        OTHERS.iter().chain(SHOWN.iter().map(|shown| &shown.column))
+        OTHERS
+            .iter()
+            .chain(LISTED)
+            .chain(SHOWN.iter().map(|shown| &shown.column))
     }
 }
 
@@ -101,7 +104,63 @@ pub(crate) const FIRST_MESSAGE_TEXT: &str = "first_message_text";
 pub(crate) const KEY: [&str; 2] = ["org_id", "conversation_id"];
 
 /// Columns that exist for the writer alone: they may differ between rows that show the same.
-pub(crate) const WRITERS_OWN: [&str; 5] = ["revision", "base_revision", "text_kept", "part_count", "state"];
+const WRITERS_OWN: [&str; 5] = ["revision", "base_revision", "text_kept", "part_count", "state"];
+
+/// Whether a column may differ between rows that show the same.
+pub(crate) fn may_differ(name: &str) -> bool {
+    WRITERS_OWN.contains(&name) || LISTED.iter().any(|listed| listed.name == name)
+}
+
+/// Bytes of a text in an index: PostgreSQL refuses larger entries. Conversations with longer ones are busy for ever.
+pub(crate) const MAX_LISTED_BYTES: usize = 512;
+
+/// A copy of a column for the indexes, NULL while the conversation is busy.
+macro_rules! listed {
+    ($name:ident = text $source:ident) => {
+        Column::new(
+            stringify!($name),
+            Value::Text(|row| row.columns.$source.as_deref().filter(|_| row.is_listed)),
+        )
+    };
+    ($name:ident = $($source:ident).+) => {
+        Column::new(stringify!($name), Value::Integer(|row| row.is_listed.then_some(row.columns.$($source).+)))
+    };
+}
+
+/// What lists are walked and sums are taken by, each the copy of another column.
+static LISTED: &[Column<Conversations>] = &[
+    Column::new(
+        "listed_recency",
+        Value::Integer(|row| row.is_listed.then_some(-row.columns.updated_at.0)),
+    ),
+    listed!(listed_agent_model = text agent_model),
+    listed!(listed_finish_reason = text last_finish_reason),
+    listed!(listed_messages = total_message_count),
+    listed!(listed_duration_ms = duration_ms),
+    listed!(listed_total_tokens = tokens.total),
+    listed!(listed_input_tokens = tokens.input),
+    listed!(listed_output_tokens = tokens.output),
+    listed!(listed_tool_calls = tool_call_count),
+    listed!(listed_feedback = total_feedback),
+    listed!(listed_helpful = total_helpful),
+    listed!(listed_not_helpful = total_not_helpful),
+];
+
+/// Each listed column, and the one that it is a copy of.
+pub(crate) const COPIES: [(&str, &str); 12] = [
+    ("listed_recency", "recency"),
+    ("listed_agent_model", "agent_model"),
+    ("listed_finish_reason", "last_finish_reason"),
+    ("listed_messages", "total_message_count"),
+    ("listed_duration_ms", "duration_ms"),
+    ("listed_total_tokens", "total_tokens"),
+    ("listed_input_tokens", "input_tokens"),
+    ("listed_output_tokens", "output_tokens"),
+    ("listed_tool_calls", "tool_call_count"),
+    ("listed_feedback", "total_feedback"),
+    ("listed_helpful", "total_helpful"),
+    ("listed_not_helpful", "total_not_helpful"),
+];
 
 /// The other columns: the key, [`WRITERS_OWN`], what readers only filter and sort by, and the text that a writer may leave
 /// as it is.
@@ -142,7 +201,7 @@ pub(crate) fn read() -> impl Iterator<Item = &'static str> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Conversations, KEY, WRITERS_OWN, read};
+    use super::{COPIES, Conversations, KEY, LISTED, WRITERS_OWN, read};
     use crate::{
         table::Table,
         write::{feedback::FeedbackRows, parts::Parts, tool_calls::ToolCalls},
@@ -159,6 +218,8 @@ mod tests {
         let lines = columns.into_iter().flat_map(str::lines).map(str::trim);
         lines
             .filter(|line| !line.is_empty() && !line.starts_with("--"))
+            // PostgreSQL computes those, over several lines.
+            .take_while(|line| !line.contains("GENERATED"))
             .filter_map(|line| {
                 let mut words = line.trim_end_matches(',').split_whitespace();
                 Some((words.next()?.to_owned(), words.next()?.to_owned()))
@@ -188,5 +249,8 @@ mod tests {
         for name in KEY.into_iter().chain(WRITERS_OWN).chain(read()) {
             assert!(names.contains(name), "{name}");
         }
+        let listed: Vec<_> = LISTED.iter().map(|column| column.name).collect();
+        assert_eq!(listed, COPIES.map(|(copy, _)| copy));
+        assert!(COPIES.iter().all(|(_, source)| names.contains(source)));
     }
 }

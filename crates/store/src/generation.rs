@@ -34,6 +34,7 @@ pub(crate) const GENERATION_LOCK: i64 = 0x7265_6361_7067_656e;
 
 const TABLES: &str = include_str!("../../../migrations/generation/tables.sql");
 const INDEXES: &str = include_str!("../../../migrations/generation/indexes.sql");
+const UPGRADE_2: &str = include_str!("../../../migrations/generation/upgrade_2.sql");
 
 /// What a generation is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,7 +207,7 @@ impl Store {
         for table in tables {
             let columns: String = sqlx::query_scalar(
                 "SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) \
-             FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
+             FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 AND is_generated = 'NEVER'",
             )
             .bind(to.schema())
             .bind(&table)
@@ -261,6 +262,27 @@ pub(crate) async fn ensure_live(pool: &PgPool) -> Result<(), sqlx::Error> {
             .bind(id.number())
             .execute(&mut *transaction)
             .await?;
+    }
+    transaction.commit().await
+}
+
+/// Brings generations of an older layout up to this one.
+pub(crate) async fn upgrade(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    lock_exclusively(&mut transaction).await?;
+    for generation in generations(&mut transaction).await? {
+        if generation.layout == 1 {
+            run_template(&mut transaction, generation.id, UPGRADE_2).await?;
+            // A generation that is being built gets its indexes last.
+            if generation.status != GenerationStatus::Building {
+                run_template(&mut transaction, generation.id, INDEXES).await?;
+            }
+            sqlx::query("UPDATE recap.generation SET layout = $2 WHERE id = $1")
+                .bind(generation.id.number())
+                .bind(LAYOUT)
+                .execute(&mut *transaction)
+                .await?;
+        }
     }
     transaction.commit().await
 }

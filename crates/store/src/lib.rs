@@ -64,8 +64,9 @@ pub use key::ConversationKey;
 pub use org_buckets::OrgBuckets;
 pub use progress::{Advance, Holdings, ProgressError, ProjectedOffset};
 pub use read::{
-    ByteLimit, Feedback, Filter, Include, LogPosition, Memory, MetadataFilter, Node, Outline, OutlineEntry, Page,
-    PageStatements, Position, READER_SETTINGS, Reader, Replication, Row, Snapshot, Stats, ToolCall,
+    Breakdown, Bucket, ByteLimit, Feedback, FeedbackFilter, Figures, Filter, Group, GroupBy, Groups, Include,
+    LogPosition, Memory, MetadataFilter, Node, Outline, OutlineEntry, Page, PageStatements, Position, READER_SETTINGS,
+    RangeOn, Reader, Replication, Row, Snapshot, Sort, Stats, ToolCall,
 };
 pub use store::{Store, StoreOptions};
 pub use write::{Attempt, BatchFlush, FlushReport, Target};

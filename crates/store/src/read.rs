@@ -1,41 +1,52 @@
 //! The read side: answers for one organization out of one consistent snapshot.
 
+mod arm;
 mod attach;
+mod few;
+mod figures;
 mod filter;
 mod items;
 mod lent;
 mod memory;
 mod outline;
 mod page;
+mod places;
 mod plan;
 mod replication;
 mod row;
+mod scope;
 mod select;
+mod sort;
 mod stats;
 mod users;
 
 use std::time::Duration;
 
-use chrono::SubsecRound as _;
+use chrono::DateTime;
 use futures::TryStreamExt as _;
-use sqlx::{Row as _, postgres::PgRow};
+use sqlx::{
+    PgConnection, Postgres, Row as _,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 use tracing::{Instrument as _, debug_span};
 
 pub use self::{
-    filter::{Filter, Include, MetadataFilter, Position},
+    figures::{Breakdown, Bucket, Figures, Group, GroupBy, Groups},
+    filter::{FeedbackFilter, Filter, Include, MetadataFilter, RangeOn},
     items::{Feedback, ToolCall},
     memory::{ByteLimit, Memory},
     outline::{Outline, OutlineEntry},
     page::{Node, Page},
     replication::{LogPosition, Replication},
     row::Row,
+    sort::{Position, Sort},
     stats::Stats,
 };
 use self::{
     lent::Lent,
     plan::{Next, Probe, Source},
-    select::Scope,
-    users::Users,
+    scope::{Resolved, Scope},
 };
 use crate::{
     GenerationId, ReadError, SchemaError, StoreOptions,
@@ -66,7 +77,7 @@ pub const READER_SETTINGS: [(&str, &str); 7] = [
 pub struct PageStatements {
     /// Its parameters: `$1` the organization, `$2` and `$3` the range, `$4` `'{}'::text[]`, `$5` `'{}'::uuid[]`,
     /// `$6` `NULL::bigint`, `$7` and `$8` the place to begin after (`-9223372036854775807` and `''`), `$9` the limit,
-    /// `$10` four times the limit and 200.
+    /// `$10` four times the limit and 200, `$11` `'{}'::text[]`, `$12` and `$13` `NULL::text`.
     pub page: String,
     /// `$1` the organization, `$2` the conversations found, `$3` how many bytes there may be.
     pub tool_calls: String,
@@ -79,21 +90,15 @@ impl PageStatements {
     #[must_use]
     pub fn of(generation: GenerationId) -> Self {
         let schema = generation.schema();
-        let filter = Filter {
-            from: chrono::DateTime::UNIX_EPOCH,
-            to: chrono::DateTime::UNIX_EPOCH,
-            user_id: None,
-            agent_id: None,
-            metadata: None,
-        };
+        let filter = Filter::created(DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
         let scope = Scope {
             schema: &schema,
             org_id: "",
             filter: &filter,
-            users: &Users::Any,
+            resolved: &Resolved::default(),
         };
         Self {
-            page: scope.page(Source::Window(0), true),
+            page: scope.page(Source::Window(0), Sort::default(), true),
             tool_calls: items::tool_calls(&schema),
             feedback: items::feedback(&schema),
         }
@@ -194,8 +199,8 @@ pub struct Snapshot {
     org_id: String,
     generation: GenerationId,
     schema: String,
-    /// The last filter's users, for the next page of the same list.
-    resolved: Option<(Filter, Users)>,
+    /// What was asked for the last filter, for the next page of the same list.
+    resolved: Option<(Filter, Resolved)>,
     /// What the next reading may hold.
     memory: Box<dyn Memory>,
 }
@@ -222,26 +227,32 @@ impl Snapshot {
         &mut self,
         filter: &Filter,
         include: Include,
+        sort: Sort,
         after: Option<&Position>,
         limit: u32,
     ) -> Result<Page, ReadError> {
         let span = debug_span!("store.page", db.system.name = "postgresql", limit);
         let answer_timeout = self.answer_timeout;
         let reading = async {
-            let found = self.list(Shape::Page, filter, include, after, limit).await?;
-            let Some(first) = found.first() else {
-                return Ok(Page::EMPTY);
-            };
-            let more = first.try_get(1)?;
-            let rows = self.with_items(&found, 2, include).await?;
-            let mut top = Vec::new();
-            let mut below = Vec::new();
-            for (row, found) in rows.into_iter().zip(&found) {
-                let at_top: bool = found.try_get(0)?;
-                let place = if at_top { &mut top } else { &mut below };
-                place.push(row);
-            }
-            Ok(Page::build(top, below, more))
+            let found = self.list(Shape::Page, filter, include, sort, after, limit).await?;
+            self.nest(&found, include, sort).await
+        };
+        within(answer_timeout, reading).instrument(span).await
+    }
+
+    /// One conversation with everything below it, if it is of this user or none is named.
+    pub async fn one(
+        &mut self,
+        conversation_id: &str,
+        user_id: Option<&str>,
+        include: Include,
+    ) -> Result<Option<Node>, ReadError> {
+        let span = debug_span!("store.one", db.system.name = "postgresql");
+        let answer_timeout = self.answer_timeout;
+        let reading = async {
+            let found = self.below_one(Shape::Page, conversation_id, user_id, include).await?;
+            let page = self.nest(&found, include, Sort::default()).await?;
+            Ok(page.top.into_iter().next())
         };
         within(answer_timeout, reading).instrument(span).await
     }
@@ -251,39 +262,15 @@ impl Snapshot {
         &mut self,
         filter: &Filter,
         include: Include,
+        sort: Sort,
         after: Option<&Position>,
         limit: u32,
     ) -> Result<Vec<Row>, ReadError> {
         let span = debug_span!("store.rows", db.system.name = "postgresql", limit);
         let answer_timeout = self.answer_timeout;
         let reading = async {
-            let found = self.list(Shape::Rows, filter, include, after, limit).await?;
+            let found = self.list(Shape::Rows, filter, include, sort, after, limit).await?;
             self.with_items(&found, 0, include).await
-        };
-        within(answer_timeout, reading).instrument(span).await
-    }
-
-    /// Sums over everything that matches.
-    pub async fn stats(&mut self, filter: &Filter) -> Result<Stats, ReadError> {
-        let span = debug_span!("store.stats", db.system.name = "postgresql");
-        let answer_timeout = self.answer_timeout;
-        let reading = async {
-            let filter = whole_milliseconds(filter);
-            let users = self.users(&filter).await?;
-            let scope = Scope {
-                schema: &self.schema,
-                org_id: &self.org_id,
-                filter: &filter,
-                users: &users,
-            };
-            if scope.is_empty() {
-                return Ok(Stats::default());
-            }
-            let row = scope
-                .bind(scope.stats(), None, 0, 0)
-                .fetch_one(self.connection.get()?)
-                .await?;
-            Ok(Stats::read(&row)?)
         };
         within(answer_timeout, reading).instrument(span).await
     }
@@ -302,44 +289,35 @@ impl Snapshot {
         shape: Shape,
         filter: &Filter,
         include: Include,
+        sort: Sort,
         after: Option<&Position>,
         limit: u32,
     ) -> Result<Vec<PgRow>, ReadError> {
-        let filter = whole_milliseconds(filter);
-        let users = self.users(&filter).await?;
+        let filter = filter.whole_milliseconds();
+        let resolved = self.resolve(&filter).await?;
         let scope = Scope {
             schema: &self.schema,
             org_id: &self.org_id,
             filter: &filter,
-            users: &users,
+            resolved: &resolved,
         };
         if scope.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
-        let mut source = scope.first_source(plan::first_window(limit));
+        let mut source = scope.first_source(sort, plan::first_window(limit));
         loop {
             let window = match source {
                 Source::Window(window) => window,
-                Source::Range | Source::EachUser => 0,
+                Source::Range | Source::EachUser | Source::EachListed => 0,
             };
-            let (mut rows, mut held) = (Vec::new(), 0);
-            let mut answer = scope
-                .bind(shape.statement(&scope, source, include), after, limit, window)
-                .fetch(self.connection.get()?);
-            while let Some(row) = answer.try_next().await? {
-                let bytes = shape.bytes(&row)?;
-                if !self.memory.take(bytes) {
-                    return Err(ReadError::TooLarge);
-                }
-                held += bytes;
-                rows.push(row);
-            }
-            drop(answer);
+            let statement = shape.statement(&scope, source, sort, include);
+            let query = scope.bind(statement, sort, after, limit, window);
+            let (rows, held) = held(shape, query, self.connection.get()?, &mut *self.memory).await?;
             if window == 0 || shape.is_full(&rows, limit)? {
                 return Ok(rows);
             }
             let counted = scope
-                .bind(scope.probe(), after, limit, window)
+                .bind(scope.probe(), sort, after, limit, window)
                 .fetch_one(self.connection.get()?)
                 .await?;
             let probe = Probe {
@@ -354,6 +332,56 @@ impl Snapshot {
                 }
             }
         }
+    }
+
+    /// Reads one conversation and what is below it, if it is of this user or none is named.
+    async fn below_one(
+        &mut self,
+        shape: Shape,
+        conversation_id: &str,
+        user_id: Option<&str>,
+        include: Include,
+    ) -> Result<Vec<PgRow>, ReadError> {
+        let filter = Filter {
+            user_id: user_id.map(str::to_owned),
+            ..Filter::ALWAYS
+        };
+        let resolved = self.resolve(&filter).await?;
+        let scope = Scope {
+            schema: &self.schema,
+            org_id: &self.org_id,
+            filter: &filter,
+            resolved: &resolved,
+        };
+        let statement = match shape {
+            Shape::PageOutline => scope.one_outline(),
+            _ => scope.one(include.first_message_text),
+        };
+        // Its id goes where a list's place is.
+        let at = Position {
+            value: 0,
+            conversation_id: conversation_id.to_owned(),
+        };
+        let query = scope.bind(statement, Sort::default(), Some(&at), 0, 0);
+        let (rows, _) = held(shape, query, self.connection.get()?, &mut *self.memory).await?;
+        Ok(rows)
+    }
+
+    /// Nests the rows of a page's statement.
+    async fn nest(&mut self, found: &[PgRow], include: Include, sort: Sort) -> Result<Page, ReadError> {
+        let Some(first) = found.first() else {
+            return Ok(Page::EMPTY);
+        };
+        let more = first.try_get(1)?;
+        let rows = self.with_items(found, 2, include).await?;
+        let mut top = Vec::new();
+        let mut below = Vec::new();
+        for (row, found) in rows.into_iter().zip(found) {
+            let at_top: bool = found.try_get(0)?;
+            let place = if at_top { &mut top } else { &mut below };
+            place.push(row);
+        }
+        Ok(Page::build(top, below, more, sort))
     }
 
     /// Rows from column `first` on, with the tool calls and the feedback that are asked for.
@@ -375,16 +403,37 @@ impl Snapshot {
         Ok(rows)
     }
 
-    async fn users(&mut self, filter: &Filter) -> Result<Users, ReadError> {
-        if let Some((resolved, users)) = &self.resolved
-            && resolved == filter
+    /// Asks what a list of this filter needs to know first.
+    async fn resolve(&mut self, filter: &Filter) -> Result<Resolved, ReadError> {
+        if let Some((asked, resolved)) = &self.resolved
+            && asked == filter
         {
-            return Ok(users.clone());
+            return Ok(resolved.clone());
         }
-        let users = users::resolve(self.connection.get()?, &self.schema, &self.org_id, filter).await?;
-        self.resolved = Some((filter.clone(), users.clone()));
-        Ok(users)
+        let resolved = scope::resolve(self.connection.get()?, &self.schema, &self.org_id, filter).await?;
+        self.resolved = Some((filter.clone(), resolved.clone()));
+        Ok(resolved)
     }
+}
+
+/// The rows of a statement, held within `memory`, and what they take of it.
+async fn held(
+    shape: Shape,
+    query: Query<'_, Postgres, PgArguments>,
+    connection: &mut PgConnection,
+    memory: &mut dyn Memory,
+) -> Result<(Vec<PgRow>, usize), ReadError> {
+    let (mut rows, mut held) = (Vec::new(), 0);
+    let mut answer = query.fetch(connection);
+    while let Some(row) = answer.try_next().await? {
+        let bytes = shape.bytes(&row)?;
+        if !memory.take(bytes) {
+            return Err(ReadError::TooLarge);
+        }
+        held += bytes;
+        rows.push(row);
+    }
+    Ok((rows, held))
 }
 
 /// How a list is answered.
@@ -397,13 +446,13 @@ enum Shape {
 }
 
 impl Shape {
-    fn statement(self, scope: &Scope<'_>, source: Source, include: Include) -> String {
+    fn statement(self, scope: &Scope<'_>, source: Source, sort: Sort, include: Include) -> String {
         let text = include.first_message_text;
         match self {
-            Self::Page => scope.page(source, text),
-            Self::PageOutline => scope.page_outline(source),
-            Self::Rows => scope.rows(source, text),
-            Self::RowsOutline => scope.rows_outline(source),
+            Self::Page => scope.page(source, sort, text),
+            Self::PageOutline => scope.page_outline(source, sort),
+            Self::Rows => scope.rows(source, sort, text),
+            Self::RowsOutline => scope.rows_outline(source, sort),
         }
     }
 
@@ -421,15 +470,6 @@ impl Shape {
             Self::Page | Self::PageOutline => rows.first().map_or(Ok(false), |row| row.try_get(1)),
             Self::Rows | Self::RowsOutline => Ok(u32::try_from(rows.len()).is_ok_and(|count| count >= limit)),
         }
-    }
-}
-
-/// Stored times are whole milliseconds, so a range that is cut to them says the same.
-fn whole_milliseconds(filter: &Filter) -> Filter {
-    Filter {
-        from: filter.from.trunc_subsecs(3),
-        to: filter.to.trunc_subsecs(3),
-        ..filter.clone()
     }
 }
 

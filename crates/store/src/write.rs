@@ -292,7 +292,7 @@ impl Flush<'_> {
                 break;
             }
             let revision = new_revision(&mut self.random);
-            let row = Prepared::changed(&entries[*index], revision);
+            let row = Prepared::changed(&entries[*index], revision, false);
             bytes += row.bytes();
             self.revisions[*index] = Some(revision);
             rows.push(row);
@@ -346,7 +346,7 @@ impl Flush<'_> {
     async fn write_parts(&mut self, entries: &[Entry], indices: &[usize]) -> Result<(), FlushError> {
         let rows: Vec<Prepared<'_>> = indices
             .iter()
-            .filter_map(|index| Some(Prepared::changed(&entries[*index], self.revisions[*index]?)))
+            .filter_map(|index| Some(Prepared::changed(&entries[*index], self.revisions[*index]?, false)))
             .collect();
         Ok(parts::upsert(self.connection, &self.schema, &rows).await?)
     }

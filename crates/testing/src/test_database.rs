@@ -130,7 +130,11 @@ impl<'s> TestDatabase<'s> {
             .iter()
             .fold(String::new(), |minus, column| minus + " - '" + column + "'");
         let schema = self.live().await.schema();
-        let sql = format!("SELECT org_id, (to_jsonb(t){minus})::text FROM {schema}.{table} t");
+        // Copies for the indexes are not there while a conversation is busy.
+        let sql = format!(
+            "SELECT org_id, (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(t){minus}) \
+             WHERE key NOT LIKE 'listed%')::text FROM {schema}.{table} t"
+        );
         let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.pool).await.unwrap();
         let row = |(org_id, json)| FoundRow { table, org_id, json };
         rows.into_iter().map(row).collect()

@@ -87,6 +87,9 @@ fn text(generation: GenerationId, newest: &[String]) -> String {
         "''::text",
         "50::bigint",
         "400::bigint",
+        "'{}'::text[]",
+        "NULL::text",
+        "NULL::text",
     ];
     let newest = format!("ARRAY['{}']", newest.join("', '"));
     let of_page = PageStatements::of(generation);

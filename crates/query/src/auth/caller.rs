@@ -21,6 +21,7 @@ pub(crate) struct Caller {
     org_id: Arc<str>,
     user_id: Arc<str>,
     admin: bool,
+    expires: f64,
 }
 
 impl Caller {
@@ -31,6 +32,7 @@ impl Caller {
             org_id: org_id.into(),
             user_id: user_id.into(),
             admin: false,
+            expires: f64::MAX,
         }
     }
 
@@ -42,6 +44,11 @@ impl Caller {
     /// The user the token speaks for.
     pub(crate) fn user_id(&self) -> &Arc<str> {
         &self.user_id
+    }
+
+    /// When the token expires, in Unix seconds.
+    pub(crate) fn expires(&self) -> f64 {
+        self.expires
     }
 
     /// Whether the role is `org:admin`.
@@ -110,6 +117,7 @@ impl Authentication {
             org_id: membership.org_id.into(),
             user_id: identity.user_id.into(),
             admin: membership.admin,
+            expires: identity.expires,
         };
         if let Some(actor) = identity.actor {
             metrics.impersonated();

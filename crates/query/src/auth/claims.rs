@@ -24,12 +24,14 @@ pub(super) struct Claims {
 }
 
 /// Who a verified token speaks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Identity {
     pub(crate) user_id: String,
     pub(crate) organization: Option<Membership>,
     /// Who acts as the user: the subject of the token's `act` (RFC 8693, 4.1).
     pub(crate) actor: Option<String>,
+    /// When the token expires, in Unix seconds.
+    pub(crate) expires: f64,
 }
 
 /// The organization of the token and the role in it.
@@ -88,6 +90,7 @@ impl Claims {
             user_id: self.sub,
             organization,
             actor: self.actor,
+            expires: self.expires_at,
         })
     }
 }

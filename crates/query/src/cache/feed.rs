@@ -12,7 +12,10 @@ use std::{
 
 use recap_store::{Change, ChangeListener, DatabaseUrl, ListenError, LogPosition, OrgBuckets, Reader};
 use recap_telemetry::QueryMetrics;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior},
+};
 
 /// A connection that keeps a ping for so long has lost it.
 const PING_LOST: Duration = Duration::from_secs(5);
@@ -72,6 +75,8 @@ pub(crate) struct Feed {
     everything: AtomicU64,
     /// Counts the changes of each bucket of organizations.
     buckets: Box<[AtomicU64]>,
+    /// Counts everything that was heard of, for who waits for it.
+    heard: watch::Sender<u64>,
     /// Microseconds from `started` to the moment up to which the feed is complete, plus one; 0 is never.
     proven: AtomicU64,
 }
@@ -83,6 +88,7 @@ impl Feed {
             started: Instant::now(),
             everything: AtomicU64::new(0),
             buckets: (0..OrgBuckets::COUNT).map(|_| AtomicU64::new(0)).collect(),
+            heard: watch::Sender::new(0),
             proven: AtomicU64::new(0),
         }
     }
@@ -99,6 +105,11 @@ impl Feed {
             everything: self.everything.load(Ordering::SeqCst),
             organization: self.buckets[OrgBuckets::bucket_of(org_id)].load(Ordering::SeqCst),
         }
+    }
+
+    /// Changes whenever something was heard of.
+    pub(crate) fn heard(&self) -> watch::Receiver<u64> {
+        self.heard.subscribe()
     }
 
     /// How long ago the feed was last proven complete; since the start when never.
@@ -209,6 +220,7 @@ impl Feed {
                 for bucket in organizations.iter() {
                     self.buckets[bucket].fetch_add(1, Ordering::SeqCst);
                 }
+                self.heard.send_modify(|count| *count += 1);
             }
             Change::Generation(_) | Change::Unknown => self.distrust_everything(),
             Change::Ping(..) => {}
@@ -217,6 +229,7 @@ impl Feed {
 
     fn distrust_everything(&self) {
         self.everything.fetch_add(1, Ordering::SeqCst);
+        self.heard.send_modify(|count| *count += 1);
     }
 
     fn prove(&self, moment: Instant) {

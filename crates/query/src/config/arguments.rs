@@ -146,6 +146,9 @@ struct LimitArgs {
     /// Streamed answers at one time for one organization, at most 1000.
     #[arg(long, env = "RECAP_STREAMS_PER_ORGANIZATION", value_name = "COUNT", default_value = "4", value_parser = number::<u32>().at_least(1).at_most(MOST_CONNECTIONS))]
     streams_per_organization: Given<u32>,
+    /// Clients that wait for changes (`/api/dashboard/changes`) at one time, at most 100000: a quarter of them of one organization, 16 of one user.
+    #[arg(long, env = "RECAP_MAX_WATCHERS", value_name = "COUNT", default_value = "1024", value_parser = number::<u32>().at_most(MOST_REQUESTS))]
+    max_watchers: Given<u32>,
     /// How long a streamed answer may take to its last byte.
     #[arg(long, env = "RECAP_STREAM_TIMEOUT", value_name = "DURATION", default_value = "2m", value_parser = duration().at_least(SHORTEST))]
     stream_timeout: Given<Duration>,
@@ -199,6 +202,7 @@ impl QueryArgs {
                 page_bytes: found.take(&limits.page_bytes),
                 streams: found.take(&limits.streams),
                 streams_per_organization: found.take(&limits.streams_per_organization),
+                watchers: found.take(&limits.max_watchers),
             },
         };
         found.check(config)

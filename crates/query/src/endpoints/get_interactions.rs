@@ -1,10 +1,7 @@
 //! `GET /api/dashboard/getInteractions`: conversations, sub-conversations nested under their parent.
 
-mod list;
 mod page;
-mod stream;
 mod unpaged;
-mod wide;
 
 use std::sync::Arc;
 
@@ -13,6 +10,7 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, Version};
+use recap_store::Sort;
 
 use self::{page::Page, unpaged::Unpaged};
 use crate::{
@@ -24,7 +22,7 @@ use crate::{
         negotiation::{self, MediaType},
         problem::Problem,
     },
-    parameters::{self, Cursor, Exclude, FilterParameters, Integer, query_parameters},
+    parameters::{self, Cursor, Exclude, FilterParameters, Integer, OneOf, query_parameters},
     scope::Scope,
     service::Service,
 };
@@ -37,6 +35,8 @@ query_parameters! {
     pub(crate) struct ListParameters checked by Self::check_together {
         /// Keys to leave out of every conversation.
         "exclude" => exclude: Option<Exclude>,
+        /// What the list is in the order of, greatest first and `id` ascending for equal ones; `updatedAt` where it is not given.
+        "sort" => sort: Option<OneOf<Sort>>,
         /// Top-level conversations of one page. Without it everything is returned, streamed.
         "limit" example 50 => limit: Option<Integer<1, 1000>>,
         /// Where the page begins: from the `Link` of the page before, with the same filters. Needs `limit`.
@@ -51,6 +51,10 @@ impl ListParameters {
         self.bom == Some(true)
     }
 
+    fn sort(&self) -> Sort {
+        self.sort.map_or_else(Sort::default, |sort| sort.0)
+    }
+
     fn check_together(&self) -> Result<(), Problem> {
         if self.cursor.is_some() && self.limit.is_none() {
             let sentence = "cursor continues a paged answer: it needs limit beside it.";
@@ -63,7 +67,7 @@ impl ListParameters {
 /// Conversations of the caller's organization
 ///
 /// Those created in a time range that match every filter, with everything a dashboard shows of each and sub-conversations nested under
-/// their parent; newest `updatedAt` first. `application/x-ndjson` and `text/csv` give flat rows instead. Any parameter that is not
+/// their parent; newest `updatedAt` first, or as `sort` says. `application/x-ndjson` and `text/csv` give flat rows instead. Any parameter that is not
 /// listed here is refused.
 #[utoipa::path(
     get,
@@ -97,7 +101,9 @@ pub(crate) async fn get_interactions(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (filter, list) = parameters::read::<(FilterParameters, ListParameters)>(query.as_deref())?;
+    let (filter, mut list) = parameters::read::<(FilterParameters, ListParameters)>(query.as_deref())?;
+    // One spelling for what means the same.
+    list.sort = list.sort.filter(|sort| sort.0 != Sort::default());
     let scope = Scope::new(&caller, filter)?;
     let media_type = negotiation::media_type(&headers, &MediaType::OF_LISTS).ok_or_else(|| {
         Problem::not_acceptable("Conversations come as application/json, application/x-ndjson or text/csv.")
@@ -105,10 +111,12 @@ pub(crate) async fn get_interactions(
     let coding = negotiation::acceptable_coding(&headers)?;
     let exclude = list.exclude.unwrap_or_default();
     let byte_order_mark = list.byte_order_mark();
+    let sort = list.sort();
     let Some(limit) = list.limit else {
         let unpaged = Unpaged {
             scope,
             exclude,
+            sort,
             media_type,
             coding,
             byte_order_mark,
@@ -120,6 +128,7 @@ pub(crate) async fn get_interactions(
     let mut page = Page {
         scope,
         exclude,
+        sort,
         limit,
         after: None,
         media_type,

@@ -7,23 +7,19 @@ use axum::{
     response::Response,
 };
 use http::HeaderMap;
-use recap_store::{Filter, Stats};
+use recap_store::{Snapshot, Stats};
 use tokio::time::Instant;
 use utoipa::openapi::{RefOr, Schema};
 
+use super::kept::{Request, held, read};
 use crate::{
     auth::Caller,
     cache::{Question, Unanswered},
     fields::{Field, count, json_object, schema_of},
-    http::{
-        answer::Answer,
-        headers::RequestHeaders,
-        negotiation::{self, MediaType},
-        problem::Problem,
-    },
-    parameters::{self, AgentId, Exclude, FilterParameters, query_parameters},
+    http::{answer::Answer, headers::RequestHeaders, negotiation::MediaType, problem::Problem},
+    parameters::{self, Exclude, FilterParameters, query_parameters},
     scope::Scope,
-    service::{Service, read_again},
+    service::Service,
 };
 
 /// The route.
@@ -34,8 +30,6 @@ query_parameters! {
     pub(crate) struct StatisticsParameters {
         /// Keys to leave out of every conversation.
         "exclude" => exclude: Option<Exclude>,
-        /// One agent.
-        "agentId" example 7 => agent_id: Option<AgentId>,
     }
 }
 
@@ -92,39 +86,20 @@ pub(crate) async fn get_stats(
 ) -> Result<Response, Problem> {
     let (filter, mut own) = parameters::read::<(FilterParameters, StatisticsParameters)>(query.as_deref())?;
     let scope = Scope::new(&caller, filter)?;
-    negotiation::media_type(&headers, &MediaType::OF_OBJECTS)
-        .ok_or_else(|| Problem::not_acceptable("Statistics come as application/json only."))?;
-    let coding = negotiation::acceptable_coding(&headers)?;
+    let request = Request::new(&service, &caller, &headers)?;
     // There is nothing to leave out: the answer is the same.
     own.exclude = None;
     let question = Question::new(PATH, &own, MediaType::Json);
-    let filter = Filter {
-        agent_id: own.agent_id.map(i64::from),
-        ..scope.filter()
-    };
-    let compute = {
-        let (service, caller, scope) = (Arc::clone(&service), caller.clone(), scope.clone());
-        move || compute(Arc::clone(&service), caller.clone(), scope.clone(), filter.clone())
-    };
-    match service.cache.answer(&scope, &question, coding, compute).await {
-        Ok(answer) => answer.respond(&headers, &caller, &service.memory).await,
-        Err(Unanswered::Refused(problem)) => Err(problem),
-        Err(Unanswered::TooLarge) => Err(Problem::out_of_memory()),
-    }
+    let asked = scope.clone();
+    let compute = move |service, caller| compute(service, caller, asked.clone());
+    held(request.answer(&scope, &question, compute).await)
 }
 
-async fn compute(service: Arc<Service>, caller: Caller, scope: Scope, filter: Filter) -> Result<Answer, Unanswered> {
-    let turn = Arc::new(service.reading_turn(&caller).await?);
+async fn compute(service: Arc<Service>, caller: Caller, scope: Scope) -> Result<Answer, Unanswered> {
     let began = Instant::now();
-    let (pages, scope, filter, turn) = (&service.pages, &scope, &filter, &turn);
-    let read = || async move {
-        let mut snapshot = pages.snapshot(scope.org_id()).await?;
-        snapshot.keep(Arc::clone(turn));
-        let stats = snapshot.stats(filter).await?;
-        snapshot.finish().await?;
-        Ok(stats)
-    };
-    let stats = read_again(read).await.map_err(|error| service.read_failed(&error))?;
+    let filter = &scope.filter();
+    let read_stats = |mut snapshot: Snapshot| async move { Ok((snapshot.stats(filter).await?, snapshot)) };
+    let stats = read(&service, &caller, &scope, read_stats).await?;
     let mut body = Vec::with_capacity(512);
     json_object(&mut body, STATISTICS, &stats);
     Ok(Answer::new(body, MediaType::Json, None, began))

@@ -49,6 +49,11 @@ fn write_line<T>(
             Getter::MaybeAgent(get) => line.number(get(item)),
             Getter::Count(get) => line.number(Some(get(item))),
             Getter::Seconds(get) => line.written(|cell| seconds(cell, get(item))),
+            Getter::MaybeSeconds(get) => line.written(|cell| {
+                if let Some(value) = get(item) {
+                    seconds(cell, value);
+                }
+            }),
             Getter::Flag(get) => line.text(Some(if get(item) { "true" } else { "false" })),
             Getter::Time(get) | Getter::MaybeTime(get) => line.written(|cell| {
                 if let Some(moment) = get(item) {

@@ -12,6 +12,16 @@ pub(crate) fn json_object<T>(out: &mut Vec<u8>, fields: &[Field<T>], item: &T) {
     out.push(b'}');
 }
 
+/// The other members of an object that has some already, and its end.
+pub(super) fn json_rest<T>(out: &mut Vec<u8>, fields: &[Field<T>], item: &T) {
+    let begin = out.len();
+    json_members(out, fields, item, Exclude::default());
+    if let Some(mark) = out.get_mut(begin) {
+        *mark = b',';
+    }
+    out.push(b'}');
+}
+
 /// An array, each item written by `write`.
 pub(super) fn json_array<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
     out.push(b'[');
@@ -66,6 +76,7 @@ fn value<T>(out: &mut Vec<u8>, value: &Getter<T>, item: &T) {
         Getter::MaybeAgent(get) => or_null(out, get(item), integer),
         Getter::Count(get) => integer(out, get(item)),
         Getter::Seconds(get) => seconds(out, get(item)),
+        Getter::MaybeSeconds(get) => or_null(out, get(item), seconds),
         Getter::Flag(get) => out.extend_from_slice(if get(item) { b"true" } else { b"false" }),
         Getter::Time(get) | Getter::MaybeTime(get) => or_null(out, get(item), |out, moment| {
             out.push(b'"');

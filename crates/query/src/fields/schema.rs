@@ -40,6 +40,9 @@ fn property<T>(field: &Field<T>) -> RefOr<Schema> {
         Getter::Seconds(_) => of(Type::Number.into())
             .format(format(KnownFormat::Double))
             .minimum(Some(0)),
+        Getter::MaybeSeconds(_) => or_null(Type::Number)
+            .format(format(KnownFormat::Double))
+            .minimum(Some(0)),
         Getter::Flag(_) => of(Type::Boolean.into()),
         Getter::Time(_) => of(Type::String.into()).format(format(KnownFormat::DateTime)),
         Getter::MaybeTime(_) => or_null(Type::String).format(format(KnownFormat::DateTime)),

@@ -205,6 +205,11 @@ impl Problem {
         Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// 404 for a conversation that does not exist, or not for this caller.
+    pub(crate) fn no_conversation() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "There is no such conversation.")
+    }
+
     /// What a bare status means, for statuses that were produced below the handlers.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {

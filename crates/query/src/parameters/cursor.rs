@@ -39,9 +39,9 @@ impl Binding {
         Self(hasher)
     }
 
-    fn tag(&self, updated_at_ms: i64, conversation_id: &str) -> [u8; TAG_BYTES] {
+    fn tag(&self, value: i64, conversation_id: &str) -> [u8; TAG_BYTES] {
         let mut hasher = self.0.clone();
-        hasher.update(&updated_at_ms.to_be_bytes());
+        hasher.update(&value.to_be_bytes());
         hasher.update(conversation_id.as_bytes());
         let mut tag = [0; TAG_BYTES];
         hasher.finalize_xof().fill(&mut tag);
@@ -53,7 +53,7 @@ impl Binding {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Cursor {
     tag: [u8; TAG_BYTES],
-    updated_at_ms: i64,
+    value: i64,
     conversation_id: String,
 }
 
@@ -61,20 +61,20 @@ impl Cursor {
     /// The cursor of `position` in the query with this binding.
     pub(crate) fn new(binding: &Binding, position: Position) -> Self {
         Self {
-            tag: binding.tag(position.updated_at_ms, &position.conversation_id),
-            updated_at_ms: position.updated_at_ms,
+            tag: binding.tag(position.value, &position.conversation_id),
+            value: position.value,
             conversation_id: position.conversation_id,
         }
     }
 
     /// The position, if the cursor was given out for the query with this binding; else a 400.
     pub(crate) fn position_in(&self, query: &Binding) -> Result<Position, Problem> {
-        if self.tag != query.tag(self.updated_at_ms, &self.conversation_id) {
+        if self.tag != query.tag(self.value, &self.conversation_id) {
             let sentence = "cursor is not one that this service gave out for this query.";
             return Err(Problem::parameter("cursor", sentence));
         }
         Ok(Position {
-            updated_at_ms: self.updated_at_ms,
+            value: self.value,
             conversation_id: self.conversation_id.clone(),
         })
     }
@@ -89,7 +89,7 @@ impl Cursor {
         let (tag, updated_at) = head[1..].split_at(TAG_BYTES);
         Some(Self {
             tag: tag.try_into().ok()?,
-            updated_at_ms: i64::from_be_bytes(updated_at.try_into().ok()?),
+            value: i64::from_be_bytes(updated_at.try_into().ok()?),
             conversation_id,
         })
     }
@@ -104,7 +104,7 @@ impl Value for Cursor {
         let mut bytes = Vec::with_capacity(HEAD_BYTES + self.conversation_id.len());
         bytes.push(VERSION);
         bytes.extend_from_slice(&self.tag);
-        bytes.extend_from_slice(&self.updated_at_ms.to_be_bytes());
+        bytes.extend_from_slice(&self.value.to_be_bytes());
         bytes.extend_from_slice(self.conversation_id.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes).into()
     }
@@ -136,8 +136,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_leads_back_to_its_position_in_its_query_only(updated_at_ms in 0..END_OF_TIME, id in "[^\0]{1,60}") {
-            let position = Position { updated_at_ms, conversation_id: id };
+        fn a_cursor_leads_back_to_its_position_in_its_query_only(value in 0..END_OF_TIME, id in "[^\0]{1,60}") {
+            let position = Position { value, conversation_id: id };
             let cursor = Cursor::new(&binding(), position.clone());
             let read = Cursor::read(&cursor.canonical()).unwrap();
             prop_assert_eq!(read.position_in(&binding()).unwrap(), position);
@@ -154,13 +154,13 @@ mod tests {
 
         #[test]
         fn an_altered_cursor_leads_nowhere(
-            updated_at_ms in 0..END_OF_TIME,
+            value in 0..END_OF_TIME,
             id in "[^\0]{1,60}",
             at in any::<prop::sample::Index>(),
             with in "[A-Za-z0-9_-]",
             how in 0..4,
         ) {
-            let cursor = Cursor::new(&binding(), Position { updated_at_ms, conversation_id: id });
+            let cursor = Cursor::new(&binding(), Position { value, conversation_id: id });
             let text = cursor.canonical().into_owned();
             let at = at.index(text.len());
             let altered = match how {

@@ -73,6 +73,14 @@ impl<const LEAST: i64, const MOST: i64> From<Integer<LEAST, MOST>> for i64 {
     }
 }
 
+/// How many: both bounds are those of the parameter.
+impl From<Integer<1, 100>> for u16 {
+    fn from(integer: Integer<1, 100>) -> Self {
+        // At most 100.
+        Self::try_from(integer.0).unwrap_or_default()
+    }
+}
+
 /// A limit: both bounds are those of the parameter.
 impl From<Integer<1, 1000>> for u32 {
     fn from(integer: Integer<1, 1000>) -> Self {

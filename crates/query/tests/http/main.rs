@@ -6,12 +6,16 @@ mod world;
 
 mod auth;
 mod caching;
+mod changes;
 mod endurance;
+mod figures;
 mod formats;
 mod golden;
 mod isolation;
 mod limits;
 mod nesting;
+mod one;
 mod operations;
 mod parameters;
+mod sorting;
 mod tokens;

@@ -2,12 +2,10 @@
 
 use serde_json::json;
 
-use crate::world::{LIST, ORG, RANGE, STATS, World, conversation, event};
+use crate::world::{BREAKDOWN, LIST, ONE, ORG, RANGE, SERIES, STATS, World, conversation, event};
 
-#[tokio::test]
-async fn a_mistake_is_a_400_that_names_its_parameter() {
-    let world = World::start().await;
-    let boss = world.boss();
+/// Paths, queries, and the parameter that is wrong.
+fn mistakes() -> Vec<(&'static str, String, &'static str)> {
     let cases = [
         ("", "from"),
         ("from=2024-01-01T00:00:00Z", "to"),
@@ -29,6 +27,15 @@ async fn a_mistake_is_a_400_that_names_its_parameter() {
         ("{range}&metadataKey=a&metadataKey=b", "metadataKey"),
         ("{range}&allInOrg=yes", "allInOrg"),
         ("{range}&allInOrg=True", "allInOrg"),
+        ("{range}&agentId=x", "agentId"),
+        ("{range}&agentId=1.5", "agentId"),
+        ("{range}&agentId=9007199254740992", "agentId"),
+        ("{range}&agentId=%2B7", "agentId"),
+        ("{range}&model=", "model"),
+        ("{range}&toolName=a&toolName=b", "toolName"),
+        ("{range}&feedback=yes", "feedback"),
+        ("{range}&toolError=1", "toolError"),
+        ("{range}&rangeOn=created", "rangeOn"),
     ];
     let of_lists = [
         ("{range}&limit=0", "limit"),
@@ -43,23 +50,62 @@ async fn a_mistake_is_a_400_that_names_its_parameter() {
         ("{range}&exclude=toolCalls,toolCalls", "exclude"),
         ("{range}&exclude=toolCalls&exclude=toolCalls", "exclude"),
         ("{range}&exclude=toolCalls&exclude=", "exclude"),
-        ("{range}&agentId=1", "agentId"),
+        ("{range}&sort=tokens", "sort"),
+        ("{range}&interval=day", "interval"),
     ];
     let of_stats = [
         ("{range}&limit=5", "limit"),
         ("{range}&cursor=AAAA", "cursor"),
-        ("{range}&agentId=x", "agentId"),
-        ("{range}&agentId=1.5", "agentId"),
-        ("{range}&agentId=9007199254740992", "agentId"),
-        ("{range}&agentId=%2B7", "agentId"),
+        ("{range}&sort=updatedAt", "sort"),
     ];
-    let both = [LIST, STATS]
-        .into_iter()
-        .flat_map(|path| cases.map(|case| (path, case)));
-    let all = both
-        .chain(of_lists.map(|case| (LIST, case)))
-        .chain(of_stats.map(|case| (STATS, case)));
-    for (path, (query, parameter)) in all {
+    let of_series = [
+        ("{range}", "interval"),
+        ("{range}&interval=minute", "interval"),
+        ("{range}&interval=day", "interval"),
+        ("{range}&interval=month&timeZone=Berlin", "timeZone"),
+        ("{range}&interval=month&groupBy=toolName", "groupBy"),
+        ("from=9999-12-01T00:00:00Z&to=9999-12-31T00:00:00Z&interval=day", "to"),
+    ];
+    let of_breakdown = [
+        ("{range}", "by"),
+        ("{range}&by=model", "by"),
+        ("{range}&by=userId&top=0", "top"),
+        ("{range}&by=userId&top=101", "top"),
+    ];
+    let of_one = [
+        ("", "id"),
+        ("id=", "id"),
+        ("id=a&id=b", "id"),
+        ("id=a&allInOrg=true", "allInOrg"),
+    ];
+    // What an endpoint requires beside the filter is given, so that the mistake is the only one.
+    let both = [
+        (LIST, ""),
+        (STATS, ""),
+        (SERIES, "&interval=month"),
+        (BREAKDOWN, "&by=userId"),
+    ]
+    .into_iter()
+    .flat_map(|(path, more)| cases.map(|(query, parameter)| (path, format!("{query}{more}"), parameter)));
+    let own = |path, cases: &[(&'static str, &'static str)]| {
+        let cases = cases
+            .iter()
+            .map(|(query, parameter)| (path, (*query).to_owned(), *parameter));
+        cases.collect::<Vec<_>>()
+    };
+    both.chain(own(LIST, &of_lists))
+        .chain(own(STATS, &of_stats))
+        .chain(own(SERIES, &of_series))
+        .chain(own(BREAKDOWN, &of_breakdown))
+        .chain(own(ONE, &of_one))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_mistake_is_a_400_that_names_its_parameter() {
+    let world = World::start().await;
+    let boss = world.boss();
+    for (path, query, parameter) in mistakes() {
         let query = query.replace("{range}", RANGE);
         let reply = world.get(&boss, &format!("{path}?{query}")).await;
         assert_eq!(reply.status, 400, "{path}?{query}: {}", reply.text());

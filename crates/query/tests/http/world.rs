@@ -21,7 +21,11 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// The organization of most tests.
 pub const ORG: &str = "org_acme";
 pub const LIST: &str = "/api/dashboard/getInteractions";
+pub const ONE: &str = "/api/dashboard/getInteraction";
 pub const STATS: &str = "/api/dashboard/getStats";
+pub const SERIES: &str = "/api/dashboard/getTimeSeries";
+pub const BREAKDOWN: &str = "/api/dashboard/getBreakdown";
+pub const CHANGES: &str = "/api/dashboard/changes";
 /// A range that holds everything.
 pub const RANGE: &str = "from=2000-01-01T00:00:00Z&to=2099-01-01T00:00:00Z";
 

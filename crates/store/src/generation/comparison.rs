@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgRow};
 
-use crate::{Store, columns::WRITERS_OWN, error::DatabaseError, generation_id::GenerationId};
+use crate::{Store, columns::may_differ, error::DatabaseError, generation_id::GenerationId};
 
 /// The compared tables, each with its key behind `org_id`.
 const TABLES: [(&str, &[&str]); 6] = [
@@ -87,7 +87,7 @@ async fn common_tables(pool: &PgPool, old: GenerationId, new: GenerationId) -> R
     let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows {
         let (table, column): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        if !WRITERS_OWN.contains(&column.as_str()) {
+        if !may_differ(&column) {
             columns.entry(table).or_default().push(column);
         }
     }

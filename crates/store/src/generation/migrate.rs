@@ -44,7 +44,7 @@ pub enum SchemaError {
     #[error("migration {0} was applied with other contents")]
     Changed(i64),
     /// The live generation's tables are of another version.
-    #[error("generation {generation} has table layout {layout}, this release needs {expected}: run `recap rebuild`")]
+    #[error("generation {generation} has table layout {layout}, this release needs {expected}: run `recap migrate`")]
     Layout {
         /// The live generation.
         generation: GenerationId,
@@ -121,6 +121,7 @@ impl Store {
         publish(lease.get()?).await?;
         drop(lease);
         super::ensure_live(self.operating()).await?;
+        super::upgrade(self.operating()).await?;
         let generations = self.generations().await?;
         let ids: Vec<GenerationId> = generations.into_iter().map(|generation| generation.id).collect();
         let mut transaction = self.operating().begin().await?;

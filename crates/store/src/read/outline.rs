@@ -8,9 +8,10 @@ use tracing::{Instrument as _, debug_span};
 
 use super::{
     Shape, Snapshot, attach,
-    filter::{Filter, Include, Position},
+    filter::{Filter, Include},
     items::{self, Feedback, ToolCall},
     row::{self, Row},
+    sort::{Position, Sort},
 };
 use crate::{ReadError, lease::within, sql::sql};
 
@@ -38,7 +39,7 @@ pub struct OutlineEntry {
 /// A conversation and its place, as the database has it.
 struct Found {
     conversation_id: String,
-    recency: i64,
+    place: i64,
     parent: Option<String>,
 }
 
@@ -46,14 +47,14 @@ impl Found {
     fn read(row: &PgRow, first: usize) -> Result<Self, sqlx::Error> {
         Ok(Self {
             conversation_id: row.try_get(first)?,
-            recency: row.try_get(first + 1)?,
+            place: row.try_get(first + 1)?,
             parent: row.try_get(first + 2)?,
         })
     }
 
     fn position(&self) -> Position {
         Position {
-            updated_at_ms: -self.recency,
+            value: -self.place,
             conversation_id: self.conversation_id.clone(),
         }
     }
@@ -64,51 +65,38 @@ impl Snapshot {
     pub async fn page_outline(
         &mut self,
         filter: &Filter,
+        sort: Sort,
         after: Option<&Position>,
         limit: u32,
     ) -> Result<Outline, ReadError> {
         let span = debug_span!("store.outline", db.system.name = "postgresql", limit);
         let answer_timeout = self.answer_timeout;
-        let read = self.list(Shape::PageOutline, filter, Include::ALL, after, limit);
+        let read = self.list(Shape::PageOutline, filter, Include::ALL, sort, after, limit);
         let found = within(answer_timeout, read).instrument(span).await?;
-        let mut top = Vec::new();
-        let mut below: HashMap<String, Vec<Found>> = HashMap::new();
-        let more = found.first().map_or(Ok(false), |row| row.try_get(1))?;
-        for row in &found {
-            let found = Found::read(row, 2)?;
-            match (&found.parent, row.try_get(0)?) {
-                (Some(parent), false) => below.entry(parent.clone()).or_default().push(found),
-                _ => top.push(found),
-            }
-        }
-        sort(&mut top);
-        let next = top.last().filter(|_| more).map(Found::position);
-        let mut entries = Vec::with_capacity(found.len());
-        // The conversations whose entries are to come, the next one last.
-        let mut stack: Vec<(Found, u32)> = top.into_iter().rev().map(|found| (found, 0)).collect();
-        while let Some((found, depth)) = stack.pop() {
-            let mut children = below.remove(&found.conversation_id).unwrap_or_default();
-            sort(&mut children);
-            stack.extend(children.into_iter().rev().map(|child| (child, depth + 1)));
-            entries.push(OutlineEntry {
-                conversation_id: found.conversation_id,
-                depth,
-            });
-        }
-        Ok(Outline { entries, next })
+        Ok(nested(&found)?)
+    }
+
+    /// The outline of what [`Snapshot::one`] gives.
+    pub async fn one_outline(&mut self, conversation_id: &str, user_id: Option<&str>) -> Result<Outline, ReadError> {
+        let span = debug_span!("store.outline", db.system.name = "postgresql");
+        let answer_timeout = self.answer_timeout;
+        let read = self.below_one(Shape::PageOutline, conversation_id, user_id, Include::ALL);
+        let found = within(answer_timeout, read).instrument(span).await?;
+        Ok(nested(&found)?)
     }
 
     /// The outline of what [`Snapshot::rows`] gives; `next` is where the rows after `limit` begin.
     pub async fn rows_outline(
         &mut self,
         filter: &Filter,
+        sort: Sort,
         after: Option<&Position>,
         limit: u32,
     ) -> Result<Outline, ReadError> {
         let span = debug_span!("store.outline", db.system.name = "postgresql", limit);
         // One more than asked tells whether there is more.
         let answer_timeout = self.answer_timeout;
-        let read = self.list(Shape::RowsOutline, filter, Include::ALL, after, limit + 1);
+        let read = self.list(Shape::RowsOutline, filter, Include::ALL, sort, after, limit + 1);
         let found = within(answer_timeout, read).instrument(span).await?;
         let more = found.len() > limit as usize;
         let found: Vec<Found> = found
@@ -199,6 +187,35 @@ impl Snapshot {
     }
 }
 
-fn sort(found: &mut [Found]) {
-    found.sort_unstable_by(|a, b| (a.recency, &a.conversation_id).cmp(&(b.recency, &b.conversation_id)));
+/// The outline of a page's rows.
+fn nested(found: &[PgRow]) -> Result<Outline, sqlx::Error> {
+    let mut top = Vec::new();
+    let mut below: HashMap<String, Vec<Found>> = HashMap::new();
+    let more = found.first().map_or(Ok(false), |row| row.try_get(1))?;
+    for row in found {
+        let found = Found::read(row, 2)?;
+        match (&found.parent, row.try_get(0)?) {
+            (Some(parent), false) => below.entry(parent.clone()).or_default().push(found),
+            _ => top.push(found),
+        }
+    }
+    in_order(&mut top);
+    let next = top.last().filter(|_| more).map(Found::position);
+    let mut entries = Vec::with_capacity(found.len());
+    // The conversations whose entries are to come, the next one last.
+    let mut stack: Vec<(Found, u32)> = top.into_iter().rev().map(|found| (found, 0)).collect();
+    while let Some((found, depth)) = stack.pop() {
+        let mut children = below.remove(&found.conversation_id).unwrap_or_default();
+        in_order(&mut children);
+        stack.extend(children.into_iter().rev().map(|child| (child, depth + 1)));
+        entries.push(OutlineEntry {
+            conversation_id: found.conversation_id,
+            depth,
+        });
+    }
+    Ok(Outline { entries, next })
+}
+
+fn in_order(found: &mut [Found]) {
+    found.sort_unstable_by(|a, b| (a.place, &a.conversation_id).cmp(&(b.place, &b.conversation_id)));
 }

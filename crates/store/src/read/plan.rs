@@ -25,12 +25,14 @@ pub(crate) fn first_window(limit: u32) -> i64 {
 /// Where candidate rows come from, in the order of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The next so many conversations of the organization, or of the one listed user.
+    /// The next so many conversations of the organization, or of those that one condition of the filter lets pass: newest first.
     Window(i64),
     /// All of the range, sorted.
     Range,
-    /// Each listed user's own list, merged.
+    /// Each listed user's own conversations, sorted.
     EachUser,
+    /// The listed conversations, sorted.
+    EachListed,
 }
 
 /// What the probe counted, each up to its bound plus one.

@@ -10,9 +10,10 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 
 use super::{
-    Filter, MetadataFilter, Position, Reader, Snapshot,
+    FeedbackFilter, Filter, GroupBy, MetadataFilter, Position, RangeOn, Reader, Snapshot, Sort,
+    few::Few,
     plan::Source,
-    select::Scope,
+    scope::{Resolved, Scope},
     users::{LISTED, Users, by_token},
 };
 use crate::{Store, StoreOptions, metadata::tokens_of};
@@ -22,15 +23,21 @@ use crate::{Store, StoreOptions, metadata::tokens_of};
 const FILL: &str = "
     INSERT INTO recap_g1.conversation_summary
     SELECT org_id, format('%s-%s', org_id, n), 1, 0, false, 1, '\\x01', created, updated,
-        -(extract(epoch FROM updated) * 1000)::bigint, NULL, 'user' || n % 2000, n % 7,
-        CASE WHEN n % 20 = 0 THEN format('%s-%s', org_id, n - 1) END, NULL, NULL,
-        1, 1, 2, 1000, 30, 10, 20, 0, 0, 0, 0, 0, 'text'
-    FROM (
+        -(extract(epoch FROM updated) * 1000)::bigint, NULL, 'user' || n % 2000, agent,
+        CASE WHEN n % 20 = 0 THEN format('%s-%s', org_id, n - 1) END, model, NULL,
+        1, 1, 2, 1000, n, 10, 20, 0, 0, rated, rated, 0, 'text',
+        -(extract(epoch FROM updated) * 1000)::bigint, model, NULL, 2, 1000, n, 10, 20, 0, rated, rated, 0
+    FROM (SELECT *, n % 1000 / 999 AS rated, CASE WHEN n % 1000 = 7 THEN 99 ELSE n % 7 END AS agent,
+            CASE WHEN n % 1000 = 3 THEN 'rare' ELSE 'm' || n % 3 END AS model FROM (
         SELECT org_id, n, created, created + (n * 7919 % 86400) * interval '1 second' AS updated
         FROM (
             SELECT CASE WHEN n <= 100000 THEN 'big' ELSE 'org' || n % 50 END AS org_id, n,
                 timestamptz '2024-01-01Z' + (n * 7907 % 100000) * interval '630 seconds' AS created
-            FROM generate_series(1, 150000) n) a) b";
+            FROM generate_series(1, 150000) n) a) b) c;
+    INSERT INTO recap_g1.tool_call
+    SELECT org_id, conversation_id, 't', true, true, CASE WHEN n % 1000 = 5 THEN 'rare' ELSE 'common' END, NULL, NULL, NULL,
+        CASE WHEN n % 1000 = 9 THEN '{}' END, NULL, created_at, created_at, created_at
+    FROM (SELECT *, total_tokens AS n FROM recap_g1.conversation_summary) c WHERE n % 3 = 0 OR n % 1000 IN (5, 9)";
 
 struct Plans {
     reader: Reader,
@@ -43,7 +50,8 @@ const FILL_BELOW_ONE: &str = "
     SELECT 'big', format('c-%s', n), 1, 0, false, 1, '\\x01', created, created,
         -(extract(epoch FROM created) * 1000)::bigint, NULL, 'user' || n % 2000, n % 7,
         CASE WHEN n BETWEEN 1 AND 20000 THEN 'c-0' END, NULL, NULL,
-        1, 1, 2, 1000, 30, 10, 20, 0, 0, 0, 0, 0, 'text'
+        1, 1, 2, 1000, 30, 10, 20, 0, 0, 0, 0, 0, 'text',
+        -(extract(epoch FROM created) * 1000)::bigint, NULL, NULL, 2, 1000, 30, 10, 20, 0, 0, 0, 0
     FROM (SELECT n, timestamptz '2024-01-01Z' - n * interval '60 seconds' AS created
         FROM generate_series(0, 40000) n) a";
 
@@ -81,7 +89,7 @@ impl Plans {
     /// Runs a statement and answers its plan.
     async fn explain(&self, filter: &Filter, after: Option<&Position>, source: Source, question: Question) -> Plan {
         let mut snapshot = self.reader.snapshot("big").await.unwrap();
-        let users = snapshot.users(filter).await.unwrap();
+        let resolved = snapshot.resolve(filter).await.unwrap();
         let Snapshot {
             connection,
             schema,
@@ -92,22 +100,26 @@ impl Plans {
             schema,
             org_id,
             filter,
-            users: &users,
+            resolved: &resolved,
         };
         let window = match source {
             Source::Window(window) => window,
-            Source::Range | Source::EachUser => 0,
+            Source::Range | Source::EachUser | Source::EachListed => 0,
         };
         let connection = connection.get().unwrap();
         // As the reader runs it: planned for any parameters at all.
-        let prepare = format!("PREPARE asked ({TYPES}) AS {}", question.statement(&scope, source));
+        let types = match question {
+            Question::Breakdown(_) => format!("{TYPES}, timestamptz[], bigint[]"),
+            _ => TYPES.to_owned(),
+        };
+        let prepare = format!("PREPARE asked ({types}) AS {}", question.statement(&scope, source));
         sqlx::raw_sql(AssertSqlSafe(prepare))
             .execute(&mut *connection)
             .await
             .unwrap();
         let explain = format!(
             "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({})",
-            literals(&scope, after, window)
+            literals(&scope, after, window, question)
         );
         let row = sqlx::raw_sql(AssertSqlSafe(explain))
             .fetch_one(&mut *connection)
@@ -123,55 +135,87 @@ impl Plans {
         self.explain(filter, None, source, Question::Page).await
     }
 
-    async fn users(&self, filter: &Filter) -> Users {
+    async fn resolve(&self, filter: &Filter) -> Resolved {
         let mut snapshot = self.reader.snapshot("big").await.unwrap();
-        snapshot.users(filter).await.unwrap()
+        snapshot.resolve(filter).await.unwrap()
+    }
+
+    async fn users(&self, filter: &Filter) -> Users {
+        self.resolve(filter).await.users
     }
 }
 
 /// The types of every statement's parameters.
-const TYPES: &str = "text, timestamptz, timestamptz, text[], uuid[], bigint, bigint, text, bigint, bigint";
+const TYPES: &str =
+    "text, timestamptz, timestamptz, text[], uuid[], bigint, bigint, text, bigint, bigint, text[], text, text";
 
 /// The values that [`Scope::bind`] binds, for a page of 50.
-fn literals(scope: &Scope<'_>, after: Option<&Position>, window: i64) -> String {
+fn literals(scope: &Scope<'_>, after: Option<&Position>, window: i64, question: Question) -> String {
     let array = |items: Vec<String>| {
         let items: Vec<String> = items.iter().map(|item| format!("'{item}'")).collect();
         format!("ARRAY[{}]", items.join(", "))
     };
-    let (listed, tokens) = match scope.users {
+    let (listed, tokens) = match &scope.resolved.users {
         Users::Any => (Vec::new(), Vec::new()),
         Users::Listed(users) => (users.clone(), Vec::new()),
         Users::ByToken(tokens) => (Vec::new(), tokens.iter().map(ToString::to_string).collect()),
     };
-    let (recency, id) = after.map_or((i64::MIN + 1, ""), |position| {
-        (-position.updated_at_ms, position.conversation_id.as_str())
-    });
-    format!(
-        "'{}', '{}', '{}', {}::text[], {}::uuid[], NULL, {recency}, '{id}', 50, {window}",
+    let few = match &scope.resolved.few {
+        Few::Listed(ids) => ids.clone(),
+        Few::Unknown => Vec::new(),
+    };
+    let (place, id) = scope.begin(question.sort(), after);
+    let text = |text: &Option<String>| {
+        text.as_ref()
+            .map_or_else(|| "NULL".to_owned(), |text| format!("'{text}'"))
+    };
+    let agent = scope
+        .filter
+        .agent_id
+        .map_or_else(|| "NULL".to_owned(), |id| id.to_string());
+    let (from, to) = (scope.filter.from.to_rfc3339(), scope.filter.to.to_rfc3339());
+    let mut literals = format!(
+        "'{}', '{from}', '{to}', {}::text[], {}::uuid[], {agent}, {}, '{id}', 50, {window}, {}::text[], {}, {}",
         scope.org_id,
-        scope.filter.from.to_rfc3339(),
-        scope.filter.to.to_rfc3339(),
         array(listed),
         array(tokens),
-    )
+        place.max(i64::MIN + 1),
+        array(few),
+        text(&scope.filter.model),
+        text(&scope.filter.tool_name),
+    );
+    if let Question::Breakdown(_) = question {
+        literals.push_str(", ARRAY['2000-01-01Z', '2024-06-01Z']::timestamptz[], ARRAY[0]::bigint[]");
+    }
+    literals
 }
 
 /// Which statement.
 #[derive(Clone, Copy)]
 enum Question {
     Page,
+    Sorted(Sort),
     Rows,
     Probe,
     Stats,
+    Breakdown(Option<GroupBy>),
 }
 
 impl Question {
     fn statement(self, scope: &Scope<'_>, source: Source) -> String {
         match self {
-            Self::Page => scope.page(source, true),
-            Self::Rows => scope.rows(source, true),
+            Self::Page | Self::Sorted(_) => scope.page(source, self.sort(), true),
+            Self::Rows => scope.rows(source, self.sort(), true),
             Self::Probe => scope.probe(),
             Self::Stats => scope.stats(),
+            Self::Breakdown(by) => scope.breakdown(by),
+        }
+    }
+
+    fn sort(self) -> Sort {
+        match self {
+            Self::Sorted(sort) => sort,
+            _ => Sort::UpdatedAt,
         }
     }
 }
@@ -227,13 +271,7 @@ fn day(date: &str) -> DateTime<Utc> {
 }
 
 fn range(from: &str, to: &str) -> Filter {
-    Filter {
-        from: day(from),
-        to: day(to),
-        user_id: None,
-        agent_id: None,
-        metadata: None,
-    }
+    Filter::created(day(from), day(to))
 }
 
 fn with_key(filter: Filter, key: &str) -> Filter {
@@ -266,7 +304,7 @@ async fn every_statement_uses_its_index() {
     assert!(page.rows < 400.0, "{page:?}");
     // The thousandth page costs what the first does.
     let middle = Position {
-        updated_at_ms: day("2025-01-01").timestamp_millis(),
+        value: day("2025-01-01").timestamp_millis(),
         conversation_id: "m".into(),
     };
     let deep = plans.explain(&whole, Some(&middle), window, Question::Page).await;
@@ -322,6 +360,96 @@ async fn every_statement_uses_its_index() {
         .await
         .uses(&[BY_USER]);
     token_lookup(&plans).await;
+}
+
+#[tokio::test]
+async fn other_filters_and_orders_use_their_indexes() {
+    let plans = Plans::new().await;
+    let whole = range("2024-01-01", "2026-12-31");
+    let window = Source::Window(400);
+
+    // What one conversation in a thousand is like has an index of its own, in the order of the list.
+    let agent = Filter {
+        agent_id: Some(99),
+        ..whole.clone()
+    };
+    let model = Filter {
+        model: Some("rare".into()),
+        ..whole.clone()
+    };
+    let helpful = Filter {
+        feedback: Some(FeedbackFilter::Helpful),
+        ..whole.clone()
+    };
+    let any = Filter {
+        feedback: Some(FeedbackFilter::Any),
+        ..whole.clone()
+    };
+    for (filter, index) in [
+        (&agent, "conversation_summary_by_agent"),
+        (&model, "conversation_summary_by_model"),
+        (&helpful, "conversation_summary_helpful"),
+        (&any, "conversation_summary_with_feedback"),
+    ] {
+        let page = plans.page(filter, window).await;
+        page.uses(&[index, BY_KEY]);
+        assert!(page.rows < 400.0, "{index}: {page:?}");
+    }
+
+    // Calls of a rare tool name few conversations, which are looked up; those of a common one are met on the way.
+    let tool = |name: &str| Filter {
+        tool_name: Some(name.into()),
+        ..whole.clone()
+    };
+    let failed = Filter {
+        tool_error: Some(true),
+        ..whole.clone()
+    };
+    for (filter, index) in [(&tool("rare"), "tool_call_by_name"), (&failed, "tool_call_failed")] {
+        assert!(matches!(plans.resolve(filter).await.few, Few::Listed(ids) if ids.len() == 100));
+        let page = plans.page(filter, Source::EachListed).await;
+        page.uses(&[BY_KEY, index]);
+        assert!(page.rows < 400.0, "{index}: {page:?}");
+    }
+    assert_eq!(plans.resolve(&tool("common")).await.few, Few::Unknown);
+    let common = plans.page(&tool("common"), window).await;
+    common.uses(&[BY_UPDATE, BY_KEY, "tool_call_by_name"]);
+    assert!(common.rows < 400.0, "{common:?}");
+
+    // A range of the last updates is walked.
+    let week = Filter {
+        range_on: RangeOn::UpdatedAt,
+        ..range("2024-06-01", "2024-06-08")
+    };
+    let updated = plans.page(&week, window).await;
+    updated.uses(&[BY_UPDATE, BY_KEY]);
+    assert!(updated.rows < 400.0, "{updated:?}");
+
+    // Other orders sort the range out of its index.
+    let month = range("2024-06-01", "2024-07-01");
+    for sort in [
+        Sort::CreatedAt,
+        Sort::TotalTokens,
+        Sort::TotalMessageCount,
+        Sort::Duration,
+    ] {
+        let page = plans.explain(&month, None, Source::Range, Question::Sorted(sort)).await;
+        page.uses(&[BY_CREATION, BY_KEY]);
+        assert!(page.rows < 5_000.0, "{page:?}");
+    }
+
+    // Figures come out of the index alone, the names of tools too.
+    let figures = [
+        None,
+        Some(GroupBy::AgentId),
+        Some(GroupBy::AgentModel),
+        Some(GroupBy::ToolName),
+    ];
+    for by in figures {
+        let breakdown = plans.explain(&month, None, window, Question::Breakdown(by)).await;
+        breakdown.uses(&[BY_CREATION]);
+        assert!(breakdown.rows < 60_000.0, "{by:?}: {breakdown:?}");
+    }
 }
 
 async fn token_lookup(plans: &Plans) {

@@ -5,8 +5,8 @@ use recap_summary::Columns;
 use sqlx::{Decode, Postgres, Row as _, Type, postgres::PgRow};
 
 use super::{
-    filter::Position,
     items::{Feedback, ToolCall},
+    sort::{Position, Sort},
 };
 use crate::{
     columns::{self, FIRST_MESSAGE_TEXT, Field, SHOWN},
@@ -55,11 +55,11 @@ static PROFILES: &[(&str, ProfileField)] = &[
 ];
 
 impl Row {
-    /// Where the row stands in the list.
+    /// Where the row stands in a list.
     #[must_use]
-    pub fn position(&self) -> Position {
+    pub fn position(&self, sort: Sort) -> Position {
         Position {
-            updated_at_ms: self.columns.updated_at.0,
+            value: sort.value(&self.columns),
             conversation_id: self.id.clone(),
         }
     }

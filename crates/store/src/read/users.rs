@@ -10,9 +10,10 @@ use crate::{metadata::tokens_for, sql::sql};
 pub(crate) const LISTED: i64 = 1_000;
 
 /// The users whose conversations match.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Users {
     /// All, and conversations without a user.
+    #[default]
     Any,
     /// Exactly these, each once.
     Listed(Vec<String>),

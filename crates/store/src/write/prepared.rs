@@ -2,7 +2,7 @@
 
 use recap_summary::{Columns, Encoded, FirstText};
 
-use crate::{Base, Entry};
+use crate::{Base, Entry, columns::MAX_LISTED_BYTES};
 
 /// An entry, and what its row is to hold.
 pub(crate) struct Prepared<'a> {
@@ -10,25 +10,30 @@ pub(crate) struct Prepared<'a> {
     pub(crate) revision: i64,
     pub(crate) encoded: Encoded,
     pub(crate) columns: Columns,
+    /// Whether lists have it; a busy one they look for elsewhere.
+    pub(crate) is_listed: bool,
 }
 
 impl<'a> Prepared<'a> {
     /// Encodes what changed of an entry whose base is known.
-    pub(crate) fn changed(entry: &'a Entry, revision: i64) -> Self {
-        Self::new(entry, revision, entry.delta.state.encode())
+    pub(crate) fn changed(entry: &'a Entry, revision: i64, is_busy: bool) -> Self {
+        Self::new(entry, revision, entry.delta.state.encode(), is_busy)
     }
 
     /// Encodes all of an entry that has no row yet.
     pub(crate) fn whole(entry: &'a Entry, revision: i64) -> Self {
-        Self::new(entry, revision, entry.delta.state.encode_whole())
+        Self::new(entry, revision, entry.delta.state.encode_whole(), false)
     }
 
-    fn new(entry: &'a Entry, revision: i64, encoded: Encoded) -> Self {
+    fn new(entry: &'a Entry, revision: i64, encoded: Encoded, is_busy: bool) -> Self {
+        let columns = entry.delta.state.columns();
+        let fits = |text: &Option<String>| text.as_ref().is_none_or(|text| text.len() <= MAX_LISTED_BYTES);
         Self {
             entry,
             revision,
             encoded,
-            columns: entry.delta.state.columns(),
+            is_listed: !is_busy && fits(&columns.agent_model) && fits(&columns.last_finish_reason),
+            columns,
         }
     }
 

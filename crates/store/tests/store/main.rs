@@ -8,6 +8,7 @@ mod conflicts_merge;
 mod connections_find_their_server;
 mod copies_equal_flushes;
 mod erasure_reaches_everything;
+mod figures_equal_a_naive_count;
 mod giants_are_written_in_parts;
 mod lost_commits_are_noticed;
 mod migrations_fit;

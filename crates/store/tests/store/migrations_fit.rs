@@ -23,7 +23,7 @@ async fn migrating_is_idempotent_and_checked() {
         store.check_schema().await,
         Err(SchemaError::Layout { layout: 99, .. })
     ));
-    sqlx::query("UPDATE recap.generation SET layout = 1")
+    sqlx::query("UPDATE recap.generation SET layout = 2")
         .execute(pool)
         .await
         .unwrap();

@@ -2,194 +2,25 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::DateTime;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use recap_events::{Change, ConversationFields, Message, Micros, Millis, RawJson, Usage, UserProfile};
-use recap_store::{
-    Batch, ConversationKey, Entry, Filter, Include, MetadataFilter, Node, Snapshot, Stats, Target, UserWrite,
-};
+use recap_store::{Batch, ConversationKey, Entry, Filter, Include, Node, Snapshot, Sort, Stats, Target};
 use recap_summary::{Columns, Delta};
-use serde_json::Value;
 
-use crate::support::database;
+use crate::support::{
+    busy::{Busy, shuffle},
+    database,
+    known::{Known, agents, conversation, conversations, filter, matches, users},
+};
 
-const METADATA: [&str; 6] = [
-    r#"{"team":"core","level":3,"office":{"city":"Oslo"},"tags":["a",["b",1]]}"#,
-    r#"{"team":"3","office.city":"Rome","office":{"city":"Oslo","floor":{"no":3.0}}}"#,
-    r#"{"team":null,"deep":[{"team":"core"}],"level":-0}"#,
-    r#"{"beta":true,"tags":[],"office":[{"city":"Oslo"}]}"#,
-    r#"{"level":"true","x":"","office":{"floor":{"no":"3"}}}"#,
-    "{}",
+const SORTS: [Sort; 5] = [
+    Sort::UpdatedAt,
+    Sort::CreatedAt,
+    Sort::TotalTokens,
+    Sort::TotalMessageCount,
+    Sort::Duration,
 ];
-const KEYS: [&str; 8] = [
-    "team",
-    "level",
-    "office",
-    "office.city",
-    "office.floor.no",
-    "tags",
-    "beta",
-    "nobody",
-];
-const VALUES: [&str; 11] = [
-    "core", "3", "3.0", "30e-1", "true", "null", "Oslo", "b", "0", "", "nothing",
-];
-
-/// What the contract needs to know of a conversation.
-struct Known {
-    id: String,
-    columns: Columns,
-}
-
-/// A few hundred conversations with everything that nesting can meet.
-fn conversations(random: &mut StdRng) -> BTreeMap<String, Delta> {
-    let mut parents: Vec<(String, Option<String>)> = Vec::new();
-    for length in 30..36 {
-        for link in 0..length {
-            let parent = (link > 0).then(|| format!("chain{length}-{:02}", link - 1));
-            parents.push((format!("chain{length}-{link:02}"), parent));
-        }
-    }
-    for length in 1..4 {
-        for link in 0..length {
-            let parent = format!("cycle{length}-{}", (link + 1) % length);
-            parents.push((format!("cycle{length}-{link}"), Some(parent)));
-        }
-        parents.push((format!("below-cycle{length}"), Some(format!("cycle{length}-0"))));
-    }
-    parents.push(("lost".into(), Some("nowhere".into())));
-    parents.push(("foreign".into(), Some("only-theirs".into())));
-    for number in 0..150 {
-        let parent = random
-            .random_bool(0.6)
-            .then(|| format!("free{:03}", random.random_range(0..150)));
-        parents.push((format!("free{number:03}"), parent));
-    }
-    parents
-        .into_iter()
-        .map(|(id, parent)| {
-            let delta = conversation(random, &id, parent.as_deref());
-            (id, delta)
-        })
-        .collect()
-}
-
-fn conversation(random: &mut StdRng, id: &str, parent: Option<&str>) -> Delta {
-    let mut delta = Delta::default();
-    let free = id.starts_with("free");
-    // Few distinct times, so that ties are common.
-    let time = Micros(random.random_range(100..130) * 1_000_000);
-    let user = random.random_range(0..METADATA.len() + 2);
-    let fields = ConversationFields {
-        user_id: (!free || user > 0).then(|| format!("user{}", if free { user } else { 1 }).into()),
-        agent_id: random.random_bool(0.8).then(|| random.random_range(1..4)),
-        upstream_conversation_id: parent.map(Into::into),
-        created_at: Some(Millis(random.random_range(0..50))),
-    };
-    delta.apply(&format!("{id}-u"), time, &Change::Upserted(fields));
-    for number in 0..random.random_range(0..3) {
-        let message = Message {
-            message_id: format!("m{number}").into(),
-            role: "user".into(),
-            created_at: Millis(number),
-            text: Some("hello".into()),
-            model: None,
-            finish_reason: None,
-            usage: Usage {
-                input_tokens: Some(3),
-                output_tokens: Some(4),
-                ..Usage::default()
-            },
-            attachment_count: None,
-            user_id: None,
-            agent_id: None,
-            upstream_conversation_id: None,
-        };
-        delta.apply(&format!("{id}-m{number}"), Micros(0), &Change::Message(message));
-    }
-    if free && random.random_bool(0.1) {
-        delta.apply(&format!("{id}-d"), Micros(1), &Change::Deleted);
-    }
-    delta
-}
-
-fn users() -> Vec<UserWrite> {
-    let profile = |metadata: &&'static str| UserProfile {
-        public_metadata: Some(RawJson::parse(metadata).unwrap()),
-        ..UserProfile::default()
-    };
-    METADATA
-        .iter()
-        .enumerate()
-        .map(|(number, metadata)| {
-            let id = format!("user{}", number + 1);
-            UserWrite::new("org", &id, "e", Micros(1), Some(&profile(metadata)))
-        })
-        .collect()
-}
-
-/// The metadata rules of the contract, as directly as they can be said.
-fn has_metadata(user: &str, filter: &MetadataFilter) -> bool {
-    let number: usize = user.trim_start_matches("user").parse().unwrap();
-    let Some(text) = number.checked_sub(1).and_then(|index| METADATA.get(index)) else {
-        return false;
-    };
-    let root: Value = serde_json::from_str(text).unwrap();
-    match (&filter.key, &filter.value) {
-        (Some(key), None) => at(&root, key).is_some(),
-        (Some(key), Some(value)) => at(&root, key).is_some_and(|found| is(found, value)),
-        (None, Some(value)) => anywhere(&root, value),
-        (None, None) => false,
-    }
-}
-
-fn at<'v>(root: &'v Value, key: &str) -> Option<&'v Value> {
-    root.get(key).or_else(|| {
-        key.split('.')
-            .try_fold(root, |value, part| value.as_object()?.get(part))
-    })
-}
-
-fn is(found: &Value, wanted: &str) -> bool {
-    match found {
-        Value::String(text) => text == wanted,
-        Value::Number(number) => {
-            serde_json::from_str::<f64>(wanted).is_ok_and(|wanted| number.as_f64() == Some(wanted))
-        }
-        Value::Bool(truth) => wanted == if *truth { "true" } else { "false" },
-        Value::Null => wanted == "null",
-        Value::Array(items) => items.iter().any(|item| is(item, wanted)),
-        Value::Object(_) => false,
-    }
-}
-
-fn anywhere(value: &Value, wanted: &str) -> bool {
-    match value {
-        Value::Object(fields) => fields.values().any(|value| anywhere(value, wanted)),
-        Value::Array(items) => items.iter().any(|value| anywhere(value, wanted)),
-        scalar => is(scalar, wanted),
-    }
-}
-
-fn matches(known: &Known, filter: &Filter) -> bool {
-    let columns = &known.columns;
-    let created = columns.created_at.0;
-    columns.deleted_at.is_none()
-        && created >= filter.from.timestamp_millis()
-        && created <= filter.to.timestamp_millis()
-        && filter
-            .user_id
-            .as_ref()
-            .is_none_or(|user| columns.user_id.as_ref() == Some(user))
-        && filter.agent_id.is_none_or(|agent| columns.agent_id == Some(agent))
-        && filter.metadata.as_ref().is_none_or(|metadata| {
-            columns
-                .user_id
-                .as_ref()
-                .is_some_and(|user| has_metadata(user, metadata))
-        })
-}
 
 /// The list as text, nested: `id(child child)`.
-fn expected_tree(all: &[Known], filter: &Filter) -> Vec<String> {
+fn expected_tree(all: &[Known], filter: &Filter, sort: Sort) -> Vec<String> {
     let matching: HashMap<&str, &Known> = all
         .iter()
         .filter(|known| matches(known, filter))
@@ -211,18 +42,18 @@ fn expected_tree(all: &[Known], filter: &Filter) -> Vec<String> {
             _ => top.push(*known),
         }
     }
-    in_order(&mut top);
-    top.into_iter().map(|known| write(known, &mut children)).collect()
+    in_order(&mut top, sort);
+    top.into_iter().map(|known| write(known, &mut children, sort)).collect()
 }
 
-fn in_order(list: &mut [&Known]) {
-    list.sort_by(|a, b| (b.columns.updated_at, a.id.as_str()).cmp(&(a.columns.updated_at, b.id.as_str())));
+fn in_order(list: &mut [&Known], sort: Sort) {
+    list.sort_by(|a, b| (b.sorted_by(sort), a.id.as_str()).cmp(&(a.sorted_by(sort), b.id.as_str())));
 }
 
-fn write(known: &Known, children: &mut HashMap<&str, Vec<&Known>>) -> String {
+fn write(known: &Known, children: &mut HashMap<&str, Vec<&Known>>, sort: Sort) -> String {
     let mut below = children.remove(known.id.as_str()).unwrap_or_default();
-    in_order(&mut below);
-    let below: Vec<String> = below.into_iter().map(|child| write(child, children)).collect();
+    in_order(&mut below, sort);
+    let below: Vec<String> = below.into_iter().map(|child| write(child, children, sort)).collect();
     format!("{}({})", known.id, below.join(" "))
 }
 
@@ -255,46 +86,12 @@ fn expected_stats(all: &[Known], filter: &Filter) -> Stats {
     }
 }
 
-fn filter(random: &mut StdRng) -> Filter {
-    let moment = |ms: i64| DateTime::from_timestamp_millis(ms).unwrap();
-    let (from, to) = match random.random_range(0..3) {
-        0 => (0, 50),
-        1 => (random.random_range(0..25), random.random_range(25..50)),
-        _ => (20, 22),
-    };
-    let pick = |random: &mut StdRng, from: &[&str]| from[random.random_range(0..from.len())].to_owned();
-    let metadata = random.random_bool(0.6).then(|| match random.random_range(0..3) {
-        0 => MetadataFilter {
-            key: Some(pick(random, &KEYS)),
-            value: None,
-        },
-        1 => MetadataFilter {
-            key: None,
-            value: Some(pick(random, &VALUES)),
-        },
-        _ => MetadataFilter {
-            key: Some(pick(random, &KEYS)),
-            value: Some(pick(random, &VALUES)),
-        },
-    });
-    Filter {
-        // Below the millisecond nothing counts.
-        from: moment(from) + chrono::Duration::microseconds(999),
-        to: moment(to),
-        user_id: random
-            .random_bool(0.2)
-            .then(|| format!("user{}", random.random_range(0..8))),
-        agent_id: random.random_bool(0.2).then(|| random.random_range(1..5)),
-        metadata,
-    }
-}
-
-async fn read_tree(snapshot: &mut Snapshot, filter: &Filter, limit: u32) -> Vec<String> {
+async fn read_tree(snapshot: &mut Snapshot, filter: &Filter, sort: Sort, limit: u32) -> Vec<String> {
     let mut read = Vec::new();
     let mut after = None;
     loop {
         let page = snapshot
-            .page(filter, Include::ALL, after.as_ref(), limit)
+            .page(filter, Include::ALL, sort, after.as_ref(), limit)
             .await
             .unwrap();
         assert!(page.top.len() <= usize::try_from(limit).unwrap());
@@ -307,18 +104,18 @@ async fn read_tree(snapshot: &mut Snapshot, filter: &Filter, limit: u32) -> Vec<
     }
 }
 
-async fn read_flat(snapshot: &mut Snapshot, filter: &Filter, limit: u32) -> Vec<String> {
+async fn read_flat(snapshot: &mut Snapshot, filter: &Filter, sort: Sort, limit: u32) -> Vec<String> {
     let mut read: Vec<String> = Vec::new();
     let mut after = None;
     loop {
         let rows = snapshot
-            .rows(filter, Include::ALL, after.as_ref(), limit)
+            .rows(filter, Include::ALL, sort, after.as_ref(), limit)
             .await
             .unwrap();
         read.extend(rows.iter().map(|row| row.id.clone()));
         match rows.last() {
             Some(last) if rows.len() == usize::try_from(limit).unwrap() => {
-                after = Some(last.position());
+                after = Some(last.position(sort));
             }
             _ => return read,
         }
@@ -333,13 +130,7 @@ async fn answers_equal_a_naive_evaluation() {
     let generation = database.live().await;
     let mut random = StdRng::seed_from_u64(77);
     let deltas = conversations(&mut random);
-    let all: Vec<Known> = deltas
-        .iter()
-        .map(|(id, delta)| Known {
-            id: id.clone(),
-            columns: delta.state.columns(),
-        })
-        .collect();
+    let all: Vec<Known> = deltas.iter().map(|(id, delta)| Known::new(id, delta)).collect();
     let of = |org_id: &'static str, deltas: BTreeMap<String, Delta>| {
         deltas
             .into_iter()
@@ -351,7 +142,7 @@ async fn answers_equal_a_naive_evaluation() {
     let mut batch = Batch {
         conversations: of("org", deltas).chain(of("other", theirs)).collect(),
         users: users(),
-        agents: Vec::new(),
+        agents: agents(),
     };
     database
         .store
@@ -361,21 +152,30 @@ async fn answers_equal_a_naive_evaluation() {
 
     let reader = database.reader();
     let mut nested = 0;
-    for round in 0..100 {
+    let mut found = 0;
+    for round in 0..300 {
+        if round % 10 == 0 {
+            let busy = [Busy::Some, Busy::None, Busy::Some, Busy::All][round / 10 % 4];
+            shuffle(&database.pool, busy).await;
+        }
         let filter = filter(&mut random);
+        let sort = SORTS[random.random_range(0..SORTS.len())];
         let mut snapshot = reader.snapshot("org").await.unwrap();
         let limit = [3, 7, 20, 50, 1_000][round % 5];
-        let tree = read_tree(&mut snapshot, &filter, limit).await;
-        assert_eq!(tree, expected_tree(&all, &filter), "{filter:?}");
+        let tree = read_tree(&mut snapshot, &filter, sort, limit).await;
+        assert_eq!(tree, expected_tree(&all, &filter, sort), "{filter:?} {sort:?}");
         nested += tree.iter().filter(|tree| tree.contains("))")).count();
         let mut matching: Vec<&Known> = all.iter().filter(|known| matches(known, &filter)).collect();
-        in_order(&mut matching);
+        in_order(&mut matching, sort);
+        found += matching.len();
         let flat: Vec<&str> = matching.iter().map(|known| known.id.as_str()).collect();
-        assert_eq!(read_flat(&mut snapshot, &filter, limit).await, flat, "{filter:?}");
+        let read = read_flat(&mut snapshot, &filter, sort, limit).await;
+        assert_eq!(read, flat, "{filter:?} {sort:?}");
         let stats = snapshot.stats(&filter).await.unwrap();
         assert_eq!(stats, expected_stats(&all, &filter), "{filter:?}");
         snapshot.finish().await.unwrap();
     }
+    assert!(found > 2_000, "only {found} conversations found: nothing was proved");
     assert!(nested > 200, "only {nested} nested trees: nothing was proved");
 }
 
@@ -400,17 +200,69 @@ async fn thirty_two_ancestors_nest_and_a_thirty_third_does_not() {
         .await
         .unwrap();
     let moment = |ms: i64| DateTime::from_timestamp_millis(ms).unwrap();
-    let filter = Filter {
-        from: moment(0),
-        to: moment(99),
-        user_id: None,
-        agent_id: None,
-        metadata: None,
-    };
+    let filter = Filter::created(moment(0), moment(99));
     let mut snapshot = database.reader().snapshot("org").await.unwrap();
-    let mut tree = read_tree(&mut snapshot, &filter, 10).await;
+    let mut tree = read_tree(&mut snapshot, &filter, Sort::default(), 10).await;
     tree.sort();
     assert_eq!(tree.len(), 3);
     assert!(tree[0].starts_with("c00(c01(c02(") && tree[0].contains("c31(c32())"));
     assert_eq!(tree[1..], ["c33()".to_owned(), "c34()".to_owned()]);
+}
+
+/// One conversation comes with what is below it, whoever is above; a cycle is shown once.
+#[tokio::test]
+async fn one_conversation_is_the_top_of_its_own_tree() {
+    let database = database().await;
+    let generation = database.live().await;
+    let mut random = StdRng::seed_from_u64(5);
+    let deltas = conversations(&mut random);
+    let all: Vec<Known> = deltas.iter().map(|(id, delta)| Known::new(id, delta)).collect();
+    let entry = |(id, delta)| Entry::unknown(ConversationKey::new("org", id), delta);
+    let mut batch = Batch {
+        conversations: deltas.into_iter().map(entry).collect(),
+        ..Batch::default()
+    };
+    let target = Target::Live(generation);
+    database.store.flush(target, &mut batch).await.unwrap();
+    shuffle(&database.pool, Busy::Some).await;
+
+    let mut snapshot = database.reader().snapshot("org").await.unwrap();
+    for user_id in [None, Some("user1"), Some("nobody")] {
+        for known in &all {
+            let expected = expected_one(&all, &known.id, user_id);
+            let one = snapshot.one(&known.id, user_id, Include::ALL).await.unwrap();
+            assert_eq!(one.as_ref().map(write_node), expected, "{} of {user_id:?}", known.id);
+            let outline = snapshot.one_outline(&known.id, user_id).await.unwrap();
+            let entries = expected.map_or(0, |tree| tree.matches('(').count());
+            assert_eq!(outline.entries.len(), entries);
+        }
+    }
+    assert!(snapshot.one("only-theirs", None, Include::ALL).await.unwrap().is_none());
+    snapshot.finish().await.unwrap();
+}
+
+fn expected_one(all: &[Known], id: &str, user_id: Option<&str>) -> Option<String> {
+    let is_seen = |known: &&Known| {
+        let columns = &known.columns;
+        columns.deleted_at.is_none() && (user_id.is_none() || columns.user_id.as_deref() == user_id)
+    };
+    let seen: Vec<&Known> = all.iter().filter(is_seen).collect();
+    let top = seen.iter().find(|known| known.id == id)?;
+    Some(write_below(&seen, top, id, 0))
+}
+
+fn write_below(seen: &[&Known], known: &Known, top: &str, depth: usize) -> String {
+    let is_below = |other: &&&Known| {
+        other.id != top && other.columns.upstream_conversation_id.as_deref() == Some(known.id.as_str())
+    };
+    let mut below: Vec<&Known> = seen.iter().filter(is_below).copied().collect();
+    in_order(&mut below, Sort::default());
+    if depth == 32 {
+        below.clear();
+    }
+    let below: Vec<String> = below
+        .into_iter()
+        .map(|child| write_below(seen, child, top, depth + 1))
+        .collect();
+    format!("{}({})", known.id, below.join(" "))
 }

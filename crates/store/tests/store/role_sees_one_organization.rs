@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use recap_store::{Batch, Filter, GenerationId, Include, Snapshot, Store, Target};
+use recap_store::{Batch, Filter, GenerationId, Include, Snapshot, Sort, Store, Target};
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use crate::support::{batch, database, log};
@@ -116,8 +116,8 @@ async fn an_organization_does_not_outlive_its_snapshot() {
 fn questions_and_flushes_can_be_asked_from_any_thread() {
     fn is_send<T: Send>(_: impl Fn(&'static mut Snapshot, &'static Filter) -> T) {}
     fn flush_is_send<T: Send>(_: impl Fn(&'static Store, &'static mut Batch) -> T) {}
-    is_send(|snapshot, filter| snapshot.page(filter, Include::ALL, None, 1));
-    is_send(|snapshot, filter| snapshot.rows(filter, Include::ALL, None, 1));
+    is_send(|snapshot, filter| snapshot.page(filter, Include::ALL, Sort::UpdatedAt, None, 1));
+    is_send(|snapshot, filter| snapshot.rows(filter, Include::ALL, Sort::UpdatedAt, None, 1));
     is_send(Snapshot::stats);
     flush_is_send(|store, batch| store.flush(Target::Live(GenerationId::new(1)), batch));
 }

@@ -1,6 +1,8 @@
 //! A database per test, streams of events, and the fold they must equal.
 
+pub mod busy;
 pub mod fold;
+pub mod known;
 pub mod table;
 
 use recap_events::{Change, Decoded, Event, decode};

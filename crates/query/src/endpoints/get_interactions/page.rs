@@ -4,24 +4,24 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use http::{HeaderValue, Version, header::LINK};
-use recap_store::{Position, ReadError};
+use recap_store::{Position, ReadError, Sort};
 use tokio::time::Instant;
 
-use super::{
-    ListParameters, PATH,
-    list::List,
-    stream::{OUTLINE_RESERVED, Rest, STREAM_BYTES, Stream, outline_memory},
-};
+use super::{ListParameters, PATH};
 use crate::{
     auth::Caller,
     cache::Unanswered,
+    conversations::{
+        list::List,
+        stream::{OUTLINE_RESERVED, Rest, STREAM_BYTES, Stream, outline_memory},
+    },
     http::{
         answer::Answer,
         memory::AnswerInProgress,
         negotiation::{Coding, MediaType},
         problem::Problem,
     },
-    parameters::{Binding, CanonicalQuery, Cursor, Exclude, Integer},
+    parameters::{Binding, CanonicalQuery, Cursor, Exclude, Integer, OneOf},
     scope::Scope,
     service::{Service, read_again},
 };
@@ -30,6 +30,7 @@ use crate::{
 pub(super) struct Page {
     pub(super) scope: Scope,
     pub(super) exclude: Exclude,
+    pub(super) sort: Sort,
     pub(super) limit: Integer<1, 1000>,
     pub(super) after: Option<Position>,
     pub(super) media_type: MediaType,
@@ -43,7 +44,7 @@ impl Page {
         } else {
             "flat"
         };
-        self.scope.binding(shape)
+        self.scope.binding(shape, self.sort)
     }
 
     /// The whole page, in memory that `caller` has a share of.
@@ -106,6 +107,7 @@ impl Page {
             .next
             .map(|position| format!("<{}>; rel=\"next\"", self.link(position)));
         let stream = Stream {
+            path: PATH,
             service,
             snapshot,
             list,
@@ -123,13 +125,14 @@ impl Page {
     }
 
     fn list(&self) -> List {
-        List::new(self.media_type, self.exclude, self.byte_order_mark)
+        List::new(self.media_type, self.exclude, self.sort, self.byte_order_mark)
     }
 
     /// The page after `position`: a query alone, which is right under whatever path a proxy serves this.
     fn link(&self, position: Position) -> String {
         let next = ListParameters {
             exclude: Some(self.exclude).filter(|exclude| *exclude != Exclude::default()),
+            sort: Some(OneOf(self.sort)).filter(|sort| sort.0 != Sort::default()),
             limit: Some(self.limit),
             cursor: Some(Cursor::new(&self.binding(), position)),
             bom: self.byte_order_mark.then_some(true),

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use http::{HeaderMap, Version};
-use recap_store::{ByteLimit, Filter, Position, ReadError, Snapshot};
+use recap_store::{ByteLimit, Filter, Position, ReadError, Snapshot, Sort};
 use recap_telemetry::CacheResult;
 use tokio::time::Instant;
 
-use super::{
-    PATH,
-    list::List,
-    stream::{Rest, STREAM_BYTES, Stream},
-};
+use super::PATH;
 use crate::{
     auth::Caller,
+    conversations::{
+        list::List,
+        stream::{Rest, STREAM_BYTES, Stream},
+    },
     http::{
         answer::Answer,
         negotiation::{Coding, MediaType},
@@ -33,6 +33,7 @@ const FIRST_BYTES: usize = 1 << 20;
 pub(super) struct Unpaged {
     pub(super) scope: Scope,
     pub(super) exclude: Exclude,
+    pub(super) sort: Sort,
     pub(super) media_type: MediaType,
     pub(super) coding: Coding,
     pub(super) byte_order_mark: bool,
@@ -110,6 +111,7 @@ impl Unpaged {
             }
         };
         let stream = Stream {
+            path: PATH,
             service: Arc::clone(&service),
             snapshot: beginning.snapshot,
             list: beginning.list,
@@ -125,7 +127,7 @@ impl Unpaged {
     async fn begin(&self, service: &Service) -> Result<Beginning, ReadError> {
         let mut snapshot = service.streams.snapshot(self.scope.org_id()).await?;
         let filter = self.scope.filter();
-        let mut list = List::new(self.media_type, self.exclude, self.byte_order_mark);
+        let mut list = List::new(self.media_type, self.exclude, self.sort, self.byte_order_mark);
         let mut out = Vec::new();
         snapshot.limit_memory(ByteLimit(FIRST_BYTES));
         let reached = match list.read(&mut snapshot, &filter, None, FIRST_ROWS, &mut out).await {

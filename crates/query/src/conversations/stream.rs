@@ -10,11 +10,11 @@ use http::{
     HeaderValue,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
-use recap_store::{ByteLimit, Filter, OutlineEntry, Position, ReadError, Snapshot};
+use recap_store::{ByteLimit, Filter, OutlineEntry, Position, ReadError, Snapshot, Sort};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{PATH, list::List, wide::Wide};
+use super::{list::List, wide::Wide};
 use crate::{
     http::{
         memory::{AnswerInProgress, Reservation},
@@ -30,25 +30,28 @@ const ROWS: u32 = 400;
 /// Bytes of rows read at a time; what is more is read in smaller pieces.
 const ROWS_BYTES: usize = 2 << 20;
 /// What a stream holds in memory at most: rows, the same rendered, and encoded.
-pub(super) const STREAM_BYTES: usize = 2 * ROWS_BYTES;
+pub(crate) const STREAM_BYTES: usize = 2 * ROWS_BYTES;
 
 /// What an outline may take beside it: some 400,000 conversations.
 const OUTLINE_BYTES: usize = 64 << 20;
 
 /// What is reserved for one before it is read: some 25,000 conversations.
-pub(super) const OUTLINE_RESERVED: usize = 8 << 20;
+pub(crate) const OUTLINE_RESERVED: usize = 8 << 20;
 
 /// Memory for an outline, of which so many bytes are reserved.
-pub(super) fn outline_memory(reservation: &Arc<Reservation>, reserved: usize) -> AnswerInProgress {
+pub(crate) fn outline_memory(reservation: &Arc<Reservation>, reserved: usize) -> AnswerInProgress {
     AnswerInProgress::with(Arc::clone(reservation), reserved, OUTLINE_BYTES)
 }
+
+/// Conversations of an outline in an order that no index has: each outline sorts all that match.
+const SORTED_ROWS: u32 = 50_000;
 
 /// What an entry of an outline takes.
 const ENTRY_BYTES: usize = 160;
 
 /// Why a stream ended before its end.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Aborted {
+pub(crate) enum Aborted {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
@@ -56,7 +59,7 @@ pub(super) enum Aborted {
 }
 
 /// What is still to be read.
-pub(super) enum Rest {
+pub(crate) enum Rest {
     /// These conversations.
     Outlined(Vec<OutlineEntry>),
     /// Everything that matches, after a place.
@@ -64,21 +67,23 @@ pub(super) enum Rest {
 }
 
 /// A stream about to begin.
-pub(super) struct Stream {
-    pub(super) service: Arc<Service>,
-    pub(super) snapshot: Snapshot,
-    pub(super) list: List,
+pub(crate) struct Stream {
+    /// The endpoint's route.
+    pub(crate) path: &'static str,
+    pub(crate) service: Arc<Service>,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) list: List,
     /// What has been written already.
-    pub(super) first: Vec<u8>,
-    pub(super) rest: Rest,
-    pub(super) turn: Turn,
-    pub(super) reservation: Arc<Reservation>,
-    pub(super) deadline: Instant,
+    pub(crate) first: Vec<u8>,
+    pub(crate) rest: Rest,
+    pub(crate) turn: Turn,
+    pub(crate) reservation: Arc<Reservation>,
+    pub(crate) deadline: Instant,
 }
 
 impl Stream {
     /// Begins, and gives the response that it goes into.
-    pub(super) fn respond(self, coding: Coding) -> Response {
+    pub(crate) fn respond(self, coding: Coding) -> Response {
         let content_type = self.list.media_type.content_type();
         let (writer, body) = streamed_body::channel(coding, Arc::clone(self.turn.progress()));
         tokio::spawn(self.run(writer).in_current_span());
@@ -96,6 +101,7 @@ impl Stream {
         let client_gone = body.client_gone();
         let progress = Arc::clone(self.turn.progress());
         let deadline = self.deadline;
+        let path = self.path;
         let ended = tokio::select! {
             ended = self.copy(body) => ended,
             () = client_gone => Err(SendError::ClientGone.into()),
@@ -111,7 +117,7 @@ impl Stream {
             }
         };
         match ended {
-            Ok(rows) => metrics.answered(PATH, rows),
+            Ok(rows) => metrics.answered(path, rows),
             Err(Aborted::Send(SendError::ClientGone)) => metrics.stream_aborted("client"),
             Err(error) => {
                 metrics.stream_aborted("failure");
@@ -142,6 +148,20 @@ impl Stream {
                     .send(&entries)
                     .await?;
             }
+            Rest::After(filter, mut after) if list.sort != Sort::default() => loop {
+                snapshot.limit_memory(outline_memory(&reservation, 0));
+                let outline = list
+                    .outline(&mut snapshot, &filter, after.as_ref(), SORTED_ROWS)
+                    .await?;
+                Wide::new(&mut snapshot, &mut list, &mut body, std::mem::take(&mut out))
+                    .send(&outline.entries)
+                    .await?;
+                reservation.shrink(STREAM_BYTES);
+                after = outline.next;
+                if after.is_none() {
+                    break;
+                }
+            },
             Rest::After(filter, mut after) => loop {
                 body.send(&out).await?;
                 out.clear();
