@@ -23,6 +23,7 @@ mod intake;
 mod interrupted_switch;
 mod progress;
 mod projector;
+mod quiet;
 mod settings;
 mod worker;
 

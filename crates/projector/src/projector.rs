@@ -29,6 +29,7 @@ use crate::{
     health::Health,
     interrupted_switch::finish_interrupted_switches,
     progress::Keeper,
+    quiet::list_quiet_conversations,
     worker::{FlushFailure, Flusher, Reread, Worker, WorkerError},
 };
 
@@ -302,6 +303,11 @@ impl Supervisor {
         let store = self.flusher.writer.clone();
         workers.spawn(async move {
             finish_interrupted_switches(settings, store).await;
+            Ok(())
+        });
+        let listing = list_quiet_conversations(self.flusher.writer.clone(), generation, self.metrics.clone());
+        workers.spawn(async {
+            listing.await;
             Ok(())
         });
         let coverage = watch_coverage(

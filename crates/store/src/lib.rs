@@ -69,4 +69,7 @@ pub use read::{
     RangeOn, Reader, Replication, Row, Snapshot, Sort, Stats, ToolCall,
 };
 pub use store::{Store, StoreOptions};
-pub use write::{Attempt, BatchFlush, FlushReport, Target};
+pub use write::{
+    Attempt, BatchFlush, FlushReport, Target,
+    listing::{Listed, Looks},
+};

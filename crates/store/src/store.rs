@@ -11,7 +11,10 @@ use crate::{
     error::DatabaseError,
     lease::{GRACE, Lease},
     statistics::Flushed,
-    write::sessions::{Session, Sessions},
+    write::{
+        busy::Busy,
+        sessions::{Session, Sessions},
+    },
 };
 
 /// Connections for operating on generations: a rebuild holds a lock and makes indexes while a comparison reads five tables.
@@ -84,6 +87,7 @@ struct Inner {
     operating: Pool,
     flushed: Flushed,
     sessions: Sessions,
+    busy: Busy,
     notifier: Arc<Notifier>,
 }
 
@@ -111,6 +115,7 @@ impl Store {
                 operating,
                 flushed: Flushed::default(),
                 sessions: Sessions::default(),
+                busy: Busy::default(),
                 notifier: Arc::default(),
             }),
         })
@@ -155,6 +160,11 @@ impl Store {
     /// The flushes of this process.
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.inner.sessions
+    }
+
+    /// The conversations that this process may make busy.
+    pub(crate) fn busy(&self) -> &Busy {
+        &self.inner.busy
     }
 
     /// Connections for flushes that are open, and of those the idle ones.

@@ -16,8 +16,10 @@
 //! Entries are changed in place on the way, but only by merging in what others have committed. So after
 //! any failure, a lost answer to the commit included, the same batch can be flushed again.
 
+pub(crate) mod busy;
 mod copy;
 pub(crate) mod feedback;
+pub(crate) mod listing;
 mod load;
 pub(crate) mod parts;
 mod payloads;
@@ -36,6 +38,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tracing::{Instrument as _, debug_span};
 
 use self::{
+    busy::Busy,
     load::Stored,
     prepared::Prepared,
     profiles::Over,
@@ -73,7 +76,8 @@ impl Store {
             let mut lease = self.flushing().lease().await?;
             let answer_timeout = self.answer_timeout();
             let announce = |session: &Session<'_>, touched: &OrgBuckets| self.announce(session, touched);
-            let flushed = flush(lease.get()?, answer_timeout, self.sessions(), announce, target, batch).await;
+            let shared = (self.sessions(), self.busy());
+            let flushed = flush(lease.get()?, answer_timeout, shared, announce, target, batch).await;
             if flushed.is_ok() {
                 self.count_flushed(target.generation(), count(rows));
             }
@@ -95,7 +99,7 @@ impl Store {
 async fn flush(
     connection: &mut PgConnection,
     answer_timeout: Duration,
-    sessions: &Sessions,
+    (sessions, busy): (&Sessions, &Busy),
     announce: impl FnOnce(&Session<'_>, &OrgBuckets) + Send,
     target: Target,
     batch: &mut Batch,
@@ -123,6 +127,7 @@ async fn flush(
     let random = StdRng::from_rng(&mut rand::rng());
     let mut flush = Flush {
         target,
+        busy,
         connection: &mut transaction,
         answer_timeout,
         schema: generation.schema(),
@@ -184,6 +189,7 @@ fn mark_written(batch: &mut Batch, revisions: &[Option<i64>]) {
 /// A flush under way.
 struct Flush<'t> {
     target: Target,
+    busy: &'t Busy,
     connection: &'t mut PgConnection,
     /// How long each step waits for an answer.
     answer_timeout: Duration,
@@ -292,13 +298,23 @@ impl Flush<'_> {
                 break;
             }
             let revision = new_revision(&mut self.random);
-            let row = Prepared::changed(&entries[*index], revision, false);
+            let is_busy = self.is_busy(&entries[*index]);
+            let row = Prepared::changed(&entries[*index], revision, is_busy);
             bytes += row.bytes();
             self.revisions[*index] = Some(revision);
             rows.push(row);
         }
         let rest = &dirty[rows.len()..];
         (rows, rest)
+    }
+
+    /// Whether an entry's conversation is to be busy. Those of a generation that is being built are written once, as a rule.
+    fn is_busy(&self, entry: &Entry) -> bool {
+        let is_busy = self.target == Target::Live(self.target.generation()) && self.busy.allows(&entry.key.org_id);
+        if is_busy && entry.base == Base::Absent {
+            self.busy.add(&entry.key.org_id);
+        }
+        is_busy
     }
 
     /// Some rows of this chunk were changed by others; all are locked now. Merges those and writes them

@@ -120,6 +120,8 @@ pub struct ProjectorMetrics {
     pub unread: Level,
     /// Partitions paused.
     pub paused: Level,
+    /// Conversations that are busy.
+    pub busy: Level,
     /// States held in memory.
     pub states_held: Level,
     /// Bytes of states held in memory.
@@ -151,6 +153,7 @@ pub struct ProjectorMetrics {
     evicted: Counter<u64>,
     evicted_bytes: Counter<u64>,
     loaded: Counter<u64>,
+    listed: Counter<u64>,
 }
 
 impl ProjectorMetrics {
@@ -162,6 +165,7 @@ impl ProjectorMetrics {
             missing_topics: MissingTopics::new(meter),
             unread: Level::new(meter, &metric::UNREAD),
             paused: Level::new(meter, &metric::PAUSED),
+            busy: Level::new(meter, &metric::BUSY),
             states_held: Level::new(meter, &metric::STATES_HELD),
             states_bytes: Level::new(meter, &metric::STATES_SIZE),
             dirty_bytes: Level::new(meter, &metric::STATES_DIRTY),
@@ -188,6 +192,7 @@ impl ProjectorMetrics {
             evicted: counter(meter, &metric::STATES_EVICTED),
             evicted_bytes: counter(meter, &metric::STATES_EVICTED_SIZE),
             loaded: counter(meter, &metric::STATES_LOADED),
+            listed: counter(meter, &metric::LISTED),
         }
     }
 
@@ -279,6 +284,11 @@ impl ProjectorMetrics {
     /// All states were dropped.
     pub fn reset(&self, reason: ResetReason) {
         self.resets.add(1, &[KeyValue::new(a::REASON, reason.as_str())]);
+    }
+
+    /// Conversations became quiet, and were listed.
+    pub fn listed(&self, conversations: u64) {
+        self.listed.add(conversations, &[]);
     }
 
     /// Clean states were dropped to keep the memory bound.

@@ -36,6 +36,7 @@ fn everything_touched() -> MetricsRegistry {
     for level in [
         &projector.unread,
         &projector.paused,
+        &projector.busy,
         &projector.states_held,
         &projector.states_bytes,
         &projector.dirty_bytes,
@@ -46,6 +47,7 @@ fn everything_touched() -> MetricsRegistry {
     projector.missing_topics.set([topic.clone()].into());
     projector.consumed(&topic, &"recap-projector".into(), 1);
     projector.processed(second);
+    projector.listed(1);
     projector.events("message.upserted", EventOutcome::Folded, 1);
     projector.dead_lettered("not-json");
     projector.kafka_error("AllBrokersDown");

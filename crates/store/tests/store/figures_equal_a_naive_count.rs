@@ -90,7 +90,7 @@ fn expected(all: &[Known], filter: &Filter, starts: &[DateTime<Utc>], groups: Op
     let mut ranked: Vec<Value> = counts.keys().cloned().collect();
     ranked.sort_by_key(|value| std::cmp::Reverse(counts[value]));
     let most = groups.map_or(1, |groups| usize::from(groups.most));
-    let mut buckets: BTreeMap<(usize, usize), BTreeMap<&str, (&Known, i64)>> = BTreeMap::new();
+    let mut buckets: BTreeMap<_, BTreeMap<&str, (&Known, i64)>> = BTreeMap::new();
     for known in matching {
         let time = match filter.range_on {
             RangeOn::CreatedAt => known.columns.created_at.0,

@@ -15,6 +15,7 @@ mod migrations_fit;
 mod plans_survive_growth;
 mod poolers_are_understood;
 mod profiles_last_write_wins;
+mod quiet_ones_are_listed;
 mod reading_follows_the_contract;
 mod replay_writes_nothing;
 mod retries_end_with_the_rows_written;

@@ -162,6 +162,8 @@ metrics! {
     MISSING_TOPICS = Gauge "recap.projector.topics.missing", "{topic}", "1 for each topic to be read that does not exist.", [a::MESSAGING_DESTINATION_NAME];
     UNREAD = Gauge "recap.projector.partitions.unread", "{partition}", "Partitions that no instance of the consumer group is assigned.", [];
     PAUSED = Gauge "recap.projector.partitions.paused", "{partition}", "Partitions paused because too much is in flight.", [];
+    BUSY = Gauge "recap.projector.conversations.busy", "{conversation}", "Conversations that readers look for beside the indexes, since they were written a moment ago.", [];
+    LISTED = Counter "recap.projector.conversations.listed", "{conversation}", "Conversations that became quiet and were listed in the indexes.", [];
     // Projector: freshness.
     FRESHNESS_EVENT_TIME = Histogram "recap.projector.freshness.event_time", "s", "From the time of a flush's oldest event to the commit that made it visible.", [], AGE;
     FRESHNESS_PRODUCE_TIME = Histogram "recap.projector.freshness.produce_time", "s",
