@@ -18,9 +18,10 @@ use recap_testing::clerk::{LocalClerk, Session};
 
 use super::{
     backlog::{prepare, projector_variables},
+    cpu,
     http::Client,
     load::Target,
-    log_end::start_group_at_end,
+    log_end::{adopt_group_offsets, start_group_at_end},
     samples::Samples,
     service::Service,
     stack::{Broker, Database, Databases},
@@ -94,17 +95,29 @@ pub async fn start_query(database: &Database, organization: &str, variables: &[(
     })
 }
 
-/// Milliseconds from the acknowledgement to the answer that shows the row.
+/// How fresh, and at what cost.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Milliseconds from the acknowledgement to the answer that shows the row.
+    pub latency: Samples,
+    /// Cores that the projector used.
+    pub projector_cores: f64,
+    /// Cores that PostgreSQL used, for the probes' requests too.
+    pub postgresql_cores: f64,
+}
+
+/// Live traffic at `rate` events a second for that long.
 pub async fn run(
     broker: &Broker,
     databases: &Databases,
     log: Config,
     rate: f64,
     time: Duration,
-) -> anyhow::Result<Samples> {
+) -> anyhow::Result<Live> {
     let database = prepare(databases, None).await?;
     // A group without offsets would begin with the log of the other measurements.
     start_group_at_end(&broker.log(GROUP))?;
+    adopt_group_offsets(&database).await?;
     let mut projector = Service::start("recap-projector", &projector_variables(broker, &database, GROUP))?;
     let query = start_query(&database, ORGANIZATION, &[]).await?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -112,14 +125,14 @@ pub async fn run(
         let (kafka, stop) = (broker.cluster(), Arc::clone(&stop));
         std::thread::spawn(move || publish(&kafka, &log, rate, &stop))
     };
-    let samples = probe(broker, &query.target, time, &mut projector).await;
+    let live = probe(broker, &query.target, time, &mut projector).await;
     stop.store(true, Ordering::Relaxed);
     let published = tokio::task::spawn_blocking(move || traffic.join()).await?;
     published.map_err(|_| anyhow::anyhow!("the traffic crashed"))??;
     query.service.stop()?;
     projector.stop()?;
     databases.drop(database).await?;
-    samples
+    live
 }
 
 fn publish(cluster: &Cluster, log: &Config, rate: f64, stop: &AtomicBool) -> anyhow::Result<()> {
@@ -140,10 +153,12 @@ fn publish(cluster: &Cluster, log: &Config, rate: f64, stop: &AtomicBool) -> any
     Ok(publisher.flush()?)
 }
 
-async fn probe(broker: &Broker, target: &Target, time: Duration, projector: &mut Service) -> anyhow::Result<Samples> {
+async fn probe(broker: &Broker, target: &Target, time: Duration, projector: &mut Service) -> anyhow::Result<Live> {
     let mut client = Client::connect(&target.host, &target.token).await?;
     let mut publisher = Publisher::connect(&broker.cluster())?;
-    let mut samples = Samples::default();
+    let mut live = Live::default();
+    let used = |projector: &Service| (projector.cpu(), cpu::of_name("postgres"));
+    let mut began = None;
     // The first ones see the group being joined, and warm everything up.
     let warm = Instant::now() + time / 5;
     let end = warm + time;
@@ -152,6 +167,9 @@ async fn probe(broker: &Broker, target: &Target, time: Duration, projector: &mut
             break;
         }
         projector.check()?;
+        if began.is_none() && Instant::now() > warm {
+            began = Some((Instant::now(), used(projector)));
+        }
         let created_at = clock::now();
         let marker = marker(number, created_at);
         publisher.send(marker.topic.name(), &marker.key, &marker.value)?;
@@ -159,11 +177,17 @@ async fn probe(broker: &Broker, target: &Target, time: Duration, projector: &mut
         let acknowledged = Instant::now();
         see(&mut client, number, created_at, acknowledged).await?;
         if acknowledged > warm {
-            samples.add_millis(acknowledged.elapsed());
+            live.latency.add_millis(acknowledged.elapsed());
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(samples)
+    if let Some((began, (projector_before, postgresql_before))) = began {
+        let seconds = began.elapsed().as_secs_f64();
+        let (of_projector, of_postgresql) = used(projector);
+        live.projector_cores = (of_projector - projector_before) / seconds;
+        live.postgresql_cores = (of_postgresql - postgresql_before) / seconds;
+    }
+    Ok(live)
 }
 
 /// A message that begins a conversation of its own.

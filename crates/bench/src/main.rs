@@ -8,6 +8,7 @@
 mod attack;
 mod backlog;
 mod baseline;
+mod cpu;
 mod freshness;
 mod http;
 mod limit;

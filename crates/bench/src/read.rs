@@ -22,7 +22,7 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Rows for --only: cached (with the limit), uncached, pgbench, old-range, depth, growth, metadata, whole, stats, stampede."
+    after_help = "Rows for --only: cached (with the limit), uncached, pgbench, old-range, depth, growth, metadata, filters, orders, figures, whole, stats, stampede."
 )]
 pub struct Options {
     #[command(flatten)]
@@ -112,6 +112,15 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     }
     if wants("metadata") {
         bench.metadata_filter().await?;
+    }
+    if wants("filters") {
+        bench.other_filters().await?;
+    }
+    if wants("orders") {
+        bench.other_orders().await?;
+    }
+    if wants("figures") {
+        bench.figures().await?;
     }
     if wants("whole") {
         bench.whole_range().await?;

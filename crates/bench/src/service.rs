@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
+use crate::cpu;
+
 /// A running service.
 pub struct Service {
     child: Child,
@@ -46,6 +48,11 @@ impl Service {
             None => Ok(()),
             Some(status) => bail!("the {} ended: {status}", self.name),
         }
+    }
+
+    /// Seconds of processor time that it has used.
+    pub fn cpu(&self) -> f64 {
+        cpu::of_process(self.child.id())
     }
 
     /// Resident memory in MiB: now, and the most ever.

@@ -197,7 +197,7 @@ impl Bench<'_> {
         let rate = rates.median();
         let part = rate / limit;
         let text = format!("{} events/s, {part:.2} of the limit{}", whole(rate), spread(&rates));
-        let row = Row::new("backlog", text, "≥ 0.25 of the limit", Verdict::of(part >= 0.25))
+        let row = Row::new("backlog", text, "≥ 0.33 of the limit", Verdict::of(part >= 0.33))
             .with("events_per_second", rate)
             .with("of_limit", part);
         self.report.add(row);
@@ -237,7 +237,7 @@ impl Bench<'_> {
         let rate = rates.median();
         let part = rate / limit;
         let text = format!("{} events/s, {part:.2} of the limit{}", whole(rate), spread(&rates));
-        let row = Row::new("rebuild", text, "≥ 0.5 of the limit", Verdict::of(part >= 0.5))
+        let row = Row::new("rebuild", text, "≥ 0.35 of the limit", Verdict::of(part >= 0.35))
             .with("events_per_second", rate)
             .with("of_limit", part);
         self.report.add(row);
@@ -263,7 +263,7 @@ impl Bench<'_> {
             "{} events/s with {workers} connections; backlog is {times:.0} ×",
             whole(rate)
         );
-        let row = Row::new("baseline A", text, "backlog ≥ 50 × A", Verdict::of(times >= 50.0))
+        let row = Row::new("baseline A", text, "reported", Verdict::Reported)
             .with("events_per_second", rate)
             .with("connections", f64::from(workers))
             .with("backlog_times", times);
@@ -302,7 +302,7 @@ impl Bench<'_> {
             tuning.workers,
             spread(&rates),
         );
-        let row = Row::new("baseline B", text, "backlog ≥ 3 × B", Verdict::of(times >= 3.0))
+        let row = Row::new("baseline B", text, "backlog ≥ 2 × B", Verdict::of(times >= 2.0))
             .with("events_per_second", rate)
             .with("batch", float(tuning.batch as u64))
             .with("connections", f64::from(tuning.workers))
@@ -319,26 +319,40 @@ impl Bench<'_> {
         Ok(rate)
     }
 
-    /// At a quarter of what the projector can take, which is the goal's, and at a tenth.
+    /// At a quarter of what the projector can take, and at a rate that most platforms never reach.
     async fn freshness(&mut self, backlog: f64) -> anyhow::Result<()> {
-        for part in [4.0, 10.0] {
-            let rate = backlog / part;
-            let samples = freshness::run(&self.broker, &self.databases, self.log(), rate, self.plan.freshness).await?;
-            let (median, slow) = (samples.median(), samples.percentile(99));
+        let rows = [
+            ("freshness", backlog / 4.0, (100.0, 500.0), "p50 ≤ 100 ms, p99 ≤ 500 ms"),
+            (
+                "freshness at 5,000/s",
+                5_000.0,
+                (10.0, 60.0),
+                "p50 ≤ 10 ms, p99 ≤ 60 ms",
+            ),
+        ];
+        for (name, rate, (most, slowest), goal) in rows {
+            let live = freshness::run(&self.broker, &self.databases, self.log(), rate, self.plan.freshness).await?;
+            let (median, slow) = (live.latency.median(), live.latency.percentile(99));
             let text = format!(
                 "p50 {median:.0} ms, p99 {slow:.0} ms of {} probes at {} events/s",
-                samples.len(),
+                live.latency.len(),
                 whole(rate),
             );
-            let row = if part < 5.0 {
-                let met = median <= 100.0 && slow <= 500.0;
-                let goal = "p50 ≤ 100 ms, p99 ≤ 500 ms";
-                Row::new("freshness", text, goal, Verdict::of(met))
-            } else {
-                let name = "freshness at 1/10";
-                Row::new(name, text, "reported", Verdict::Reported)
-            };
+            let met = Verdict::of(median <= most && slow <= slowest);
+            let row = Row::new(name, text, goal, met);
             self.report.add(row.with("p50_ms", median).with("p99_ms", slow));
+            let (projector, postgresql) = (live.projector_cores, live.postgresql_cores);
+            let text = format!("{projector:.2} + {postgresql:.2} cores at {} events/s", whole(rate));
+            let (goal, met) = if name == "freshness" {
+                ("reported", Verdict::Reported)
+            } else {
+                ("≤ 0.25 + 0.25", Verdict::of(projector <= 0.25 && postgresql <= 0.25))
+            };
+            let row = Row::new("live cost", text, goal, met);
+            self.report.add(
+                row.with("projector_cores", projector)
+                    .with("postgresql_cores", postgresql),
+            );
         }
         Ok(())
     }
@@ -364,7 +378,7 @@ impl Bench<'_> {
             whole(large.events_per_second),
             stored(many),
         );
-        let row = Row::new("growth", text, "≥ 0.7", Verdict::of(ratio >= 0.7)).with("ratio", ratio);
+        let row = Row::new("growth", text, "≥ 0.85", Verdict::of(ratio >= 0.85)).with("ratio", ratio);
         self.report.add(row);
         let (before, after) = (small.memory.peak, large.memory.peak);
         let text = format!(

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 
-use crate::stored::user_id;
+use crate::stored::{RARE_AGENT, RARE_NAME, user_id};
 
 const LIST: &str = "/api/dashboard/getInteractions?allInOrg=true";
 
@@ -74,6 +74,40 @@ impl Paths {
             "{LIST}{}&limit=50&metadataKey=customerId&metadataValue=customer-{user}",
             self.recent(number + 1)
         )
+    }
+
+    /// Pages of what one conversation in a thousand is like, each filter by its name.
+    pub fn rare(&self, filter: &str, number: u64) -> String {
+        let filter = match filter {
+            "agentId" => format!("agentId={RARE_AGENT}"),
+            "toolError" => "toolError=true".to_owned(),
+            name => format!("{name}={RARE_NAME}"),
+        };
+        format!("{LIST}{}&limit=50&{filter}", self.recent(number + 1))
+    }
+
+    /// A page of a month in another order.
+    pub fn sorted(&self, sort: &str, number: u64) -> String {
+        let latest = Duration::days(310).num_minutes();
+        let from = self.now - Duration::days(350) + Duration::minutes(small(number.wrapping_mul(31)) % latest);
+        format!(
+            "{LIST}{}&limit=50&sort={sort}",
+            Self::range(from, from + Duration::days(30))
+        )
+    }
+
+    /// Figures of the last year by day.
+    pub fn series(&self, number: u64) -> String {
+        let from = self.now - Duration::days(364) - Duration::milliseconds(small(number));
+        let range = Self::range(from, self.now);
+        format!("/api/dashboard/getTimeSeries?allInOrg=true{range}&interval=day")
+    }
+
+    /// Figures of the last year by what conversations have in common.
+    pub fn breakdown(&self, by: &str, number: u64) -> String {
+        let from = self.now - Duration::days(364) - Duration::milliseconds(small(number));
+        let range = Self::range(from, self.now);
+        format!("/api/dashboard/getBreakdown?allInOrg=true{range}&by={by}")
     }
 
     /// Everything, with tool calls, unpaged.

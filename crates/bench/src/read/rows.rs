@@ -61,7 +61,7 @@ impl Bench {
             shown(&rate),
             cached[1].latency.percentile(99)
         );
-        let row = Row::new("cached page", text, "≥ 0.7 of the limit", Verdict::of(part >= 0.7))
+        let row = Row::new("cached page", text, "≥ 0.8 of the limit", Verdict::of(part >= 0.8))
             .with("requests_per_second_16", rate[1])
             .with("of_limit", part);
         self.report.add(row);
@@ -83,9 +83,11 @@ impl Bench {
             shown.join(", "),
             whole(loads[1].requests_per_second)
         );
-        let row = Row::new("uncached page", text, "p99 ≤ 10 ms at 16", Verdict::of(slow <= 10.0))
+        let rate = loads[1].requests_per_second;
+        let met = Verdict::of(slow <= 20.0 && rate >= 1_200.0);
+        let row = Row::new("uncached page", text, "≥ 1,200 pages/s, p99 ≤ 20 ms at 16", met)
             .with("p99_ms_16", slow)
-            .with("requests_per_second_16", loads[1].requests_per_second);
+            .with("requests_per_second_16", rate);
         self.report.add(row);
         Ok(())
     }
@@ -102,7 +104,7 @@ impl Bench {
             alone.median(),
             slow / bare,
         );
-        let row = Row::new("page / pgbench", text, "≤ 2 ×", Verdict::of(slow <= 2.0 * bare))
+        let row = Row::new("page / pgbench", text, "≤ 1.5 ×", Verdict::of(slow <= 1.5 * bare))
             .with("p99_ms", slow)
             .with("pgbench_p99_ms", bare);
         self.report.add(row);
@@ -119,9 +121,14 @@ impl Bench {
             load.latency.percentile(99),
             whole(count(usize::try_from(matches)?)),
         );
-        let row = Row::new("old range", text, "reported", Verdict::Reported)
-            .with("p50_ms", load.latency.median())
-            .with("p99_ms", load.latency.percentile(99));
+        let row = Row::new(
+            "old range",
+            text,
+            "p50 ≤ 250 ms",
+            Verdict::of(load.latency.median() <= 250.0),
+        )
+        .with("p50_ms", load.latency.median())
+        .with("p99_ms", load.latency.percentile(99));
         self.report.add(row);
         Ok(())
     }
@@ -163,8 +170,70 @@ impl Bench {
             load.latency.median(),
             whole(count(usize::try_from(self.plan.users)?)),
         );
-        let row = Row::new("metadata filter", text, "p99 ≤ 20 ms", Verdict::of(slow <= 20.0)).with("p99_ms", slow);
+        let row = Row::new("metadata filter", text, "p99 ≤ 10 ms", Verdict::of(slow <= 10.0)).with("p99_ms", slow);
         self.report.add(row);
+        Ok(())
+    }
+
+    /// What one conversation in a thousand is like, by each filter that can say so.
+    pub async fn other_filters(&mut self) -> anyhow::Result<()> {
+        let mut worst = 0.0_f64;
+        let mut shown = Vec::new();
+        for filter in ["agentId", "model", "toolName", "toolError"] {
+            let paths = self.paths;
+            let load = load::run(self.target(), 16, self.plan.time, move |number| {
+                paths.rare(filter, number)
+            })
+            .await?;
+            let slow = load.latency.percentile(99);
+            worst = worst.max(slow);
+            shown.push(format!("{filter} {:.1}/{slow:.1} ms", load.latency.median()));
+        }
+        let text = format!("p50/p99 at 16 connections, one match in 1,000: {}", shown.join(", "));
+        let row = Row::new("other filters", text, "p99 ≤ 20 ms", Verdict::of(worst <= 20.0)).with("p99_ms", worst);
+        self.report.add(row);
+        Ok(())
+    }
+
+    pub async fn other_orders(&mut self) -> anyhow::Result<()> {
+        let paths = self.paths;
+        let load = load::run(self.target(), 4, self.plan.time, move |number| {
+            paths.sorted("totalTokens", number)
+        })
+        .await?;
+        let slow = load.latency.percentile(99);
+        let text = format!(
+            "sort=totalTokens, a month of {} conversations: p50 {:.0} ms, p99 {slow:.0} ms at 4 connections",
+            whole(count(usize::try_from(self.plan.conversations / 10 / 12)?)),
+            load.latency.median(),
+        );
+        let row = Row::new("other orders", text, "p99 ≤ 60 ms", Verdict::of(slow <= 60.0)).with("p99_ms", slow);
+        self.report.add(row);
+        Ok(())
+    }
+
+    pub async fn figures(&mut self) -> anyhow::Result<()> {
+        let mut worst = 0.0_f64;
+        let mut shown = Vec::new();
+        for by in ["day", "agentId", "toolName"] {
+            let paths = self.paths;
+            let path = move |number| match by {
+                "day" => paths.series(number),
+                by => paths.breakdown(by, number),
+            };
+            let load = load::run(self.target(), 1, self.plan.time, path).await?;
+            let slow = load.latency.percentile(99);
+            worst = worst.max(slow);
+            shown.push(format!("by {by} {:.0}/{slow:.0} ms", load.latency.median()));
+        }
+        let text = format!("a year, p50/p99: {}", shown.join(", "));
+        let row = Row::new(
+            "time series, breakdown",
+            text,
+            "p99 ≤ 400 ms",
+            Verdict::of(worst <= 400.0),
+        );
+        self.report.add(row.with("p99_ms", worst));
         Ok(())
     }
 
@@ -181,8 +250,8 @@ impl Bench {
             whole(count(usize::try_from(self.plan.conversations / 10)?)),
             answer.total.as_secs_f64(),
         );
-        let met = first <= 200.0 && grown <= 64.0;
-        let row = Row::new("whole range", text, "first byte ≤ 200 ms, + ≤ 64 MiB", Verdict::of(met))
+        let met = first <= 100.0 && grown <= 64.0;
+        let row = Row::new("whole range", text, "first byte ≤ 100 ms, + ≤ 64 MiB", Verdict::of(met))
             .with("first_byte_ms", first)
             .with("memory_mib", grown)
             .with("seconds", answer.total.as_secs_f64());
@@ -195,7 +264,7 @@ impl Bench {
         let load = load::run(self.target(), 1, self.plan.time, move |number| paths.stats(number)).await?;
         let slow = load.latency.percentile(99);
         let text = format!("p50 {:.0} ms, p99 {slow:.0} ms", load.latency.median());
-        let row = Row::new("stats", text, "p99 ≤ 250 ms", Verdict::of(slow <= 250.0)).with("p99_ms", slow);
+        let row = Row::new("stats", text, "p99 ≤ 150 ms", Verdict::of(slow <= 150.0)).with("p99_ms", slow);
         self.report.add(row);
         Ok(())
     }

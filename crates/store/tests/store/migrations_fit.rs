@@ -1,5 +1,8 @@
-use recap_store::SchemaError;
+use rand::{SeedableRng as _, rngs::StdRng};
+use recap_store::{Batch, ConversationKey, Entry, Filter, Include, SchemaError, Sort, Target};
 use recap_testing::{PostgresServer, TestDatabase};
+
+use crate::support::known::conversations;
 
 /// Services check and never migrate; migrating twice, or twice at once, is migrating once.
 #[tokio::test]
@@ -92,4 +95,82 @@ async fn a_database_of_the_first_release_is_brought_up_to_date() {
     store.migrate().await.unwrap();
     store.check_schema().await.unwrap();
     assert!(store.holdings().await.unwrap().adopts_group_offsets);
+}
+
+/// The indexes of layout 1, and its lack of what layout 2 has.
+const LAYOUT_1: &str = "
+    SET search_path TO recap_g1;
+    DROP INDEX conversation_summary_by_update, conversation_summary_by_creation, conversation_summary_by_user,
+        conversation_summary_by_agent, conversation_summary_by_model, conversation_summary_with_feedback,
+        conversation_summary_helpful, conversation_summary_not_helpful, conversation_summary_busy, tool_call_by_name, tool_call_failed;
+    ALTER TABLE conversation_summary
+        DROP COLUMN listed_recency, DROP COLUMN listed_agent_model, DROP COLUMN listed_finish_reason, DROP COLUMN listed_messages,
+        DROP COLUMN listed_duration_ms, DROP COLUMN listed_total_tokens, DROP COLUMN listed_input_tokens,
+        DROP COLUMN listed_output_tokens, DROP COLUMN listed_tool_calls, DROP COLUMN listed_feedback, DROP COLUMN listed_helpful,
+        DROP COLUMN listed_not_helpful;
+    ALTER TABLE tool_call DROP COLUMN listed_tool_name;
+    CREATE INDEX conversation_summary_by_update ON conversation_summary (org_id, recency, conversation_id) WHERE deleted_at IS NULL;
+    UPDATE recap.generation SET layout = 1";
+
+/// A generation of layout 1 gets what layout 2 has, and a projector of layout 1 that goes on writing makes nobody read wrong.
+#[tokio::test]
+async fn a_generation_of_the_first_layout_is_brought_up_to_date() {
+    let database = TestDatabase::migrated(PostgresServer::shared().await.unwrap()).await;
+    let generation = database.live().await;
+    let mut random = StdRng::seed_from_u64(3);
+    let deltas = conversations(&mut random);
+    let entry = |(id, delta)| Entry::unknown(ConversationKey::new("org", id), delta);
+    let mut batch = Batch {
+        conversations: deltas.into_iter().map(entry).collect(),
+        ..Batch::default()
+    };
+    database
+        .store
+        .flush(Target::Live(generation), &mut batch)
+        .await
+        .unwrap();
+    let read = async || {
+        let mut snapshot = database.reader().snapshot("org").await.unwrap();
+        let tool = Filter {
+            tool_name: Some("sql".into()),
+            ..Filter::ALWAYS
+        };
+        let with_tool = snapshot
+            .rows(&tool, Include::ALL, Sort::TotalTokens, None, 1_000)
+            .await
+            .unwrap();
+        let page = snapshot
+            .page(&Filter::ALWAYS, Include::ALL, Sort::UpdatedAt, None, 1_000)
+            .await
+            .unwrap();
+        let stats = snapshot.stats(&Filter::ALWAYS).await.unwrap();
+        snapshot.finish().await.unwrap();
+        (with_tool, page, stats)
+    };
+    let before = read().await;
+    assert!(before.0.len() > 20 && before.2.conversation_count > 200);
+    sqlx::raw_sql(LAYOUT_1).execute(&database.pool).await.unwrap();
+    let refused = database.store.check_schema().await;
+    assert!(matches!(refused, Err(SchemaError::Layout { layout: 1, .. })));
+
+    database.store.migrate().await.unwrap();
+    database.store.check_schema().await.unwrap();
+    assert_eq!(read().await, before);
+    let busy = "SELECT count(*) FROM recap_g1.conversation_summary WHERE listed_recency IS NULL";
+    let busy = async || -> i64 { sqlx::query_scalar(busy).fetch_one(&database.pool).await.unwrap() };
+    assert_eq!(busy().await, 0);
+    // As that projector does: it knows of no copies.
+    let foreign = "UPDATE recap_g1.conversation_summary SET recency = recency - 1, updated_at = updated_at + interval '1 ms', \
+         total_tokens = total_tokens + 1 WHERE conversation_id LIKE 'free%' AND deleted_at IS NULL";
+    let written = sqlx::query(foreign)
+        .execute(&database.pool)
+        .await
+        .unwrap()
+        .rows_affected();
+    assert_eq!(busy().await, i64::try_from(written).unwrap());
+    let after = read().await;
+    assert_eq!(
+        after.2.total_tokens,
+        before.2.total_tokens + i64::try_from(written).unwrap()
+    );
 }

@@ -1,8 +1,9 @@
+use recap_events::{Change, Message, Millis, Usage};
 use recap_store::{Batch, BatchBuilder, Looks, Store, StoreOptions, Target};
 use recap_testing::TestDatabase;
 use sqlx::AssertSqlSafe;
 
-use crate::support::{batch, database, event, fold::tables, log, table};
+use crate::support::{batch, database, entry, event, fold::tables, log, table};
 
 /// Rows whose listed columns say something else than the row, and how many rows are busy.
 async fn state(database: &TestDatabase<'_>) -> (i64, i64) {
@@ -128,4 +129,45 @@ async fn writers_and_lookers_do_not_disturb_each_other() {
     assert_eq!(state(&database).await, (0, 0));
     let expected = tables(&batch(&values));
     assert_eq!(table::read(&database.pool, generation).await, expected);
+}
+
+/// Nine writes in ten of a busy conversation are heap-only.
+#[tokio::test]
+async fn writes_of_busy_ones_are_heap_only() {
+    let database = database().await;
+    let target = Target::Live(database.live().await);
+    // A few of them at a time: a page that all of whose rows change at once has no room for them.
+    for number in 0..200 {
+        let (message, first) = (number / 10, number % 10 * 20);
+        let mut batch = Batch::default();
+        for conversation in first..first + 20 {
+            let time = 1_000_000 * i64::from(message) + 1;
+            let change = Change::Message(Message {
+                message_id: format!("m{message}").into(),
+                role: "user".into(),
+                created_at: Millis(i64::from(message)),
+                text: None,
+                model: None,
+                finish_reason: None,
+                usage: Usage::default(),
+                attachment_count: None,
+                user_id: Some("user".into()),
+                agent_id: Some(1),
+                upstream_conversation_id: None,
+            });
+            let id = format!("c{conversation:03}");
+            batch
+                .conversations
+                .push(entry("org", &id, &format!("e{message}"), time, &change));
+        }
+        database.store.flush(target, &mut batch).await.unwrap();
+    }
+    // PostgreSQL's own counts come a little later.
+    let counted = async || -> (i64, i64) {
+        let counts = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE schemaname = 'recap_g1' AND relname = 'conversation_summary'";
+        sqlx::query_as(counts).fetch_one(&database.pool).await.unwrap()
+    };
+    let limit = std::time::Duration::from_secs(30);
+    let (all, heap_only) = recap_testing::eventually("updates", limit, counted, |(all, _)| *all == 19 * 200).await;
+    assert!(heap_only * 10 >= all * 9, "{heap_only} of {all}");
 }
