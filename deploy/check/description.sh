@@ -11,8 +11,10 @@ if [ ! -x "$venv/bin/schemathesis" ]; then
 fi
 # It keeps its own notes where it runs.
 cd "$venv"
+# The stream of changes ends with its token, an hour later: crates/query/tests/http/changes.rs reads it.
 # Schemathesis can't know that `from` precedes `to` or what a cursor is, so it must not expect its valid data to be accepted.
 exec "$venv/bin/schemathesis" run "$RECAP_URL/openapi.json" \
   --header "Authorization: Bearer $RECAP_TOKEN" \
+  --exclude-path /api/dashboard/changes \
   --checks all --exclude-checks positive_data_acceptance \
   --max-examples "${RECAP_DESCRIPTION_EXAMPLES:-100}" --seed 1 --no-color

@@ -160,6 +160,14 @@ const REFUSALS: [Refusal; 12] = [
     ),
 ];
 
+/// Of what has an id.
+const NOT_FOUND: Refusal = (
+    "404",
+    ProblemCode::NotFound,
+    "There is no such conversation, or not for this caller.",
+    None,
+);
+
 impl Modify for Refusals {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
@@ -167,7 +175,8 @@ impl Modify for Refusals {
                 continue;
             };
             let responses = &mut operation.responses.responses;
-            for (status, code, description, extra) in REFUSALS {
+            let not_found = (path == get_interaction::PATH).then_some(NOT_FOUND);
+            for (status, code, description, extra) in REFUSALS.into_iter().chain(not_found) {
                 responses.insert(status.to_owned(), refusal(status, code, description, extra).into());
             }
             for response in responses.values_mut() {

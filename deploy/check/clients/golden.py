@@ -1,11 +1,13 @@
 """The generated Python client against the living service: the golden requests, and what an export does with the answers."""
 
 import datetime
+import enum
 import importlib
 import json
 import os
 import re
 import sys
+import typing
 
 from recap_client import AuthenticatedClient
 from recap_client.api.dashboard import get_interactions, get_stats
@@ -19,13 +21,16 @@ def snake(name):
     return re.sub(r"([A-Z])", lambda match: "_" + match.group(1).lower(), name)
 
 
-def argument(name, text):
-    """A parameter as the generated functions take it."""
+def argument(name, text, hint=None):
+    """A parameter as the generated functions take it, by its type there."""
+    for kind in typing.get_args(hint):
+        if isinstance(kind, type) and issubclass(kind, enum.Enum):
+            return kind(text)
     if name in ("from", "to"):
         return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
     if text in ("true", "false"):
         return text == "true"
-    return int(text) if text.isdigit() and name in ("limit", "agentId") else text
+    return int(text) if text.isdigit() and name in ("limit", "agentId", "top") else text
 
 
 def comparable(value):
@@ -42,7 +47,12 @@ def comparable(value):
 golden = json.load(open(os.environ["RECAP_GOLDEN"], encoding="utf-8"))
 for request in golden:
     function = importlib.import_module("recap_client.api.dashboard." + snake(request["path"].rsplit("/", 1)[1]))
-    arguments = {snake(name) + ("_" if name == "from" else ""): argument(name, text) for name, text in request["query"].items()}
+    hints = typing.get_type_hints(function.sync)
+    hints = {name: hint if typing.get_args(hint) else typing.Optional[hint] for name, hint in hints.items()}
+    arguments = {}
+    for name, text in request["query"].items():
+        own = snake(name) + ("_" if name == "from" else "")
+        arguments[own] = argument(name, text, hints.get(own))
     client = AuthenticatedClient(base_url=url, token=request["token"])
     answer = function.sync(client=client, **arguments)
     found = [item.to_dict() for item in answer] if isinstance(answer, list) else answer.to_dict()

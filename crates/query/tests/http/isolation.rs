@@ -9,7 +9,7 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{LIST, STATS, World, event_of};
+use crate::world::{BREAKDOWN, LIST, ONE, SERIES, STATS, World, event_of};
 
 const ORGS: [&str; 4] = ["org_a", "org_b", "org_c", "org_d"];
 const USERS: [&str; 4] = ["user_1", "user_2", "user_3", "user_4"];
@@ -30,7 +30,16 @@ struct Question {
     to_hour: usize,
     limit: Option<usize>,
     flat: bool,
-    stats: bool,
+    sort: Option<&'static str>,
+    figures: Option<Counted>,
+}
+
+/// An endpoint that only counts.
+#[derive(Debug, Clone, Copy)]
+enum Counted {
+    Stats,
+    Series,
+    Breakdown,
 }
 
 fn questions() -> impl Strategy<Value = Question> {
@@ -42,21 +51,31 @@ fn questions() -> impl Strategy<Value = Question> {
         0..12_usize,
         8..24_usize,
     );
-    let form = (prop::option::of(1..4_usize), any::<bool>(), prop::bool::weighted(0.2));
+    let sorts = prop::sample::select(vec!["createdAt", "duration", "totalTokens"]);
+    let counted = prop::sample::select(vec![Counted::Stats, Counted::Series, Counted::Breakdown]);
+    let form = (
+        prop::option::of(1..4_usize),
+        any::<bool>(),
+        prop::option::of(sorts),
+        prop::option::weighted(0.4, counted),
+    );
     (caller, filter, form).prop_map(
-        |((org, user, admin, v1), (all_in_org, user_id, city, from_hour, to_hour), (limit, flat, stats))| Question {
-            org,
-            user,
-            admin,
-            v1,
-            all_in_org,
-            user_id,
-            city,
-            from_hour: from_hour.min(to_hour),
-            to_hour,
-            limit,
-            flat,
-            stats,
+        |((org, user, admin, v1), (all_in_org, user_id, city, from_hour, to_hour), (limit, flat, sort, figures))| {
+            Question {
+                org,
+                user,
+                admin,
+                v1,
+                all_in_org,
+                user_id,
+                city,
+                from_hour: from_hour.min(to_hour),
+                to_hour,
+                limit,
+                flat,
+                sort,
+                figures,
+            }
         },
     )
 }
@@ -145,7 +164,8 @@ async fn ask(world: &World, q: &Question) -> Result<Vec<(String, String)>, u16> 
     }
     .unwrap();
     let limit = q.limit.map(|limit| format!("&limit={limit}")).unwrap_or_default();
-    let mut path = format!("{LIST}?{}{limit}", query(q));
+    let sort = q.sort.map(|sort| format!("&sort={sort}")).unwrap_or_default();
+    let mut path = format!("{LIST}?{}{limit}{sort}", query(q));
     let mut seen = Vec::new();
     loop {
         let mut request = world.request(&token, &path);
@@ -173,6 +193,69 @@ async fn ask(world: &World, q: &Question) -> Result<Vec<(String, String)>, u16> 
     }
 }
 
+/// The conversations that an endpoint counts.
+async fn count(world: &World, q: &Question, figures: Counted) -> Result<i64, u16> {
+    let session = recap_testing::clerk::Session {
+        admin: q.admin,
+        ..recap_testing::clerk::Session::member(ORGS[q.org], USERS[q.user])
+    };
+    let token = world.clerk.token(&session).unwrap();
+    let query = query(q);
+    let path = match figures {
+        Counted::Stats => format!("{STATS}?{query}"),
+        Counted::Series => format!("{SERIES}?{query}&interval=hour&groupBy=userId"),
+        Counted::Breakdown => format!("{BREAKDOWN}?{query}&by=userId&top=2"),
+    };
+    let reply = world.get(&token, &path).await;
+    if reply.status != 200 {
+        return Err(reply.status);
+    }
+    let of = |element: &Value| element["conversationCount"].as_i64().unwrap();
+    Ok(match reply.json() {
+        Value::Array(elements) => elements.iter().map(of).sum(),
+        element => of(&element),
+    })
+}
+
+/// One conversation is seen by its owner and by administrators, and by nobody of another organization: ids are the same in all of them.
+#[tokio::test]
+async fn one_conversation_is_seen_by_whom_the_rule_allows() {
+    let world = World::start().await;
+    world.publish(&events()).await;
+    for (o, org) in ORGS.iter().enumerate() {
+        for (u, user) in USERS.iter().enumerate() {
+            for admin in [false, true] {
+                let token = if admin {
+                    world.admin(org, user)
+                } else {
+                    world.member(org, user)
+                };
+                for n in 0..CONVERSATIONS {
+                    let reply = world.get(&token, &format!("{ONE}?id=c{n:02}")).await;
+                    let is_allowed = admin || owner(o, n) == u;
+                    assert_eq!(
+                        reply.status,
+                        if is_allowed { 200 } else { 404 },
+                        "c{n:02} of {org} for {user}"
+                    );
+                    if !is_allowed {
+                        continue;
+                    }
+                    let mut seen = Vec::new();
+                    collect(&json!([reply.json()]), &mut seen);
+                    for (id, of) in seen {
+                        let number: usize = id[1..].parse().unwrap();
+                        assert!(
+                            of == *org && (admin || owner(o, number) == u),
+                            "{id} for {user} of {org}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_receives_exactly_what_the_rule_allows() {
     let world = World::start_with(|config| config.cache.max_staleness = std::time::Duration::from_mins(10)).await;
@@ -187,20 +270,10 @@ async fn everybody_receives_exactly_what_the_rule_allows() {
         let check = |q: Question| {
             handle.block_on(async {
                 let expected = allowed(&q);
-                if q.stats {
-                    let session = recap_testing::clerk::Session {
-                        admin: q.admin,
-                        ..recap_testing::clerk::Session::member(ORGS[q.org], USERS[q.user])
-                    };
-                    let reply = world
-                        .get(&world.clerk.token(&session).unwrap(), &format!("{STATS}?{}", query(&q)))
-                        .await;
-                    let counted = if reply.status == 200 {
-                        Ok(reply.json()["conversationCount"].clone())
-                    } else {
-                        Err(reply.status)
-                    };
-                    prop_assert_eq!(counted, expected.map(|ids| json!(ids.len())));
+                if let Some(figures) = q.figures {
+                    let counted = count(&world, &q, figures).await;
+                    let expected = expected.map(|ids| i64::try_from(ids.len()).unwrap());
+                    prop_assert_eq!(counted, expected);
                     return Ok(());
                 }
                 let seen = ask(&world, &q).await;
