@@ -17,7 +17,7 @@ use crate::{
     config::{Changes, Config, Limits, Timeouts},
     endpoints::health,
     http::{
-        listener::{self, ConnectionLimits, Listening},
+        listener::{self, ConnectionLimits, ENDING, Listening},
         pressure::Pressure,
         turns::Turns,
     },
@@ -112,7 +112,8 @@ pub async fn serve(config: Config, registry: MetricsRegistry) -> Result<RunningS
 
 /// Connections of clients as configured, but no more than there are files to open for them, and those of the admin address.
 fn connections(limits: &Limits) -> (ConnectionLimits, ConnectionLimits) {
-    let own = u64::from(limits.connections) + u64::from(limits.streams + Turns::BEGINNINGS) + OWN_FILES;
+    let ending = 2 * ENDING as u64;
+    let own = u64::from(limits.connections) + u64::from(limits.streams + Turns::BEGINNINGS) + ending + OWN_FILES;
     let left = descriptors::limit().saturating_sub(own).max(ADMIN_PART);
     let admin = ADMIN_CONNECTIONS.min(left / ADMIN_PART);
     let possible = left - admin;

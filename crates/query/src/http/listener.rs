@@ -47,6 +47,11 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// How long a connection that is told to end may take for it when nothing is in progress.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// The same when another client needs its place, which is taken only when it is gone.
+const DISPLACED_GOODBYE: Duration = Duration::from_millis(10);
+/// Connections beyond the bound that may be about to end: until one has, no other is accepted. Each is a file of the process.
+pub(crate) const ENDING: usize = 16;
+
 /// What connections of a listener have in common.
 #[derive(Clone)]
 pub(crate) struct Listening {
@@ -64,8 +69,9 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, listening: List
     let mut serving = JoinSet::new();
     let builder = builder(timeouts);
     loop {
+        let has_room = serving.len() < listening.limits.most.saturating_add(ENDING);
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept(), if has_room => match accepted {
                 Ok((stream, address)) => {
                     let Some(admission) = connections.admit(address.ip()) else {
                         (listening.turned_away)();
@@ -102,17 +108,17 @@ async fn serve_connection(
 ) {
     let service = CountedRequests::new(router, Arc::clone(admission.connection()));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
-    tokio::select! {
+    let goodbye = tokio::select! {
         ended = connection.as_mut() => return log_end(ended),
-        () = stop.cancelled() => {}
-        () = admission.displaced() => {}
-        () = admission.flooded.cancelled() => {}
-        () = admission.idle(idle) => {}
-    }
+        () = stop.cancelled() => GOODBYE,
+        () = admission.displaced() => DISPLACED_GOODBYE,
+        () = admission.flooded.cancelled() => GOODBYE,
+        () = admission.idle(idle) => GOODBYE,
+    };
     // HTTP/2 says GOAWAY, HTTP/1 closes behind the answer.
     connection.as_mut().graceful_shutdown();
     loop {
-        match tokio::time::timeout(GOODBYE, connection.as_mut()).await {
+        match tokio::time::timeout(goodbye, connection.as_mut()).await {
             Ok(ended) => return log_end(ended),
             // Requests have time limits of their own.
             Err(_) if admission.is_busy() && !admission.flooded.is_cancelled() => {}

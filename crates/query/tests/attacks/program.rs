@@ -112,12 +112,6 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// How many were answered with success, of how many.
-    pub fn answered(&self) -> (usize, usize) {
-        let good = self.answers.iter().filter(|(status, _)| *status == 200).count();
-        (good, self.answers.len())
-    }
-
     /// Says what was seen, and fails when an answer was refused or slow, or the program took more than `most` MiB.
     pub fn assert_good(self, attack: &str, most: u64) {
         let refused = self.answers.iter().filter(|(status, _)| *status != 200).count();
