@@ -5,6 +5,7 @@ mod dead_letters;
 mod dev;
 mod events;
 mod healthy;
+mod map;
 mod migrate;
 mod private_file;
 mod rebuild;
@@ -39,6 +40,7 @@ enum Command {
     DeadLetters(dead_letters::Options),
     Token(token::Options),
     Events(events::Options),
+    Map(map::Options),
     Healthy(healthy::Options),
 }
 
@@ -64,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::DeadLetters(options) => dead_letters::run(&options),
         Command::Token(options) => token::run(&options),
         Command::Events(options) => events::run(&options),
+        Command::Map(options) => map::run(&options),
         Command::Healthy(options) => wait_for(healthy::run(options)),
     }
 }

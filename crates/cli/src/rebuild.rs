@@ -139,7 +139,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     match outcome? {
         Outcome::Switched { switched, report } => {
             metrics.verified(report.conversations, report.differences as u64);
-            if !report.is_empty() {
+            if !report.is_empty() || report.mappings.is_some() {
                 print!("{report}");
             }
             let Switched { from, to } = switched;

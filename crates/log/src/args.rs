@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use recap_events::MaxTimeAhead;
+use recap_mapping::Mappings;
 use secrecy::SecretString;
 
 use crate::{
@@ -64,6 +65,10 @@ pub struct LogArgs {
     /// differs from what it rebuilds
     #[arg(long, env = "RECAP_MAX_TIME_AHEAD", value_name = "DURATION", default_value = "24h")]
     pub max_time_ahead: String,
+
+    /// Folder with a jq program `<topic>.jq` for each topic whose records are no events yet; the same for all programs
+    #[arg(long, env = "RECAP_MAPPINGS", value_name = "DIR")]
+    pub mappings: Option<PathBuf>,
 }
 
 /// Where events go that break the contract.
@@ -132,8 +137,22 @@ impl LogArgs {
         }
         Log {
             max_time_ahead: read_max_time_ahead(&self.max_time_ahead, mistakes),
+            mappings: self.read_mappings(&topics, mistakes),
             ..Log::new(cluster, topics, group)
         }
+    }
+}
+
+impl LogArgs {
+    fn read_mappings(&self, topics: &[Arc<str>], mistakes: &mut Vec<String>) -> Mappings {
+        // A variable that is set to nothing is not set.
+        let Some(folder) = self.mappings.as_deref().filter(|folder| !folder.as_os_str().is_empty()) else {
+            return Mappings::default();
+        };
+        Mappings::load(folder, topics).unwrap_or_else(|found| {
+            mistakes.extend(found.0.into_iter().map(|mistake| format!("RECAP_MAPPINGS: {mistake}")));
+            Mappings::default()
+        })
     }
 }
 
@@ -244,6 +263,7 @@ mod tests {
             "--consumer-group= ",
             "--kafka-options=group.id=x",
             "--max-time-ahead=soon",
+            "--mappings=/nowhere",
         ])
         .unwrap_err();
         let text = error.to_string();
@@ -254,6 +274,7 @@ mod tests {
             "RECAP_CONSUMER_GROUP",
             "RECAP_KAFKA_OPTIONS",
             "RECAP_MAX_TIME_AHEAD: `soon`",
+            "RECAP_MAPPINGS: /nowhere",
         ] {
             assert!(text.contains(variable), "{variable} is not in: {text}");
         }

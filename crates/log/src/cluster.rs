@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use recap_events::MaxTimeAhead;
+use recap_mapping::Mappings;
 use secrecy::ExposeSecret as _;
 
 use crate::options::Options;
@@ -84,10 +85,12 @@ pub struct Log {
     pub group: Arc<str>,
     /// How far an event's time may lie after its record's timestamp.
     pub max_time_ahead: MaxTimeAhead,
+    /// How records become events, in topics whose records are none.
+    pub mappings: Mappings,
 }
 
 impl Log {
-    /// These topics of a cluster and the group that projects them, with the default limit of times ahead.
+    /// These topics of a cluster and the group that projects them, with the default limit of times ahead and without mappings.
     pub fn new<T: Into<Arc<str>>>(
         cluster: Cluster,
         topics: impl IntoIterator<Item = T>,
@@ -98,6 +101,7 @@ impl Log {
             topics: topics.into_iter().map(Into::into).collect(),
             group: group.into(),
             max_time_ahead: MaxTimeAhead::default(),
+            mappings: Mappings::default(),
         }
     }
 }

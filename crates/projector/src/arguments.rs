@@ -150,6 +150,7 @@ impl ProjectorArgs {
             topics: log.topics,
             group: log.group,
             max_time_ahead: log.max_time_ahead,
+            mappings: log.mappings,
             protocol,
             instance_id: group.instance_id(),
             session_timeout: found.take(&group.session_timeout),

@@ -5,13 +5,12 @@ pub(crate) mod chunk;
 
 use std::sync::Arc;
 
-use recap_events::MaxTimeAhead;
 use recap_log::worker_of;
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::{
     buffer_pool::BufferPool,
-    chunk::{Buffers, CHUNK_BYTES, Chunk, KafkaRecord},
+    chunk::{Buffers, CHUNK_BYTES, Chunk, KafkaRecord, ReadingRules},
 };
 use crate::books::durable_offsets::ChunkId;
 
@@ -35,8 +34,7 @@ struct WorkerInput {
 /// Fills chunks and hands them to the workers.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    topics: Arc<[Arc<str>]>,
-    max_time_ahead: MaxTimeAhead,
+    rules: ReadingRules,
     workers: Vec<WorkerInput>,
     pool: BufferPool,
     last_chunk: u64,
@@ -49,7 +47,7 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub fn new(topics: Arc<[Arc<str>]>, max_time_ahead: MaxTimeAhead, workers: Vec<UnboundedSender<Chunk>>) -> Self {
+    pub fn new(rules: ReadingRules, workers: Vec<UnboundedSender<Chunk>>) -> Self {
         let input = |sender| WorkerInput {
             sender,
             chunk: None,
@@ -61,9 +59,8 @@ impl Intake {
             last_chunk: 0,
             dispatched_bytes: 0,
             unwritten_bytes: 0,
-            received: vec![0; topics.len()],
-            topics,
-            max_time_ahead,
+            received: vec![0; rules.topics.len()],
+            rules,
         }
     }
 
@@ -73,8 +70,7 @@ impl Intake {
         let input = &mut self.workers[worker];
         let chunk = input.chunk.get_or_insert_with(|| {
             self.last_chunk += 1;
-            let (id, topics) = (ChunkId(self.last_chunk), Arc::clone(&self.topics));
-            Chunk::new(id, topics, self.max_time_ahead, self.pool.get())
+            Chunk::new(ChunkId(self.last_chunk), self.rules.clone(), self.pool.get())
         });
         let id = chunk.id;
         input.bytes += chunk.push(topic, message);
@@ -128,6 +124,10 @@ impl Intake {
     /// The records received since the last call, by topic.
     pub fn take_received(&mut self) -> impl Iterator<Item = (&Arc<str>, u64)> {
         let received = self.received.iter_mut().map(std::mem::take);
-        self.topics.iter().zip(received).filter(|(_, records)| *records > 0)
+        self.rules
+            .topics
+            .iter()
+            .zip(received)
+            .filter(|(_, records)| *records > 0)
     }
 }

@@ -24,6 +24,7 @@ mod interrupted_switch;
 mod progress;
 mod projector;
 mod quiet;
+mod remembered_mappings;
 mod settings;
 mod worker;
 

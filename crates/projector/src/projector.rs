@@ -30,6 +30,7 @@ use crate::{
     interrupted_switch::finish_interrupted_switches,
     progress::Keeper,
     quiet::list_quiet_conversations,
+    remembered_mappings::remember_mappings,
     worker::{FlushFailure, Flusher, Reread, Worker, WorkerError},
 };
 
@@ -308,6 +309,11 @@ impl Supervisor {
         let listing = list_quiet_conversations(self.flusher.writer.clone(), generation, self.metrics.clone());
         workers.spawn(async {
             listing.await;
+            Ok(())
+        });
+        let remembered = remember_mappings(Arc::clone(&self.settings), self.flusher.writer.clone(), generation);
+        workers.spawn(async {
+            remembered.await;
             Ok(())
         });
         let coverage = watch_coverage(

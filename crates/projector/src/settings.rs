@@ -4,6 +4,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use recap_events::MaxTimeAhead;
 use recap_log::{Cluster, Log};
+use recap_mapping::Mappings;
 use recap_service::config::Reader;
 use recap_store::DatabaseUrl;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub group: Arc<str>,
     /// How far an event's time may lie after its record's timestamp.
     pub max_time_ahead: MaxTimeAhead,
+    /// How records become events, in topics whose records are none.
+    pub mappings: Mappings,
     /// Its protocol.
     pub protocol: GroupProtocol,
     /// Static member id.
@@ -101,6 +104,7 @@ impl Settings {
             topics: Arc::clone(&self.topics),
             group: Arc::clone(&self.group),
             max_time_ahead: self.max_time_ahead,
+            mappings: self.mappings.clone(),
         }
     }
 

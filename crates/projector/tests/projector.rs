@@ -12,6 +12,8 @@ mod hostile;
 mod hostile_events;
 #[path = "projector/lost_records.rs"]
 mod lost_records;
+#[path = "projector/mappings.rs"]
+mod mappings;
 #[path = "projector/recovery.rs"]
 mod recovery;
 #[path = "projector/replacement.rs"]

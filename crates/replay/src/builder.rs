@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use flushing::Flushing;
 use fold::{Fold, Work};
-use reading::{Progress, Reading};
+use reading::{Progress, Reading, Rules};
 use recap_log::{LogError, LogReader, Offsets};
 use recap_store::GenerationId;
 use tokio::sync::mpsc;
@@ -52,8 +52,11 @@ impl Builder {
             reading: Some(Reading {
                 log: LogReader::open(&replay.log)?,
                 folds: Fold::several(replay.folds.max(1), replay.memory_bytes, is_empty),
-                scope,
-                max_time_ahead: replay.log.max_time_ahead,
+                rules: Rules {
+                    scope,
+                    max_time_ahead: replay.log.max_time_ahead,
+                    mappings: replay.log.mappings.clone(),
+                },
                 observer: Arc::clone(&replay.observer),
             }),
             observer: Arc::clone(&replay.observer),
@@ -102,14 +105,14 @@ impl Builder {
     /// Folds every segment; what the log holds as well is merged twice, which changes nothing.
     pub(crate) async fn replay_archive(&mut self, archive: ArchiveReader) -> Result<(), ReplayError> {
         self.observer.phase(Phase::Filling, Some(archive.manifest().records()));
-        for (_, segment) in archive.segments() {
+        for (partition, segment) in archive.segments() {
             let fetched = archive.fetch(segment).await?;
             self.run(move |reading, batches| {
                 let mut progress = Progress::default();
                 let mut open = true;
                 fetched.for_each(|record| {
                     if open {
-                        open = reading.fold_archived(record, &mut progress, batches);
+                        open = reading.fold_archived(&partition, record, &mut progress, batches);
                     }
                 })?;
                 progress.report(&*reading.observer);

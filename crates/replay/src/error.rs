@@ -15,6 +15,9 @@ pub enum ReplayError {
     /// An interrupted rebuild left a generation.
     #[error("generation {0} is half built: go on with `--resume`, or drop it with `--discard`")]
     Unfinished(GenerationId),
+    /// A half-built generation was begun with other mappings than there are now.
+    #[error("generation {0} was begun with other mappings (RECAP_MAPPINGS): drop it with `--discard` and begin anew")]
+    MappingsChanged(GenerationId),
     /// There is nothing to go on with.
     #[error("no interrupted rebuild is there to go on with")]
     NothingToResume,

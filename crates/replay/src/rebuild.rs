@@ -96,6 +96,9 @@ impl Replay {
             (Some(unfinished), false) => return Err(ReplayError::Unfinished(unfinished)),
             (Some(unfinished), true) => unfinished,
         };
+        if self.mappings_of(unfinished).await? != self.log.mappings.digest() {
+            return Err(ReplayError::MappingsChanged(unfinished));
+        }
         let offsets = checkpoint::load(&self.store, unfinished).await?;
         if offsets.is_empty() {
             // Interrupted before its first checkpoint: nothing of it is known to be whole.
@@ -103,6 +106,13 @@ impl Replay {
             return Ok(None);
         }
         Ok(Some((unfinished, offsets)))
+    }
+
+    /// The digest of the mappings that a generation's events were made with.
+    async fn mappings_of(&self, id: GenerationId) -> Result<String, ReplayError> {
+        let generations = self.store.generations().await?;
+        let found = generations.into_iter().find(|generation| generation.id == id);
+        Ok(found.map(|generation| generation.mappings).unwrap_or_default())
     }
 
     /// A generation that is complete up to a checkpoint, with what the log has lost since then read from the archive.
@@ -141,6 +151,12 @@ impl Replay {
             tokio::try_join!(coverage, compaction::check(&self.log, archive.is_some()))?;
         }
         let generation = self.store.create_generation().await?;
+        let mut mappings = self.log.mappings.digest().to_owned();
+        if options.onto_current {
+            // The rows that it starts from were made with these.
+            mappings = self.store.adopt_mappings(live, &mappings).await?;
+        }
+        self.store.adopt_mappings(generation, &mappings).await?;
         let target = if options.onto_current {
             self.store.copy_generation(live, generation).await?;
             Target::Existing
@@ -176,7 +192,9 @@ impl Replay {
             })
             .await
         };
-        let ((), report) = tokio::try_join!(indexing, comparing)?;
+        let ((), mut report) = tokio::try_join!(indexing, comparing)?;
+        let (old, new) = (self.mappings_of(from).await?, self.mappings_of(to).await?);
+        report.mappings = (old != new).then_some((old, new));
         Ok(report)
     }
 }

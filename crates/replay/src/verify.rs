@@ -21,6 +21,8 @@ pub struct Report {
     pub differences: usize,
     /// The organizations they belong to, with the totals of both generations.
     pub organizations: Vec<(String, OrganizationTotals, OrganizationTotals)>,
+    /// The digests of the mappings of both generations, when they are not the same.
+    pub mappings: Option<(String, String)>,
 }
 
 impl Report {
@@ -83,6 +85,9 @@ async fn report(comparison: &Comparison, mut differing: Vec<Difference>) -> Resu
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some((old, new)) = &self.mappings {
+            writeln!(f, "the mappings have changed: {} -> {}", digest(old), digest(new))?;
+        }
         writeln!(f, "{}", counted(self.differences))?;
         for (org_id, old, new) in &self.organizations {
             writeln!(
@@ -118,6 +123,10 @@ impl std::fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+fn digest(digest: &str) -> &str {
+    if digest.is_empty() { "none" } else { digest }
 }
 
 fn counted(differences: usize) -> String {

@@ -73,6 +73,8 @@ pub struct Generation {
     pub created_at: DateTime<Utc>,
     /// When it last became live.
     pub live_since: Option<DateTime<Utc>>,
+    /// The digest of the mappings that its events were made with; empty before there were any.
+    pub mappings: String,
 }
 
 /// Why a generation could not be created, switched to or discarded.
@@ -135,6 +137,15 @@ impl Store {
         let id = create_tables(&mut transaction, "building").await?;
         transaction.commit().await?;
         Ok(id)
+    }
+
+    /// Keeps with a generation the digest of the mappings that its events are made with, unless it has one. Returns the digest that is kept: when that is
+    /// another than `mappings`, older records are there as earlier mappings made them.
+    pub async fn adopt_mappings(&self, id: GenerationId, mappings: &str) -> Result<String, DatabaseError> {
+        let mut lease = self.lease().await?;
+        let kept = within(BRIEF, adopt_mappings(lease.get()?, id, mappings)).await?;
+        lease.give_back();
+        Ok(kept)
     }
 
     /// Creates the secondary indexes of a generation that has none.
@@ -303,9 +314,10 @@ async fn lock_exclusively(connection: &mut PgConnection) -> Result<(), sqlx::Err
 }
 
 pub(crate) async fn generations(connection: &mut PgConnection) -> Result<Vec<Generation>, sqlx::Error> {
-    let rows = sqlx::query("SELECT id, status, layout, created_at, live_since FROM recap.generation ORDER BY id")
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query("SELECT id, status, layout, created_at, live_since, mappings FROM recap.generation ORDER BY id")
+            .fetch_all(connection)
+            .await?;
     rows.iter().map(generation).collect()
 }
 
@@ -316,6 +328,7 @@ fn generation(row: &PgRow) -> Result<Generation, sqlx::Error> {
         layout: row.try_get(2)?,
         created_at: row.try_get(3)?,
         live_since: row.try_get(4)?,
+        mappings: row.try_get(5)?,
     })
 }
 
@@ -338,6 +351,23 @@ async fn create_tables(connection: &mut PgConnection, status: &'static str) -> R
     run_template(connection, id, TABLES).await?;
     access::grant_generation(connection, id).await?;
     Ok(id)
+}
+
+/// Sets the digest of a generation that has none; returns the one it has.
+async fn adopt_mappings(
+    connection: &mut PgConnection,
+    id: GenerationId,
+    mappings: &str,
+) -> Result<String, sqlx::Error> {
+    sqlx::query("UPDATE recap.generation SET mappings = $2 WHERE id = $1 AND mappings = '' AND $2 <> ''")
+        .bind(id.number())
+        .bind(mappings)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query_scalar("SELECT mappings FROM recap.generation WHERE id = $1")
+        .bind(id.number())
+        .fetch_one(connection)
+        .await
 }
 
 /// Runs one of the templates with the generation's schema as the only place names resolve to.

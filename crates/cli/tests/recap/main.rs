@@ -5,6 +5,7 @@ mod dead_letters;
 mod dev;
 mod golden;
 mod kafka_rights;
+mod mappings;
 mod rebuild;
 mod secured;
 mod secured_kafka;

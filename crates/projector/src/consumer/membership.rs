@@ -23,7 +23,7 @@ use crate::{
     health::Health,
     intake::{
         Intake, Report,
-        chunk::{Chunk, KafkaRecord},
+        chunk::{Chunk, KafkaRecord, ReadingRules},
     },
     progress::Answer,
 };
@@ -61,7 +61,7 @@ impl Membership {
     ) -> Self {
         Self {
             books: Books::new(Arc::clone(&settings.topics)),
-            intake: Intake::new(Arc::clone(&settings.topics), settings.max_time_ahead, workers),
+            intake: Intake::new(ReadingRules::of(settings), workers),
             reports,
             keeper,
             hard_stop,

@@ -8,8 +8,9 @@ use rdkafka::{
 };
 use recap_events::{MaxTimeAhead, Micros};
 use recap_log::{UnreadableHeader, headers};
+use recap_mapping::{ByTopic, Mapping};
 
-use crate::books::durable_offsets::ChunkId;
+use crate::{Settings, books::durable_offsets::ChunkId};
 
 type Span = Range<usize>;
 
@@ -37,7 +38,7 @@ pub(crate) type LogPosition = (usize, i32, i64);
 /// Where one record came from and where its pieces are.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// Index in [`Chunk::topics`].
+    /// Index in [`ReadingRules::topics`].
     pub topic: usize,
     pub partition: i32,
     pub offset: i64,
@@ -57,13 +58,30 @@ impl Record {
     }
 }
 
+/// How records are read, the same for all chunks.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadingRules {
+    /// The topics this projector reads.
+    pub topics: Arc<[Arc<str>]>,
+    max_time_ahead: MaxTimeAhead,
+    mappings: ByTopic,
+}
+
+impl ReadingRules {
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            topics: Arc::clone(&settings.topics),
+            max_time_ahead: settings.max_time_ahead,
+            mappings: settings.mappings.by_topic(&settings.topics),
+        }
+    }
+}
+
 /// A batch of records for one worker.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub id: ChunkId,
-    /// The topics this projector reads.
-    pub topics: Arc<[Arc<str>]>,
-    max_time_ahead: MaxTimeAhead,
+    rules: ReadingRules,
     pub records: Vec<Record>,
     headers: Vec<(Span, Option<Span>)>,
     buffer: Vec<u8>,
@@ -101,11 +119,10 @@ impl Buffers {
 }
 
 impl Chunk {
-    pub fn new(id: ChunkId, topics: Arc<[Arc<str>]>, max_time_ahead: MaxTimeAhead, buffers: Buffers) -> Self {
+    pub fn new(id: ChunkId, rules: ReadingRules, buffers: Buffers) -> Self {
         Self {
             id,
-            topics,
-            max_time_ahead,
+            rules,
             records: buffers.records,
             headers: buffers.headers,
             buffer: buffers.bytes,
@@ -180,12 +197,17 @@ impl Chunk {
 
     /// The latest time that an event in the record may have.
     pub fn latest_time(&self, record: &Record) -> Option<Micros> {
-        self.max_time_ahead.latest(record.timestamp)
+        self.rules.max_time_ahead.latest(record.timestamp)
+    }
+
+    /// What makes events of the records of its topic, where they are none.
+    pub fn mapping(&self, record: &Record) -> Option<&Mapping> {
+        self.rules.mappings[record.topic].as_deref()
     }
 
     /// The topic a record came from.
     pub fn topic(&self, record: &Record) -> &Arc<str> {
-        &self.topics[record.topic]
+        &self.rules.topics[record.topic]
     }
 
     /// The bytes held for the records, spare capacity included.

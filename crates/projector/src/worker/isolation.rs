@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use recap_events::EventType;
+use recap_events::{Event, EventType};
+use recap_mapping::Events;
 use recap_service::clock::rfc3339_now;
 use recap_store::{Batch, BatchBuilder, BatchFlush, GenerationId};
 use recap_telemetry::EventOutcome;
@@ -10,7 +11,7 @@ use recap_telemetry::EventOutcome;
 use super::{
     flusher::{FlushFailure, Flusher, Setback},
     provenance::Provenance,
-    reading::{Reading, Refusal, read},
+    reading::{Refusal, read},
     seams::{DeadLetterSink, RecordSource},
 };
 use crate::{
@@ -63,10 +64,8 @@ impl<'f, W: BatchFlush, D: DeadLetterSink> Isolation<'f, W, D> {
 
     async fn dead_letter(&self, chunk: &Chunk, record: &Record, error: String) -> Result<(), FlushFailure> {
         self.flusher.limit.count(0, 1)?;
-        let event_type = match read(chunk, record) {
-            Reading::Event(event) => Some(event.event_type()),
-            _ => None,
-        };
+        let mut mapped = Events::default();
+        let event_type = read(chunk, record, &mut mapped).events().first().map(Event::event_type);
         let name = event_type.map_or("unknown", EventType::as_str);
         self.flusher.metrics.events(name, EventOutcome::Refused, 1);
         let refusal = Refusal {
@@ -80,10 +79,12 @@ impl<'f, W: BatchFlush, D: DeadLetterSink> Isolation<'f, W, D> {
     }
 }
 
-/// Every record that is an event, those refused before left out.
+/// Every record with events, those refused before left out.
 fn events_of<'c>(chunk: &'c Chunk, refused: &HashSet<LogPosition>) -> Vec<&'c Record> {
-    let is_event =
-        |record: &&Record| matches!(read(chunk, record), Reading::Event(_)) && !refused.contains(&record.position());
+    let mut mapped = Events::default();
+    let is_event = |record: &&Record| {
+        !read(chunk, record, &mut mapped).events().is_empty() && !refused.contains(&record.position())
+    };
     chunk.records.iter().filter(is_event).collect()
 }
 
@@ -94,10 +95,12 @@ fn split<'c>(piece: &[&'c Record]) -> Vec<Vec<&'c Record>> {
 
 fn fold(chunk: &Chunk, piece: &[&Record]) -> Batch {
     let mut builder = BatchBuilder::default();
+    let mut mapped = Events::default();
     for record in piece {
-        if let Reading::Event(event) = read(chunk, record) {
-            builder.add(&event);
-        }
+        read(chunk, record, &mut mapped)
+            .events()
+            .iter()
+            .for_each(|event| builder.add(event));
     }
     builder.build()
 }

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use recap_mapping::Events;
 use recap_service::clock::rfc3339_now;
 use recap_store::{Batch, BatchBuilder, Entry};
 use recap_telemetry::{ProjectorMetrics, propagation::Producers};
@@ -43,6 +44,8 @@ pub(super) struct Pending {
     records: usize,
     since: Option<Instant>,
     letter_bytes: usize,
+    /// Memory for what mappings make of a record.
+    mapped: Events,
     metrics: ProjectorMetrics,
 }
 
@@ -62,6 +65,7 @@ impl Pending {
             records: 0,
             since: None,
             letter_bytes: 0,
+            mapped: Events::default(),
             metrics,
         }
     }
@@ -82,14 +86,17 @@ impl Pending {
             if matches!(pass, Pass::Again(refused) if refused.contains(&record.position())) {
                 continue;
             }
-            match read(chunk, record) {
-                Reading::Event(event) => {
-                    counts.folded(event.event_type());
-                    let oldest = self.work.oldest_event_micros.get_or_insert(event.time.0);
-                    *oldest = event.time.0.min(*oldest);
-                    self.work.producers.observe(chunk.headers(record));
-                    self.builder.add_onto(&event, |key| cache.take(key));
-                }
+            let reading = read(chunk, record, &mut self.mapped);
+            for event in reading.events() {
+                counts.folded(event.event_type());
+                let oldest = self.work.oldest_event_micros.get_or_insert(event.time.0);
+                *oldest = event.time.0.min(*oldest);
+                self.work.producers.observe(chunk.headers(record));
+                self.builder.add_onto(event, |key| cache.take(key));
+            }
+            match reading {
+                Reading::Event(_) => {}
+                Reading::Mapped(_, unknown_types) => (0..unknown_types).for_each(|_| counts.unknown_type()),
                 Reading::UnknownType => counts.unknown_type(),
                 Reading::NullValue => counts.null_value(),
                 Reading::Invalid(_) if matches!(pass, Pass::Again(_)) => {}

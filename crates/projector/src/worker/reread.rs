@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Settings,
     books::durable_offsets::ChunkId,
-    intake::chunk::{Buffers, Chunk},
+    intake::chunk::{Buffers, Chunk, ReadingRules},
 };
 
 /// Bytes of one piece.
@@ -97,9 +97,9 @@ fn read(settings: &Settings, worker: usize, spans: &Spans, pieces: &Pieces) -> R
     }
     log.seek(from).map_err(Ended::Log)?;
     let mut begun: HashSet<&Partition> = HashSet::new();
+    let rules = ReadingRules::of(settings);
     loop {
-        let topics = Arc::clone(&settings.topics);
-        let mut chunk = Chunk::new(ChunkId(0), topics, settings.max_time_ahead, Buffers::default());
+        let mut chunk = Chunk::new(ChunkId(0), rules.clone(), Buffers::default());
         let (mut bytes, mut gone) = (0, None);
         let read = log.read_to(&to, |partition, message| {
             let Some((partition, (topic, span))) = spans.get_key_value(partition) else {

@@ -7,7 +7,6 @@ use std::{
 };
 
 use rdkafka::message::OwnedMessage;
-use recap_events::MaxTimeAhead;
 use recap_store::{Base, Batch, FlushError, FlushReport, Target};
 use recap_summary::Conversation;
 use tokio::sync::mpsc::{Receiver, UnboundedSender, channel, unbounded_channel};
@@ -17,6 +16,7 @@ use crate::{
     books::durable_offsets::ChunkId,
     dead_letters::{DeadLetter, Limit, Window},
     health::Health,
+    intake::chunk::ReadingRules,
     tests::{self, raw_record, record},
 };
 
@@ -88,8 +88,8 @@ impl RecordSource for Again {
 }
 
 fn chunk(id: u64, records: &[OwnedMessage]) -> Chunk {
-    let topics = Arc::new([TOPIC.into()]);
-    let mut chunk = Chunk::new(ChunkId(id), topics, MaxTimeAhead::OFF, Buffers::default());
+    let settings = tests::settings(&["--max-time-ahead=off", &format!("--topics={TOPIC}")]);
+    let mut chunk = Chunk::new(ChunkId(id), ReadingRules::of(&settings), Buffers::default());
     for record in records {
         chunk.push(0, record);
     }

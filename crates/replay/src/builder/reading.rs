@@ -13,8 +13,9 @@ use std::{
 };
 
 use rdkafka::message::{BorrowedMessage, Message as _};
-use recap_events::{Decoded, MaxTimeAhead, decode};
-use recap_log::{LogReader, Offsets, RecordHeader, headers, worker_of};
+use recap_events::{Decoded, Event, MaxTimeAhead, decode};
+use recap_log::{LogReader, Offsets, Partition, RecordHeader, headers, worker_of};
+use recap_mapping::{Events, Mapped, Mappings, Record};
 use tokio::sync::mpsc;
 
 use super::fold::{Fold, Work};
@@ -35,10 +36,7 @@ const WAITING: usize = 16;
 pub(super) struct Reading {
     pub(super) log: LogReader,
     pub(super) folds: Vec<Fold>,
-    /// Only these events; all without.
-    pub(super) scope: Option<Scope>,
-    /// Refuses what the live projector refuses.
-    pub(super) max_time_ahead: MaxTimeAhead,
+    pub(super) rules: Rules,
     pub(super) observer: Arc<dyn Observer>,
 }
 
@@ -49,21 +47,17 @@ impl Reading {
         let Self {
             log,
             folds,
-            scope,
-            max_time_ahead,
+            rules,
             observer,
         } = self;
+        let rules = &*rules;
         std::thread::scope(|threads| {
             let mut queues: Vec<Queue<'_>> = folds
                 .iter_mut()
                 .map(|fold| {
                     let (sender, chunks) = sync_channel(WAITING);
-                    let filter = Filter {
-                        scope: scope.as_ref(),
-                        max_time_ahead: *max_time_ahead,
-                    };
                     let observer = &**observer;
-                    threads.spawn(move || fold_chunks(fold, &chunks, filter, observer, batches));
+                    threads.spawn(move || fold_chunks(fold, &chunks, rules, observer, batches));
                     Queue {
                         sender,
                         chunk: Vec::with_capacity(CHUNK),
@@ -92,25 +86,38 @@ impl Reading {
     /// Folds one record; `false` when the flushing side has ended.
     pub(super) fn fold_archived(
         &mut self,
+        partition: &Partition,
         record: &ArchivedRecord<'_>,
         progress: &mut Progress,
         batches: &mpsc::Sender<Vec<Work>>,
     ) -> bool {
-        let headers = record
+        let headers: Vec<RecordHeader<'_>> = record
             .headers
             .iter()
-            .map(|(name, value)| (&**name, value.as_ref().map(Blob::as_bytes)));
-        let value = record.value.as_ref().map(Blob::as_bytes);
+            .map(|(name, value)| (&**name, value.as_ref().map(Blob::as_bytes)))
+            .collect();
         let key = record.key.as_ref().map(Blob::as_bytes);
         let at = worker_of(key, 0, self.folds.len());
         let fold = &mut self.folds[at];
-        let filter = Filter {
-            scope: self.scope.as_ref(),
-            max_time_ahead: self.max_time_ahead,
+        let source = Record {
+            topic: &partition.topic,
+            partition: partition.number,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key,
+            headers: &headers,
+            value: record.value.as_ref().map(Blob::as_bytes),
         };
-        let latest = filter.max_time_ahead.latest(record.timestamp);
-        let is_in_scope = filter.scope.is_none_or(|scope| scope.is_since(record.timestamp));
-        let folded = is_in_scope && filter.fold(fold, &decode(value, headers, latest));
+        let is_in_scope = self
+            .rules
+            .scope
+            .as_ref()
+            .is_none_or(|scope| scope.is_since(record.timestamp));
+        let folded = if is_in_scope {
+            self.rules.fold(fold, &source, &mut progress.mapped)
+        } else {
+            0
+        };
         progress.count(folded, &*self.observer);
         send_overflow(fold, batches)
     }
@@ -148,13 +155,14 @@ impl<'l> Queue<'l> {
 fn fold_chunks(
     fold: &mut Fold,
     chunks: &Receiver<Vec<BorrowedMessage<'_>>>,
-    filter: Filter<'_>,
+    rules: &Rules,
     observer: &dyn Observer,
     batches: &mpsc::Sender<Vec<Work>>,
 ) {
     let mut progress = Progress::default();
     for message in chunks.iter().flatten() {
-        progress.count(filter.fold_message(fold, &message), observer);
+        let folded = rules.fold_message(fold, &message, &mut progress.mapped);
+        progress.count(folded, observer);
         if !send_overflow(fold, batches) {
             break;
         }
@@ -173,28 +181,52 @@ fn send(work: Vec<Work>, batches: &mpsc::Sender<Vec<Work>>) -> bool {
 }
 
 /// Which events are folded.
-#[derive(Clone, Copy)]
-struct Filter<'s> {
-    scope: Option<&'s Scope>,
-    max_time_ahead: MaxTimeAhead,
+pub(super) struct Rules {
+    /// Only these events; all without.
+    pub(super) scope: Option<Scope>,
+    /// Refuses what the live projector refuses.
+    pub(super) max_time_ahead: MaxTimeAhead,
+    /// Makes events as the live projector does.
+    pub(super) mappings: Mappings,
 }
 
-impl Filter<'_> {
-    fn fold_message(self, fold: &mut Fold, message: &BorrowedMessage<'_>) -> bool {
+impl Rules {
+    fn fold_message(&self, fold: &mut Fold, message: &BorrowedMessage<'_>, mapped: &mut Events) -> u64 {
         let headers: Result<Vec<RecordHeader<'_>>, _> = headers(message.headers()).collect();
-        let latest = self.max_time_ahead.latest(message.timestamp().to_millis());
-        headers.is_ok_and(|headers| self.fold(fold, &decode(message.payload(), headers.iter().copied(), latest)))
+        let Ok(headers) = headers else { return 0 };
+        let record = Record {
+            topic: message.topic(),
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis(),
+            key: message.key(),
+            headers: &headers,
+            value: message.payload(),
+        };
+        self.fold(fold, &record, mapped)
     }
 
-    /// Records that the live projector skips or dead-letters change nothing here either.
-    fn fold(self, fold: &mut Fold, decoded: &Decoded<'_>) -> bool {
-        match decoded {
-            Decoded::Event(event) if self.scope.is_none_or(|scope| scope.contains(event)) => {
-                fold.apply(event);
-                true
-            }
-            _ => false,
+    /// Folds what a record holds, and returns how many events that are. Records that the live projector skips or dead-letters change nothing here either.
+    fn fold(&self, fold: &mut Fold, record: &Record<'_>, mapped: &mut Events) -> u64 {
+        let latest = self.max_time_ahead.latest(record.timestamp);
+        if let Some(mapping) = self.mappings.of(record.topic) {
+            return match mapping.read(record, latest, mapped) {
+                Mapped::Events { events, .. } => events.iter().map(|event| self.apply(fold, event)).sum(),
+                Mapped::NullValue | Mapped::Refused(_) => 0,
+            };
         }
+        match decode(record.value, record.headers.iter().copied(), latest) {
+            Decoded::Event(event) => self.apply(fold, &event),
+            Decoded::Skipped(_) | Decoded::Invalid(_) => 0,
+        }
+    }
+
+    fn apply(&self, fold: &mut Fold, event: &Event<'_>) -> u64 {
+        let is_in_scope = self.scope.as_ref().is_none_or(|scope| scope.contains(event));
+        if is_in_scope {
+            fold.apply(event);
+        }
+        u64::from(is_in_scope)
     }
 }
 
@@ -202,13 +234,15 @@ impl Filter<'_> {
 pub(super) struct Progress {
     records: u64,
     events: u64,
+    /// Memory for what mappings make of a record.
+    mapped: Events,
 }
 
 impl Progress {
-    /// Counts a record.
-    fn count(&mut self, event: bool, observer: &dyn Observer) {
+    /// Counts a record and its events.
+    fn count(&mut self, events: u64, observer: &dyn Observer) {
         self.records += 1;
-        self.events += u64::from(event);
+        self.events += events;
         if self.records >= REPORT_EVERY {
             self.report(observer);
         }
@@ -216,6 +250,6 @@ impl Progress {
 
     pub(super) fn report(&mut self, observer: &dyn Observer) {
         observer.read(self.records, self.events);
-        *self = Self::default();
+        (self.records, self.events) = (0, 0);
     }
 }

@@ -48,6 +48,7 @@ pub(super) async fn grant(connection: &mut PgConnection, generations: &[Generati
            GRANT USAGE ON SCHEMA recap TO recap_projector; \
            GRANT SELECT ON ALL TABLES IN SCHEMA recap TO recap_projector; \
            GRANT INSERT, UPDATE, DELETE ON recap.writer, recap.projected_offset, recap.generation_offset TO recap_projector; \
+           GRANT UPDATE (mappings) ON recap.generation TO recap_projector; \
          END IF; END $$",
     )
     .execute(&mut *connection)
