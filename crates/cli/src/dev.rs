@@ -3,6 +3,7 @@
 
 mod banner;
 mod embedded_kafka;
+mod people;
 mod sample;
 mod services;
 mod session;
@@ -32,7 +33,7 @@ use crate::migrate::Database;
 /// Run everything on this machine: Kafka, PostgreSQL, projector, query service, sample traffic
 ///
 /// One process, nothing to configure. Kafka runs inside it, PostgreSQL is a private server in a temporary directory, session
-/// tokens are signed with a key made for this run. A few thousand conversations of the last days are filled in, then new
+/// tokens are signed with a key made for this run. A few thousand conversations of the last weeks are filled in, then new
 /// events arrive all the time. Ctrl-C stops it and removes everything it made.
 #[derive(Debug, Args)]
 #[command(
@@ -48,12 +49,12 @@ pub struct Options {
     #[arg(long, env = "RECAP_ADMIN_ADDR", value_name = "ADDR")]
     admin_addr: Option<SocketAddr>,
 
-    /// Conversations of the last days to begin with
-    #[arg(long, default_value_t = 3_000, value_name = "N", value_parser = clap::value_parser!(u64).range(..=10_000_000))]
+    /// Conversations of the last weeks to begin with
+    #[arg(long, default_value_t = 6_000, value_name = "N", value_parser = clap::value_parser!(u64).range(..=10_000_000))]
     conversations: u64,
 
     /// New events a second
-    #[arg(long, default_value_t = 20.0, value_name = "N")]
+    #[arg(long, default_value_t = 3.0, value_name = "N")]
     rate: f64,
 
     /// Seed of the sample: another one gives other conversations
@@ -126,18 +127,15 @@ async fn serve(options: Options, stop: CancellationToken) -> anyhow::Result<()> 
     }
 
     let mut projector = services.projector(&cluster, options.admin_addr).await?;
-    let query = services.query(&clerk, options.http_addr).await?;
+    let log = services.settings(&cluster)?.log();
+    let sample = Sample::new(options.conversations, options.rate, options.seed, log);
+    let people = people::of(&sample.events, clerk.key(), clerk.issuer());
+    let query = services.query(&clerk, options.http_addr, people).await?;
     say(&format!(
         "projector and query service are up after {:.1} s",
         begun.elapsed().as_secs_f64()
     ));
 
-    let sample = Sample {
-        conversations: options.conversations,
-        rate: options.rate,
-        seed: options.seed,
-        log: services.settings(&cluster)?.log(),
-    };
     let feeder = (!options.no_sample)
         .then(|| Feeder::start(sample.clone(), stop.clone()))
         .transpose()?;
@@ -157,7 +155,7 @@ async fn serve(options: Options, stop: CancellationToken) -> anyhow::Result<()> 
             begun,
             rate: feeder.is_some().then_some(options.rate),
         };
-        banner.print(&sample.events());
+        banner.print(&sample.events);
         tokio::select! {
             () = stop.cancelled() => {}
             ended = projector.wait() => return ended.context("the projector ended"),
@@ -205,17 +203,17 @@ fn kafka(given: &KafkaArgs, services: &Services) -> anyhow::Result<(Cluster, Opt
 /// Shows how the history fills in; returns when the projector has written it.
 async fn fill(feeder: &Feeder, sample: &Sample) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let style = ProgressStyle::with_template("sample: {bar:32} {human_pos} of {human_len} events  {elapsed}")?;
-    let bar = ProgressBar::new(sample.history()).with_style(style);
+    let style = ProgressStyle::with_template("sample: {bar:32} {human_pos} of {human_len} conversations  {elapsed}")?;
+    let bar = ProgressBar::new(sample.conversations).with_style(style);
     while !feeder.filled()? {
-        bar.set_position(feeder.published());
+        bar.set_position(feeder.begun());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     bar.finish_and_clear();
     let seconds = begun.elapsed().as_secs_f64();
     say(&format!(
-        "sample: {} events of the last days are in, after {seconds:.1} s",
-        sample.history()
+        "sample: {} conversations of the last weeks are in, after {seconds:.1} s",
+        sample.conversations
     ));
     Ok(())
 }

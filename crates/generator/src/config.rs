@@ -23,8 +23,6 @@ pub struct Config {
     pub messages: u32,
     /// The most messages a conversation gets; few do.
     pub messages_max: u32,
-    /// Texts, tools and comments of written conversations in place of random words, lengths and sizes.
-    pub scripted: bool,
     /// Least and greatest length of a message's text, in characters.
     pub text_chars: (u32, u32),
     /// Least and greatest size of a tool call's arguments, and of its result, in bytes.
@@ -64,7 +62,6 @@ impl Default for Config {
             in_flight: 20_000,
             messages: 20,
             messages_max: 2_000,
-            scripted: false,
             text_chars: (40, 2_000),
             payload_bytes: (200, 4_000),
             tool_call_share: 0.10,

@@ -4,6 +4,8 @@
 //! It is pure: the same [`Config`] gives the same bytes on every machine, with no clock and no other source of chance.
 //! Memory is bounded by the conversations in flight, however long the log. It publishes nothing; callers do.
 //!
+//! [`Sample`] is another one, written to be read by people.
+//!
 //! Start at [`Log`]; `records` decides what happens next, `render` writes it down.
 
 mod config;
@@ -12,7 +14,7 @@ mod population;
 mod random;
 mod records;
 mod render;
-mod scripts;
+mod sample;
 mod words;
 
 use std::sync::Arc;
@@ -21,6 +23,7 @@ pub use config::Config;
 use population::Population;
 use recap_log::Topic;
 pub use records::Records;
+pub use sample::{Person, Sample, SampleConfig, SampleRecords};
 use words::Words;
 
 /// One Kafka record to publish.

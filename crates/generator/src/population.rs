@@ -115,7 +115,7 @@ impl Population {
 }
 
 /// 27 letters and digits.
-fn base62(seed: u64, kind: u64, index: u64) -> String {
+pub fn base62(seed: u64, kind: u64, index: u64) -> String {
     let mut random = Random::new(derive(seed, kind, index));
     (0..27)
         .map(|_| char::from(ALPHABET[random.index(ALPHABET.len())]))

@@ -45,6 +45,11 @@ impl Random {
         self.below(len as u64) as usize
     }
 
+    /// One of several; the slice must not be empty.
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.index(from.len())]
+    }
+
     /// Whether something of this probability happens.
     #[expect(clippy::cast_precision_loss, reason = "53 bits are as many as a double holds")]
     pub fn chance(&mut self, share: f64) -> bool {

@@ -95,14 +95,9 @@ impl Records {
         }
     }
 
-    /// Moves the log's clock to this time in Unix microseconds: `recap dev` keeps it at the present.
+    /// Moves the log's clock to this time in Unix microseconds: `recap events` can keep it at the present.
     pub const fn set_time(&mut self, time: i64) {
         self.now = time;
-    }
-
-    /// Sets the time from one event to the next, in microseconds.
-    pub fn set_step(&mut self, step: i64) {
-        self.step = step.max(1);
     }
 
     /// The log's clock: the time of the last new event, in Unix microseconds.

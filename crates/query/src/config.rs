@@ -1,6 +1,7 @@
 //! What a valid configuration is. How it is given as flags and environment variables is in [`QueryArgs`].
 
 mod arguments;
+mod console;
 mod values;
 
 use std::{fmt, net::SocketAddr, time::Duration};
@@ -8,6 +9,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 pub use arguments::QueryArgs;
 use http::HeaderValue;
 use jsonwebtoken::DecodingKey;
+use recap_console::SignIn;
 use recap_store::DatabaseUrl;
 
 /// Where the projector's commits are heard of: only the primary knows.
@@ -35,6 +37,8 @@ pub struct Config {
     pub admin_addr: SocketAddr,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<HeaderValue>,
+    /// The page at `/console` and how one signs in there; `None` serves none.
+    pub console: Option<SignIn>,
     /// Cache bounds.
     pub cache: CacheConfig,
     /// Time bounds.
@@ -211,6 +215,7 @@ impl Config {
             http_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             admin_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             cors_origins: Vec::new(),
+            console: Some(SignIn::Token),
             cache: CacheConfig::default(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),

@@ -1,6 +1,7 @@
 //! What can be asked for, one file an endpoint: its parameters, its answer's fields and its handler.
 
 pub(crate) mod changes;
+pub(crate) mod console;
 pub(crate) mod docs;
 pub(crate) mod get_breakdown;
 pub(crate) mod get_interaction;

@@ -23,7 +23,7 @@ use tower_http::{
 use self::bounds::Bounds;
 use crate::{
     config::Config,
-    endpoints::{changes, docs, get_breakdown, get_interaction, get_interactions, get_stats, get_time_series},
+    endpoints::{changes, console, docs, get_breakdown, get_interaction, get_interactions, get_stats, get_time_series},
     http::{headers::REQUEST_ID, problem::Problem},
     openapi,
     service::Service,
@@ -36,7 +36,7 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 
 /// Every route, as spans and metrics name it.
-const ROUTES: [&str; 11] = [
+const ROUTES: [&str; 14] = [
     get_interactions::PATH,
     get_interaction::PATH,
     get_stats::PATH,
@@ -48,6 +48,9 @@ const ROUTES: [&str; 11] = [
     docs::SCRIPT,
     docs::UI_SCRIPT,
     docs::UI_STYLE,
+    console::PATH,
+    console::FILE,
+    console::DEV_SESSION,
 ];
 
 /// Everything this service answers in public. A request passes the layers from the last to the first.
@@ -82,6 +85,7 @@ pub(crate) fn router(service: Arc<Service>, config: &Config) -> Router {
         .route(docs::SCRIPT, get(docs::script))
         .route(docs::UI_SCRIPT, get(docs::ui_script))
         .route(docs::UI_STYLE, get(docs::ui_style))
+        .merge(console::routes(config.console.as_ref()))
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(bounds::limit_head));

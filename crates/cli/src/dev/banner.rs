@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, time::Instant};
 
 use chrono::SecondsFormat;
-use recap_generator::Log;
+use recap_generator::Sample;
 use recap_service::clock;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -19,9 +19,10 @@ pub struct Banner {
 }
 
 impl Banner {
-    pub fn print(&self, log: &Log) {
-        let organization = log.organizations().swap_remove(0);
-        let user = log.users(0).swap_remove(0);
+    pub fn print(&self, sample: &Sample) {
+        // The first person of the first organization is one of the console's, too.
+        let person = sample.people().swap_remove(0).swap_remove(0);
+        let (organization, user) = (person.organization_id, person.user_id);
         let day = chrono::Duration::days(1);
         let now = clock::now();
         let from = (now - day * 7).to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -35,7 +36,8 @@ impl Banner {
             |rate| format!("{rate} new events arrive every second."),
         );
         println!(
-            "\nrecap is running at {base}, ready after {seconds:.1} s. {traffic}\n\n\
+            "\nopen {base}/console\n\n\
+             recap is running at {base}, ready after {seconds:.1} s. {traffic}\n\n\
              ADMIN=$({recap} token --org {organization} --user {user} --admin)   # without --admin: a member\n\
              curl -s -H \"Authorization: Bearer $ADMIN\" '{list}&limit=2'\n\
              curl -s -H \"Authorization: Bearer $ADMIN\" '{stats}'\n\

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Parser;
+use recap_console::{DevPeople, SignIn};
 use recap_log::Cluster;
 use recap_projector::{Projector, ProjectorArgs, ProjectorError, RunningProjector, Settings};
 use recap_query::{QueryArgs, RunningServer, ServeError, config::ClerkConfig};
@@ -97,8 +98,13 @@ impl Services {
         }
     }
 
-    /// Starts the query service, likewise.
-    pub async fn query(&self, clerk: &LocalClerk, addr: Option<SocketAddr>) -> anyhow::Result<RunningServer> {
+    /// Starts the query service, likewise. Its console lets everybody be one of `people`, if this machine alone can reach it.
+    pub async fn query(
+        &self,
+        clerk: &LocalClerk,
+        addr: Option<SocketAddr>,
+        people: DevPeople,
+    ) -> anyhow::Result<RunningServer> {
         let issuer = clerk.issuer();
         let arguments = [
             "recap dev",
@@ -111,6 +117,9 @@ impl Services {
         config.clerk = ClerkConfig::fetched(issuer.clone(), clerk.jwks_url());
         config.http_addr = addr.unwrap_or(local(8_080));
         config.admin_addr = local(0);
+        if config.http_addr.ip().is_loopback() && config.console.is_some() {
+            config.console = Some(SignIn::Dev(people));
+        }
         config.timeouts.drain_delay = Duration::ZERO;
         match recap_query::serve(config.clone(), self.telemetry.clone()).await {
             Err(ServeError::Listen { .. }) if addr.is_none() => {

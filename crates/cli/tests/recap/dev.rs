@@ -43,12 +43,19 @@ async fn it_fills_itself_and_answers() -> Result<()> {
     let said = tokio::time::timeout(LIMIT, said)
         .await
         .context("it does not get ready")??;
-    let url = said
-        .iter()
-        .flat_map(|line| line.split_whitespace())
-        .find(|word| word.starts_with("http://"))
-        .context("an address")?;
-    let url = url.trim_end_matches(',');
+    let first = said.iter().find(|line| !line.is_empty()).context("a line")?;
+    let console = first.strip_prefix("open ").context("where the console is")?;
+    let url = console.strip_suffix("/console").context("the console's address")?;
+    let page = reqwest::get(console).await?.text().await?;
+    ensure!(page.contains("content=\"dev\""), "{page}");
+    let people: serde_json::Value = reqwest::get(format!("{console}/dev-session.json"))
+        .await?
+        .json()
+        .await?;
+    ensure!(
+        people["people"].as_array().is_some_and(|people| people.len() == 3),
+        "{people}"
+    );
     let answer = reqwest::get(format!("{url}/api/dashboard/getStats")).await?;
     ensure!(
         answer.status() == reqwest::StatusCode::UNAUTHORIZED,

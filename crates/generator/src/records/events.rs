@@ -7,7 +7,6 @@ use crate::{
     Record,
     random::{Random, derive},
     render::Uuid,
-    scripts::{Outcome, script},
 };
 
 const MODELS: [&str; 4] = ["gpt-5.1", "claude-opus-4-5", "gemini-3-pro", "mistral-large-3"];
@@ -77,7 +76,6 @@ impl Records {
         record: &mut Record,
     ) {
         let (now, seed, chars) = (self.now, self.world.config.seed, self.world.config.text_chars);
-        let scripted = self.world.config.scripted;
         let population = &self.world.population;
         let organization = population.organization_id(conversation.organization).to_owned();
         let user = population.user_id(conversation.organization, conversation.user);
@@ -89,11 +87,7 @@ impl Records {
         out.uuid("messageId", member_id(seed, 5, conversation.serial, message));
         out.string("role", role);
         out.time("createdAt", created_at);
-        if text && scripted {
-            let turns = script(conversation.serial).turns;
-            let (user, assistant) = turns[(message / 2) as usize % turns.len()];
-            out.string("text", if role == "user" { user } else { assistant });
-        } else if text {
+        if text {
             let chars = out.random.skewed(chars);
             out.text("text", chars);
         }
@@ -224,7 +218,6 @@ impl Records {
     /// The second half of the conversation's open tool call, or the first half of another.
     pub(super) fn write_tool_call(&mut self, index: usize, record: &mut Record) {
         let (now, seed, sizes) = (self.now, self.world.config.seed, self.world.config.payload_bytes);
-        let scripted = self.world.config.scripted;
         let conversation = &mut self.conversations[index];
         let finishes = conversation.open_tool_call;
         conversation.open_tool_call = !finishes;
@@ -247,27 +240,17 @@ impl Records {
         out.open(event_type, now, &organization);
         out.uuid("conversationId", conversation.id);
         out.uuid("toolCallId", tool_call);
-        let tools = script(conversation.serial).tools;
-        let (tool, args, outcome) = tools[conversation.tool_calls as usize % tools.len()];
         let bytes = out.random.skewed(sizes);
         if finishes {
             let failed = out.random.chance(0.1);
-            match outcome {
-                Outcome::Result(result) if scripted => out.json("result", result),
-                Outcome::Error(error) if scripted => out.json("error", error),
-                _ => out.payload(if failed { "error" } else { "result" }, bytes),
-            }
+            out.payload(if failed { "error" } else { "result" }, bytes);
             if out.random.chance(0.8) {
                 out.time("finishedAt", now);
             }
         } else {
             let any = pick(out.random, &TOOLS);
-            out.string("toolName", if scripted { tool } else { any });
-            if scripted {
-                out.json("args", args);
-            } else {
-                out.payload("args", bytes);
-            }
+            out.string("toolName", any);
+            out.payload("args", bytes);
             if conversation.messages > 0 {
                 let message = member_id(seed, 5, conversation.serial, conversation.messages - 1);
                 out.uuid("messageId", message);
@@ -281,7 +264,7 @@ impl Records {
 
     /// Feedback given, changed, withdrawn or given again.
     pub(super) fn write_feedback(&mut self, index: usize, record: &mut Record) {
-        let (now, seed, scripted) = (self.now, self.world.config.seed, self.world.config.scripted);
+        let (now, seed) = (self.now, self.world.config.seed);
         let conversation = &mut self.conversations[index];
         let dice = self.random.below(10);
         let withdraws = dice == 0 && conversation.feedback > 0 && !conversation.withdrawn;
@@ -311,12 +294,7 @@ impl Records {
             out.boolean("helpful", helpful);
             if out.random.chance(0.3) {
                 let chars = out.random.skewed((10, 300));
-                if scripted {
-                    let comment = pick(out.random, script(conversation.serial).comments);
-                    out.string("comment", comment);
-                } else {
-                    out.text("comment", chars);
-                }
+                out.text("comment", chars);
             }
             if conversation.messages > 0 {
                 let message = member_id(seed, 5, conversation.serial, conversation.messages - 1);

@@ -12,6 +12,7 @@ use recap_store::DatabaseUrl;
 
 use super::{
     CacheConfig, Changes, ClerkConfig, Config, KeySource, Limits, Timeouts,
+    console::ConsoleArgs,
     values::{origin, public_key},
 };
 
@@ -48,6 +49,8 @@ pub struct QueryArgs {
     clerk: ClerkArgs,
     #[command(flatten)]
     http: HttpArgs,
+    #[command(flatten)]
+    console: ConsoleArgs,
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
@@ -170,10 +173,12 @@ impl QueryArgs {
         let names = ["DATABASE_URL", "DATABASE_URL_FILE"];
         let database_url = found.one_of(names, "postgres://user@host/database", [url, file]);
         let changes = self.changes_database_url.as_ref();
+        let clerk = self.clerk.config(&mut found);
         let config = Config {
+            console: self.console.sign_in(&mut found, clerk.session_cookie),
             changes: changes.map_or_else(|| Changes::From(database_url.clone()), |given| found.take(given)),
             database_url,
-            clerk: self.clerk.config(&mut found),
+            clerk,
             http_addr: found.take_or(&http.http_addr, ([127, 0, 0, 1], 0).into()),
             admin_addr: found.take_or(&http.admin_addr, ([127, 0, 0, 1], 0).into()),
             cors_origins: found.take(&http.cors_origins),

@@ -96,7 +96,7 @@ pub(crate) async fn handle(State(service): State<Arc<Service>>, request: Request
         );
     } else {
         // Only for an origin on the list does an answer say so.
-        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        headers.append(VARY, HeaderValue::from_static("Origin"));
     }
     let reservation = response.extensions_mut().remove::<Arc<Reservation>>();
     response.map(|body| {

@@ -7,6 +7,7 @@ mod world;
 mod auth;
 mod caching;
 mod changes;
+mod console;
 mod endurance;
 mod figures;
 mod formats;
