@@ -31,6 +31,8 @@ packages() {
   need mvn maven
   need curl curl
   need npm npm
+  need chromium chromium
+  need kcat kcat
   need_java
   need_postgresql
   # Where only root looks.
@@ -72,6 +74,11 @@ clients() {
   cargo run --locked --quiet -p recap-query --example alongside -- deploy/check/clients.sh
 }
 
+# The console in a real browser.
+console() {
+  deploy/check/console.sh
+}
+
 documentation() {
   RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 }
@@ -86,6 +93,7 @@ stage "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 stage "tests" tests
 stage "API description" description
 stage "API clients" clients
+stage "console" console
 stage "documentation" documentation
 
 echo "== times"
