@@ -1,6 +1,7 @@
 //! The operator's tool. Each command is one file named after it; none of them holds logic that a service needs.
 
 mod archive;
+mod clerk;
 mod dead_letters;
 mod dev;
 mod events;
@@ -37,6 +38,7 @@ enum Command {
     Migrate(migrate::Options),
     Rebuild(rebuild::Options),
     Archive(archive::Options),
+    Clerk(clerk::Options),
     DeadLetters(dead_letters::Options),
     Token(token::Options),
     Events(events::Options),
@@ -55,7 +57,7 @@ fn main() -> anyhow::Result<()> {
 
 fn run(command: Command) -> anyhow::Result<()> {
     // The others write logs of their own.
-    if !matches!(command, Command::Dev(_) | Command::Rebuild(_)) {
+    if !matches!(command, Command::Dev(_) | Command::Rebuild(_) | Command::Clerk(_)) {
         recap_telemetry::warnings_on_stderr();
     }
     match command {
@@ -63,6 +65,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(options) => wait_for(migrate::run(&options)),
         Command::Rebuild(options) => wait_for(rebuild::run(options)),
         Command::Archive(options) => wait_for(archive::run(options)),
+        Command::Clerk(options) => wait_for(clerk::run(options)),
         Command::DeadLetters(options) => dead_letters::run(&options),
         Command::Token(options) => token::run(&options),
         Command::Events(options) => events::run(&options),

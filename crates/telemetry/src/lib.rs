@@ -2,11 +2,12 @@
 //!
 //! This crate sets telemetry up ([`Telemetry::start`]), carries W3C trace context in and out ([`propagation`]), names every span, metric and
 //! attribute in one place ([`names`]), and has one struct of typed instruments for each part of recap ([`ProjectorMetrics`],
-//! [`QueryMetrics`], [`RebuildMetrics`]). It knows nothing of events, states or SQL, and it takes no personal data: every attribute value is a
+//! [`QueryMetrics`], [`RebuildMetrics`], [`ClerkMetrics`]). It knows nothing of events, states or SQL, and it takes no personal data: every attribute value is a
 //! static string, a number, or the name of a topic.
 //!
 //! Start reading at [`names`], then [`ProjectorMetrics`].
 
+mod clerk_metrics;
 mod config;
 mod database_metrics;
 mod database_spans;
@@ -22,6 +23,7 @@ mod rebuild_metrics;
 mod registry;
 mod setup;
 
+pub use clerk_metrics::{ClerkMetrics, WebhookOutcome};
 pub use config::{LogFormat, Signal, TelemetryConfig};
 pub use database_metrics::{DatabaseMetrics, PoolState};
 pub use database_spans::DatabaseSpans;

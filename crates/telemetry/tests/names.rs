@@ -9,8 +9,9 @@ use std::{
 };
 
 use recap_telemetry::{
-    BatchFigures, CacheResult, CacheState, DatabaseSpans, EventOutcome, FlushOutcome, MetricsRegistry, PartitionLag,
-    PoolState, ProjectorMetrics, QueryMetrics, RebuildMetrics, RebuildPhase, Request, ResetReason,
+    BatchFigures, CacheResult, CacheState, ClerkMetrics, DatabaseSpans, EventOutcome, FlushOutcome, MetricsRegistry,
+    PartitionLag, PoolState, ProjectorMetrics, QueryMetrics, RebuildMetrics, RebuildPhase, Request, ResetReason,
+    WebhookOutcome,
     names::metric::{self, Kind},
     observe_process,
 };
@@ -101,6 +102,9 @@ fn everything_touched() -> MetricsRegistry {
     rebuild.advanced(5, 5);
     rebuild.verified(1, 1);
     rebuild.switched(true);
+    let clerk = ClerkMetrics::new(&meter);
+    clerk.webhook("user.updated", WebhookOutcome::Handled);
+    clerk.api_answered("succeeded");
     observe_process(&meter);
 
     let spans = tracing_subscriber::registry().with(DatabaseSpans::new(&meter).layer());

@@ -1,6 +1,7 @@
 //! `recap` as a process, beside projectors and a query service, on Apache Kafka and PostgreSQL: one file a subcommand, and the
 //! contract's own example through every part.
 
+mod clerk;
 mod dead_letters;
 mod dev;
 mod golden;

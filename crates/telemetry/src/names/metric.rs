@@ -212,6 +212,9 @@ metrics! {
     CHANGES = Counter "recap.query.changes", "{notification}", "Change notifications received.", [];
     REPLAY_LAG = Gauge "recap.query.replay_lag", "s", "How far the database that is read, a standby, was behind its primary at the last check; 0 on a primary.", [];
     FEED_AGE = Gauge "recap.query.feed.age", "s", "Time since the change feed was last proven complete.", [];
+    // Clerk bridge.
+    CLERK_WEBHOOKS = Counter "recap.clerk.webhooks", "{webhook}", "Webhooks of Clerk's by type and what became of them.", [a::EVENT_TYPE, a::OUTCOME];
+    CLERK_API_REQUESTS = Counter "recap.clerk.api.requests", "{request}", "Requests to Clerk's Backend API, by outcome.", [a::OUTCOME];
     // Both services: database and process.
     DB_DURATION = Histogram semconv::DB_CLIENT_OPERATION_DURATION, "s", "Duration of a database operation, waiting for a connection (`acquire`) included.",
         [a::DB_SYSTEM_NAME, a::DB_OPERATION_NAME], DATABASE;
