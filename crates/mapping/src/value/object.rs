@@ -137,23 +137,26 @@ impl Object {
         }
     }
 
-    /// Sets members to what another object has, as `+` does. `l + r` of a small `l` and an `r` that nobody else holds, which is how the interpreter
-    /// builds `{a: …, b: …}`, moves the members once.
+    /// Sets members to what another object has, as `+` does.
     pub(super) fn merge(mut self, other: Self) -> Self {
-        if let (Members::Few(mine), Members::Few(theirs)) = (&self.members, &other.members)
-            && mine.len() + theirs.len() <= SCANNED
-            && mine.iter().all(|(key, _)| other.get(key).is_none())
-        {
-            self.size.add(other.size.bytes);
-            self.size.depth = self.size.depth.max(other.size.depth);
-        } else {
-            other.into_iter().for_each(|(key, value)| self.insert(key, value));
-            return self;
-        }
-        if let (Members::Few(mine), Members::Few(theirs)) = (&mut self.members, other.members) {
-            mine.extend(theirs);
-        }
+        other.into_iter().for_each(|(key, value)| self.insert(key, value));
         self
+    }
+
+    /// Puts the members of a small object before those of this one, if they have no name in common; else does nothing and says so. The interpreter builds
+    /// `{a: …, b: …}` as `{a: …} + {b: …}` from the right, and so moves nothing anew.
+    pub(super) fn prepend(&mut self, other: &Self) -> bool {
+        let (Members::Few(mine), Members::Few(theirs)) = (&mut self.members, &other.members) else {
+            return false;
+        };
+        let is_new = |(key, _): &(Rc<str>, Value)| mine.iter().all(|(name, _)| name != key);
+        if mine.len() + theirs.len() > SCANNED || !theirs.iter().all(is_new) {
+            return false;
+        }
+        mine.splice(0..0, theirs.iter().cloned());
+        self.size.add(other.size.bytes);
+        self.size.depth = self.size.depth.max(other.size.depth);
+        true
     }
 }
 

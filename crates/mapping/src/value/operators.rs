@@ -28,7 +28,16 @@ impl ops::Add for Value {
                 r.items.iter().for_each(|item| all.push(item.clone()));
                 Ok(Self::array(all))
             }
-            (Self::Object(l), Self::Object(r)) => Ok(Self::object(own_object(l).merge(own_object(r)))),
+            (Self::Object(l), Self::Object(mut r)) => {
+                if let Some(alone) = Rc::get_mut(&mut r)
+                    && alone.prepend(&l)
+                {
+                    budget::allocate(2 * VALUE_BYTES * l.len());
+                    alone.size.check();
+                    return Ok(Self::Object(r));
+                }
+                Ok(Self::object(own_object(l).merge(own_object(r))))
+            }
             (l, r) => Err(Error::math(l, Math::Add, r)),
         }
     }
