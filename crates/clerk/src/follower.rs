@@ -3,7 +3,7 @@
 use std::{
     ops::ControlFlow,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard,
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError},
     },
@@ -32,6 +32,7 @@ pub struct NotCaughtUp;
 pub(crate) struct Follower {
     directory: Arc<RwLock<Directory>>,
     has_begun: Arc<AtomicBool>,
+    trouble: Arc<Mutex<Option<String>>>,
     questions: mpsc::Sender<Waiting>,
 }
 
@@ -42,11 +43,13 @@ impl Follower {
         let follower = Self {
             directory: Arc::default(),
             has_begun: Arc::default(),
+            trouble: Arc::default(),
             questions,
         };
         let thread = Thread {
             directory: Arc::clone(&follower.directory),
             has_begun: Arc::clone(&follower.has_begun),
+            trouble: Arc::clone(&follower.trouble),
             log,
         };
         std::thread::Builder::new()
@@ -67,15 +70,18 @@ impl Follower {
         self.directory.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the topic was read to its end at least once.
-    pub fn has_begun(&self) -> bool {
-        self.has_begun.load(Ordering::Relaxed)
+    /// Why a deletion cannot be handled just now, if so.
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let has_begun = self.has_begun.load(Ordering::Relaxed);
+        trouble.or_else(|| (!has_begun).then(|| "the topic of users has not been read to its end yet".to_owned()))
     }
 }
 
 struct Thread {
     directory: Arc<RwLock<Directory>>,
     has_begun: Arc<AtomicBool>,
+    trouble: Arc<Mutex<Option<String>>>,
     log: Log,
 }
 
@@ -98,6 +104,7 @@ impl Thread {
             match self.read_to_end(&mut reader) {
                 Ok(()) => {
                     self.has_begun.store(true, Ordering::Relaxed);
+                    self.tell(None);
                     backoff = Backoff::new();
                     for one in waiting {
                         // Whoever asked may have run out of time.
@@ -106,6 +113,7 @@ impl Thread {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the topic of users cannot be read; trying again");
+                    self.tell(Some(format!("the topic of users cannot be read: {error}")));
                     drop(waiting);
                     reader = None;
                     // Who asks meanwhile is told as soon as those before.
@@ -116,6 +124,10 @@ impl Thread {
                 }
             }
         }
+    }
+
+    fn tell(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     fn read_to_end(&self, reader: &mut Option<LogReader>) -> Result<(), LogError> {

@@ -88,10 +88,8 @@ impl Probe for Health {
             return Some("stopping".to_owned());
         }
         let bridge = &self.receiver.bridge;
-        if !bridge.follower.has_begun() {
-            return Some("the topic of users has not been read to its end yet".to_owned());
-        }
-        bridge.sender.trouble().map(|trouble| format!("Kafka: {trouble}"))
+        let trouble = bridge.follower.trouble().or_else(|| bridge.sender.trouble());
+        trouble.map(|trouble| format!("Kafka: {trouble}"))
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod backfill;
 mod bridge;
+mod rights;
 mod stand_in;
 mod svix;
 mod webhooks;

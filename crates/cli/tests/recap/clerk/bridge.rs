@@ -20,6 +20,7 @@ pub const NEXT_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 /// A running `recap clerk serve`.
 pub struct Bridge {
     pub program: Program,
+    admin: String,
     pub url: String,
     pub client: Client,
 }
@@ -42,25 +43,38 @@ pub fn command(world: &World<'_>, stand_in: &StandIn, arguments: &[&str]) -> Com
 impl Bridge {
     /// Starts one and waits until it is ready.
     pub async fn start(world: &World<'_>, stand_in: &StandIn, metadata: &str) -> Result<Self> {
+        let bridge = Self::spawn(world, stand_in, &[("RECAP_CLERK_METADATA", metadata)])?;
+        bridge.becomes_ready().await;
+        Ok(bridge)
+    }
+
+    /// Starts one with more in its environment.
+    pub fn spawn(world: &World<'_>, stand_in: &StandIn, more: &[(&str, &str)]) -> Result<Self> {
         let (http, admin) = (free_port()?, free_port()?);
+        let admin = format!("127.0.0.1:{admin}");
         let mut command = command(world, stand_in, &["serve"]);
         command
-            .env("RECAP_CLERK_METADATA", metadata)
+            .envs(more.iter().copied())
             .env("RECAP_HTTP_ADDR", format!("127.0.0.1:{http}"))
-            .env("RECAP_ADMIN_ADDR", format!("127.0.0.1:{admin}"));
-        let admin = format!("127.0.0.1:{admin}");
-        let program = Program::start(command, admin.clone());
-        let client = Client::new();
-        let ready = async || {
-            let answer = client.get(format!("http://{admin}/readyz")).send().await;
-            answer.map(|answer| answer.status()).ok()
-        };
-        eventually("a ready bridge", LIMIT, ready, |status| *status == Some(StatusCode::OK)).await;
+            .env("RECAP_ADMIN_ADDR", &admin);
         Ok(Self {
-            program,
+            program: Program::start(command, admin.clone()),
+            admin,
             url: format!("http://127.0.0.1:{http}/webhooks/clerk"),
-            client,
+            client: Client::new(),
         })
+    }
+
+    pub async fn becomes_ready(&self) {
+        let url = format!("http://{}/readyz", self.admin);
+        let ready = async || self.client.get(&url).send().await.ok().map(|answer| answer.status());
+        eventually("a ready bridge", LIMIT, ready, |status| *status == Some(StatusCode::OK)).await;
+    }
+
+    /// Waits until `/readyz` refuses with these words.
+    pub async fn refuses(&self, words: &str) {
+        let says = |said: &Option<String>| said.as_ref().is_some_and(|said| said.contains(words));
+        eventually(words, LIMIT, async || self.program.not_ready().await, says).await;
     }
 
     /// One attempt of Svix's.
