@@ -16,7 +16,6 @@ const USERS: [&str; 4] = ["user_1", "user_2", "user_3", "user_4"];
 /// Ids are the same in every organization: only the organization tells them apart.
 const CONVERSATIONS: usize = 24;
 
-#[expect(clippy::struct_excessive_bools, reason = "independent choices")]
 #[derive(Debug, Clone)]
 struct Question {
     org: usize,

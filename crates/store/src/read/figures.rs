@@ -153,7 +153,10 @@ impl Snapshot {
             let milliseconds: Vec<i64> = starts.iter().map(DateTime::timestamp_millis).collect();
             let query = scope.bind(statement, Sort::default(), None, most, 0);
             let query = query.bind(starts).bind(milliseconds);
-            let rows = query.fetch_all(self.connection.get()?).await?;
+            let connection = self.connection.get()?;
+            sqlx::raw_sql(HASHED).execute(&mut *connection).await?;
+            let rows = query.fetch_all(&mut *connection).await?;
+            sqlx::raw_sql(NOT_HASHED).execute(connection).await?;
             Ok(Breakdown::read(&rows, groups)?)
         };
         within(answer_timeout, reading).instrument(span).await
@@ -223,6 +226,11 @@ impl Figures {
         })
     }
 }
+
+/// What is joined here is no look-up by key, and the planner knows nothing of how much there is of either side: by its guess it
+/// would compare each with each.
+pub(crate) const HASHED: &str = "SET LOCAL enable_nestloop = off";
+const NOT_HASHED: &str = "SET LOCAL enable_nestloop = on";
 
 /// The figures of `f`, but for the tool calls.
 const FIGURES: &str = "count(*), sum(f.total_message_count)::bigint, sum(f.total_tokens)::bigint, sum(f.input_tokens)::bigint, \
@@ -335,16 +343,16 @@ impl Scope<'_> {
         };
         if by == GroupBy::ToolName {
             let calls = named_calls(self.schema);
-            let ranks = ranked(&format!(
-                "SELECT c.key FROM calls c JOIN ({counted}) f USING (conversation_id)"
-            ));
+            let ranks = ranked("SELECT c.key FROM calls c JOIN counted f USING (conversation_id)");
+            // Apart, so that how it is found has no part in how it is joined.
             return format!(
-                "WITH calls AS MATERIALIZED (SELECT t.conversation_id, {key} AS key, count(*) AS calls FROM ({calls}) t GROUP BY 1, 2), \
+                "WITH counted AS MATERIALIZED ({counted}), \
+                 calls AS MATERIALIZED (SELECT t.conversation_id, {key} AS key, count(*) AS calls FROM ({calls}) t GROUP BY 1, 2), \
                  ranks AS MATERIALIZED ({ranks}), \
                  divided AS (SELECT c.conversation_id, r.rank, r.key, sum(c.calls) AS calls \
                    FROM calls c LEFT JOIN ranks r ON r.key = c.key GROUP BY 1, 2, 3) \
                  SELECT 1, d.rank, d.key, {FIGURES}, sum(d.calls)::bigint \
-                 FROM divided d JOIN ({counted}) f USING (conversation_id) GROUP BY d.rank, d.key"
+                 FROM divided d JOIN counted f USING (conversation_id) GROUP BY d.rank, d.key"
             );
         }
         let models = if by == GroupBy::AgentModel {
