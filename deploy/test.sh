@@ -64,14 +64,20 @@ tests() {
   cargo test --locked --workspace --no-fail-fast 2>&1 | tee "$log"
 }
 
+# Of the whole workspace, as the tests were built: a package by itself has other features, and would compile anew what it depends on.
+alongside() {
+  cargo build --locked --quiet --workspace --example alongside
+  "${CARGO_TARGET_DIR:-target}/debug/examples/alongside" "$@"
+}
+
 # Schemathesis asks the living query service for everything its description allows, and for what it doesn't.
 description() {
-  cargo run --locked --quiet -p recap-query --example alongside -- deploy/check/description.sh
+  alongside deploy/check/description.sh
 }
 
 # Clients generated from the description compile, and answer as the contract says.
 clients() {
-  cargo run --locked --quiet -p recap-query --example alongside -- deploy/check/clients.sh
+  alongside deploy/check/clients.sh
 }
 
 # The console in a real browser.

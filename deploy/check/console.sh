@@ -29,7 +29,8 @@ node "$here/vendored.mjs" "$web/vendor" "$node/node_modules" "$here/package-lock
 cd "$top"
 profile=(); built=debug
 [ -z "${RUN:-}" ] || { profile=(--release); built=release; }
-cargo build --locked --quiet "${profile[@]}" -p recap
+# Of the whole workspace, as the tests are built: by itself it has other features, and would compile anew what it depends on.
+cargo build --locked --quiet "${profile[@]}" --workspace --bin recap
 recap=${CARGO_TARGET_DIR:-$top/target}/$built/recap
 cd "$work"
 if [ -n "${RUN:-}" ]; then
