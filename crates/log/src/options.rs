@@ -46,7 +46,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable(entry) => write!(f, "{}: entry {entry}", variable::NAME),
-            Self::File(name) => write!(f, "{}: `{name}`", file::NAME),
+            Self::File(name) => write!(f, "{}: `{name}`", java::NAME),
         }
     }
 }
@@ -83,7 +83,7 @@ fn reserved(Entry { origin, key, .. }: &Entry) -> Option<String> {
     let (_, variable) = RESERVED.iter().find(|(reserved, _)| reserved == key)?;
     let source = match origin {
         Origin::Variable(_) => variable::NAME,
-        Origin::File(_) => file::NAME,
+        Origin::File(_) => java::NAME,
     };
     Some(match variable {
         Some(variable) => format!("{source}: `{key}` cannot be set here; set {variable}"),

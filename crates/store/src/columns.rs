@@ -111,9 +111,6 @@ pub(crate) fn may_differ(name: &str) -> bool {
     WRITERS_OWN.contains(&name) || LISTED.iter().any(|listed| listed.name == name)
 }
 
-/// Bytes of a text in an index: PostgreSQL refuses larger entries. Conversations with longer ones are busy for ever.
-pub(crate) const MAX_LISTED_BYTES: usize = 512;
-
 /// A copy of a column for the indexes, NULL while the conversation is busy.
 macro_rules! listed {
     ($name:ident = text $source:ident) => {

@@ -3,7 +3,7 @@
 use rdkafka::{ClientConfig, error::KafkaError, producer::BaseProducer, types::RDKafkaConfRes};
 use secrecy::ExposeSecret as _;
 
-use super::{Entry, Options, Origin, file, variable};
+use super::{Entry, Options, Origin, java, variable};
 
 /// What librdkafka says to an option by itself. Its own words quote the value, so they are not passed on, except what the build lacks.
 pub(super) fn mistake(Entry { origin, key, value }: &Entry) -> Option<String> {
@@ -49,7 +49,7 @@ pub(super) fn together(options: &Options) -> Option<String> {
     Some(format!(
         "{}, {}: librdkafka refuses the options: {words}",
         variable::NAME,
-        file::NAME
+        java::NAME
     ))
 }
 

@@ -4,9 +4,10 @@ use std::{fs::File, io::BufReader, path::Path};
 
 use java_properties::{LineContent, PropertiesIter};
 
-use super::{Entry, Origin, java};
-
-pub(super) const NAME: &str = "RECAP_KAFKA_OPTIONS_FILE";
+use super::{
+    Entry, Origin,
+    java::{self, NAME},
+};
 
 /// The options of a file, in UTF-8. Names that only Kafka's Java clients have are translated where librdkafka has the same thing
 /// by another name.

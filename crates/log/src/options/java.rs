@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::file::NAME;
+/// Where they come from.
+pub(super) const NAME: &str = "RECAP_KAFKA_OPTIONS_FILE";
 
 /// Properties by name.
 pub(super) type Properties = BTreeMap<String, String>;

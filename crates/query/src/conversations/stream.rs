@@ -14,7 +14,10 @@ use recap_store::{ByteLimit, Filter, OutlineEntry, Position, ReadError, Snapshot
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{list::List, wide::Wide};
+use super::{
+    list::List,
+    wide::{Aborted, Wide},
+};
 use crate::{
     http::{
         memory::{AnswerInProgress, Reservation},
@@ -48,15 +51,6 @@ const SORTED_ROWS: u32 = 50_000;
 
 /// What an entry of an outline takes.
 const ENTRY_BYTES: usize = 160;
-
-/// Why a stream ended before its end.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Aborted {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Send(#[from] SendError),
-}
 
 /// What is still to be read.
 pub(crate) enum Rest {

@@ -1,12 +1,15 @@
 //! Lists that are too wide for memory: their conversations a few at a time, a conversation that is too wide alone item by item.
 
 use futures::TryStreamExt as _;
-use recap_store::{ByteLimit, Include, OutlineEntry, Row, Snapshot};
+use recap_store::{ByteLimit, Include, OutlineEntry, ReadError, Row, Snapshot};
 
-use super::{list::List, stream::Aborted};
+use super::list::List;
 use crate::{
     fields::{Cut, csv_row, csv_row_cut, json_conversation_cut, json_feedback, json_row, json_tool_call},
-    http::{negotiation::MediaType, streamed_body::BodyWriter},
+    http::{
+        negotiation::MediaType,
+        streamed_body::{BodyWriter, SendError},
+    },
     parameters::Excluded,
 };
 
@@ -16,6 +19,15 @@ const WEIGHED: usize = 200;
 const PIECE_BYTES: usize = 1 << 20;
 /// Bytes that are sent at a time.
 const SENT_BYTES: usize = 64 * 1024;
+
+/// Why a stream ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Aborted {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
 
 /// Writes an outlined list into a body.
 pub(super) struct Wide<'a> {

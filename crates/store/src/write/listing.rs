@@ -11,13 +11,8 @@ use std::{
 use sqlx::{PgConnection, Row as _};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{
-    GenerationId, Store,
-    columns::{COPIES, MAX_LISTED_BYTES},
-    error::DatabaseError,
-    lease::within,
-    sql::sql,
-};
+use super::prepared::MAX_LISTED_BYTES;
+use crate::{GenerationId, Store, columns::COPIES, error::DatabaseError, lease::within, sql::sql};
 
 /// One process at a time looks; the value is arbitrary and must never change.
 const LOCK: i64 = 0x7265_6361_706c_6973;

@@ -2,7 +2,10 @@
 
 use recap_summary::{Columns, Encoded, FirstText};
 
-use crate::{Base, Entry, columns::MAX_LISTED_BYTES};
+use crate::{Base, Entry};
+
+/// Bytes of a text in an index: PostgreSQL refuses larger entries. Conversations with longer ones are busy for ever.
+pub(crate) const MAX_LISTED_BYTES: usize = 512;
 
 /// An entry, and what its row is to hold.
 pub(crate) struct Prepared<'a> {
