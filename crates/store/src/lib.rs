@@ -9,7 +9,7 @@
 //!
 //! ```no_run
 //! use recap_events::Event;
-//! use recap_store::{BatchBuilder, Filter, Include, Page, Reader, Store, StoreOptions, Target};
+//! use recap_store::{BatchBuilder, Filter, Include, Page, Reader, Sort, Store, StoreOptions, Target};
 //!
 //! async fn write_and_read(url: &str, events: &[Event<'_>], filter: &Filter) -> Result<Page, Box<dyn std::error::Error>> {
 //!     let options = StoreOptions::new(url, "example");
@@ -25,7 +25,7 @@
 //!
 //!     let reader = Reader::new(&options)?;
 //!     let mut snapshot = reader.snapshot("org_acme").await?;
-//!     let page = snapshot.page(filter, Include::ALL, None, 50).await?;
+//!     let page = snapshot.page(filter, Include::ALL, Sort::UpdatedAt, None, 50).await?;
 //!     snapshot.finish().await?;
 //!     Ok(page)
 //! }

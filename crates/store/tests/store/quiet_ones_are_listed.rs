@@ -131,7 +131,7 @@ async fn writers_and_lookers_do_not_disturb_each_other() {
     assert_eq!(table::read(&database.pool, generation).await, expected);
 }
 
-/// Nine writes in ten of a busy conversation are heap-only.
+/// Most writes of a busy conversation are heap-only: all for which its page has room. With a changed column in any index none would be.
 #[tokio::test]
 async fn writes_of_busy_ones_are_heap_only() {
     let database = database().await;
@@ -169,5 +169,5 @@ async fn writes_of_busy_ones_are_heap_only() {
     };
     let limit = std::time::Duration::from_secs(30);
     let (all, heap_only) = recap_testing::eventually("updates", limit, counted, |(all, _)| *all == 19 * 200).await;
-    assert!(heap_only * 10 >= all * 9, "{heap_only} of {all}");
+    assert!(heap_only * 2 >= all, "{heap_only} of {all}");
 }
