@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// Busy conversations of one organization that a process makes; a page of the organization reads them in some milliseconds.
+/// Busy conversations of one organization that a process makes: each page of the organization reads all of them. Not measured yet.
 const MOST: u32 = 4_000;
 
 /// How many conversations of each organization are busy, as far as this process knows.
