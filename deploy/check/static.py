@@ -1,5 +1,6 @@
 """What no tool of others checks: that the files under deploy/ agree with one another. Run by check.sh with the top of the repository as argument."""
 
+import base64
 import json
 import pathlib
 import re
@@ -74,6 +75,28 @@ for path in dashboards:
         for target in panel.get("targets", []):
             expect(target["datasource"]["uid"] in uids, f"{path.name}: {panel['title']} asks an unknown datasource")
             expressions.append(target["expr"])
+
+# Settings: whatever a manifest sets is one that the README names, and the console's belong to the instance whose tokens are accepted.
+readme = (top / "README.md").read_text()
+named = {name for row in re.findall(r"^\| (`[A-Z].*?) \|", readme, re.M) for name in re.findall(r"`([A-Z][A-Z0-9_]*\*?)`", row)}
+compose = yaml.safe_load((top / "docker-compose.yml").read_text())["services"]
+config_map = yaml.safe_load((deploy / "kubernetes/base/configmap.yaml").read_text())["data"]
+generators = yaml.safe_load((deploy / "kubernetes/overlays/production/kustomization.yaml").read_text())["configMapGenerator"]
+overlay = dict(literal.split("=", 1) for generator in generators for literal in generator["literals"])
+settings = {f"docker-compose.yml, {name}": service["environment"] for name, service in compose.items() if service.get("image", "").startswith("recap:")}
+settings |= {"base/configmap.yaml": config_map, "overlays/production": config_map | overlay}
+for where, given in settings.items():
+    for name in given:
+        expect(name in named or f"{name.split('_')[0]}_*" in named, f"{where}: README.md has no {name}")
+for where in ("docker-compose.yml, query", "base/configmap.yaml", "overlays/production"):
+    given = settings[where]
+    for name in ("RECAP_CONSOLE", "CLERK_PUBLISHABLE_KEY"):
+        expect(name in given, f"{where}: no {name}")
+    # Compose takes the key from its own environment.
+    key = given.get("CLERK_PUBLISHABLE_KEY")
+    if key:
+        host = base64.b64decode(re.sub("^pk_(live|test)_", "", key) + "==").decode().removesuffix("$")
+        expect(given["CLERK_ISSUER"] == f"https://{host}", f"{where}: CLERK_PUBLISHABLE_KEY is that of {host}, not of {given['CLERK_ISSUER']}")
 
 # promtool reads expressions only in rules.
 pathlib.Path(sys.argv[2]).write_text(
