@@ -15,7 +15,7 @@ use jaq_core::{
 
 use crate::{
     budget,
-    interpreter::Jq,
+    jq::Jq,
     value::{self, Array, Value, positions},
 };
 

@@ -3,37 +3,17 @@
 use std::thread;
 
 use jaq_core::{
-    Compiler, Ctx, DataT, Exn, Filter, Lut, Vars, compile,
-    data::HasLut,
+    Compiler, Ctx, Exn, Filter, Vars, compile,
     load::{self, Arena, File, Loader, parse::Def},
 };
 
 use crate::{
     budget::{self, Budget, Exhausted},
     functions::{self, WITHHELD},
+    jq::{Jq, Table},
     places::{self, Noting},
     value::Value,
 };
-
-/// How the interpreter is instantiated.
-pub(crate) struct Jq;
-
-impl DataT for Jq {
-    type V<'a> = Value;
-    type Data<'a> = Table<'a>;
-}
-
-/// The table of terms, asked for before each of them is evaluated.
-#[derive(Clone, Copy)]
-pub(crate) struct Table<'a>(&'a Lut<Jq>);
-
-impl<'a> HasLut<'a, Jq> for Table<'a> {
-    #[inline]
-    fn lut(&self) -> &'a Lut<Jq> {
-        budget::step();
-        self.0
-    }
-}
 
 /// Bytes of a program.
 const PROGRAM_MAX: usize = 64 * 1024;

@@ -32,6 +32,7 @@ mod events;
 pub mod examples;
 mod functions;
 mod interpreter;
+mod jq;
 mod mapping;
 mod mappings;
 mod places;

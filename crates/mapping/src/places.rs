@@ -15,7 +15,7 @@ use jaq_core::{
     path::{Part, Path},
 };
 
-use crate::{interpreter::Jq, value::Value};
+use crate::{jq::Jq, value::Value};
 
 /// The function that notes a position. A program that uses the name gets no places.
 const NOTE: &str = "recap_note_of_place";

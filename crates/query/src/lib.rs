@@ -13,6 +13,7 @@ mod auth;
 mod cache;
 pub mod config;
 mod conversations;
+mod database_check;
 mod endpoints;
 mod fields;
 mod http;

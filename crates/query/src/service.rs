@@ -10,7 +10,7 @@ use crate::{
     auth::{Authentication, Caller, Cookies, Verifier},
     cache::{AnswerCache, Feed},
     config::{Config, Timeouts},
-    endpoints::health::DatabaseCheck,
+    database_check::DatabaseCheck,
     http::{
         memory::AnswerMemory,
         problem::Problem,

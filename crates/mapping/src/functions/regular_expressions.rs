@@ -14,7 +14,7 @@ use regex::{Captures, Regex, RegexBuilder};
 use super::{Function, text};
 use crate::{
     budget,
-    interpreter::Jq,
+    jq::Jq,
     value::{Array, Object, Value},
 };
 
