@@ -53,6 +53,8 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
         changes::changes,
     ),
     components(schemas(Interaction, FlatInteraction, ToolCall, Feedback, Statistics, TimeSeriesElement, BreakdownElement, ProblemDetails, ProblemCode, Excluded)),
+    // Relative to this document: right behind a proxy that adds a prefix, too.
+    servers((url = ".", description = "Where this document lies.")),
     tags(
         (name = "dashboard", description = "What dashboards and exports read."),
     ),
