@@ -3,6 +3,7 @@
 //! Attacks take turns, two at a time, each of every kind in `attack/kinds.rs`. What counts is what the good clients see, and the resident set. The
 //! attackers share the machine with what they attack: they are paced, so that there is something left to see.
 
+mod extremes;
 mod good;
 mod kinds;
 mod target;

@@ -120,12 +120,15 @@ pub async fn run(
     adopt_group_offsets(&database).await?;
     let mut projector = Service::start("recap-projector", &projector_variables(broker, &database, GROUP))?;
     let query = start_query(&database, ORGANIZATION, &[]).await?;
+    let mut probes = Probes::connect(broker, &query.target).await?;
+    // Traffic that comes before the group is joined would be a backlog.
+    probes.one().await?;
     let stop = Arc::new(AtomicBool::new(false));
     let traffic = {
         let (kafka, stop) = (broker.cluster(), Arc::clone(&stop));
         std::thread::spawn(move || publish(&kafka, &log, rate, &stop))
     };
-    let live = probe(broker, &query.target, time, &mut projector).await;
+    let live = probes.measure(time, &mut projector).await;
     stop.store(true, Ordering::Relaxed);
     let published = tokio::task::spawn_blocking(move || traffic.join()).await?;
     published.map_err(|_| anyhow::anyhow!("the traffic crashed"))??;
@@ -153,41 +156,54 @@ fn publish(cluster: &Cluster, log: &Config, rate: f64, stop: &AtomicBool) -> any
     Ok(publisher.flush()?)
 }
 
-async fn probe(broker: &Broker, target: &Target, time: Duration, projector: &mut Service) -> anyhow::Result<Live> {
-    let mut client = Client::connect(&target.host, &target.token).await?;
-    let mut publisher = Publisher::connect(&broker.cluster())?;
-    let mut live = Live::default();
-    let used = |projector: &Service| (projector.cpu(), cpu::of_name("postgres"));
-    let mut began = None;
-    // The first ones see the group being joined, and warm everything up.
-    let warm = Instant::now() + time / 5;
-    let end = warm + time;
-    for number in 0_u32.. {
-        if Instant::now() > end {
-            break;
-        }
-        projector.check()?;
-        if began.is_none() && Instant::now() > warm {
-            began = Some((Instant::now(), used(projector)));
-        }
+/// Markers, each awaited before the next.
+struct Probes {
+    client: Client,
+    publisher: Publisher,
+    number: u32,
+}
+
+impl Probes {
+    async fn connect(broker: &Broker, target: &Target) -> anyhow::Result<Self> {
+        Ok(Self {
+            client: Client::connect(&target.host, &target.token).await?,
+            publisher: Publisher::connect(&broker.cluster())?,
+            number: 0,
+        })
+    }
+
+    /// From one marker's acknowledgement until it is seen.
+    async fn one(&mut self) -> anyhow::Result<Duration> {
         let created_at = clock::now();
-        let marker = marker(number, created_at);
-        publisher.send(marker.topic.name(), &marker.key, &marker.value)?;
-        tokio::task::block_in_place(|| publisher.flush())?;
+        let marker = marker(self.number, created_at);
+        self.publisher.send(marker.topic.name(), &marker.key, &marker.value)?;
+        tokio::task::block_in_place(|| self.publisher.flush())?;
         let acknowledged = Instant::now();
-        see(&mut client, number, created_at, acknowledged).await?;
-        if acknowledged > warm {
-            live.latency.add_millis(acknowledged.elapsed());
+        see(&mut self.client, self.number, created_at, acknowledged).await?;
+        self.number += 1;
+        Ok(acknowledged.elapsed())
+    }
+
+    /// Markers for `time`, after a fifth of it to warm up.
+    async fn measure(&mut self, time: Duration, projector: &mut Service) -> anyhow::Result<Live> {
+        let warm = Instant::now() + time / 5;
+        while Instant::now() < warm {
+            self.one().await?;
+            tokio::time::sleep(PAUSE).await;
         }
-        tokio::time::sleep(PAUSE).await;
+        let used = |projector: &Service| (projector.cpu(), cpu::of_name("postgres"));
+        let (began, before) = (Instant::now(), used(projector));
+        let mut live = Live::default();
+        while began.elapsed() < time {
+            projector.check()?;
+            live.latency.add_millis(self.one().await?);
+            tokio::time::sleep(PAUSE).await;
+        }
+        let (seconds, after) = (began.elapsed().as_secs_f64(), used(projector));
+        live.projector_cores = (after.0 - before.0) / seconds;
+        live.postgresql_cores = (after.1 - before.1) / seconds;
+        Ok(live)
     }
-    if let Some((began, (projector_before, postgresql_before))) = began {
-        let seconds = began.elapsed().as_secs_f64();
-        let (of_projector, of_postgresql) = used(projector);
-        live.projector_cores = (of_projector - projector_before) / seconds;
-        live.postgresql_cores = (of_postgresql - postgresql_before) / seconds;
-    }
-    Ok(live)
 }
 
 /// A message that begins a conversation of its own.

@@ -9,7 +9,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::target::Attacked;
+use super::{
+    extremes::{NESTED, WIDE},
+    target::Attacked,
+};
 use crate::http::Client;
 
 /// A kind of attack.
@@ -37,12 +40,20 @@ pub enum Kind {
     Kids,
     /// Long parameters, each another one.
     Parameters,
-    /// Wide pages, taken as fast as they come.
+    /// Pages of a thousand, taken as fast as they come.
     Pages,
+    /// Pages of 2 GB, taken as fast as they come.
+    Wide,
+    /// A conversation with 20,000 sub-conversations, taken as fast as it comes.
+    Nested,
+    /// Series and breakdowns of the largest organization's whole history.
+    Figures,
+    /// Streams of changes that nobody reads.
+    Watchers,
 }
 
 impl Kind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Silent,
         Self::Bodies,
         Self::Frames,
@@ -55,6 +66,10 @@ impl Kind {
         Self::Kids,
         Self::Parameters,
         Self::Pages,
+        Self::Wide,
+        Self::Nested,
+        Self::Figures,
+        Self::Watchers,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -71,6 +86,10 @@ impl Kind {
             Self::Kids => "kids",
             Self::Parameters => "parameters",
             Self::Pages => "pages",
+            Self::Wide => "wide",
+            Self::Nested => "nested",
+            Self::Figures => "figures",
+            Self::Watchers => "watchers",
         }
     }
 
@@ -144,6 +163,33 @@ impl Kind {
                     ask(host.clone(), tokens[n].clone(), path, Duration::ZERO)
                 });
             }
+            Self::Wide => {
+                let tokens: Vec<String> = (50..66).map(|user| token(WIDE, user)).collect();
+                let lists = lists(50_000, 16);
+                repeat(tasks, 16, move |n| {
+                    taken(addr, tokens[n].clone(), format!("{}&limit=50", lists[n]))
+                });
+            }
+            Self::Nested => {
+                let tokens: Vec<String> = (70..74).map(|user| token(NESTED, user)).collect();
+                let lists = lists(60_000, 4);
+                repeat(tasks, 4, move |n| {
+                    taken(addr, tokens[n].clone(), format!("{}&limit=1", lists[n]))
+                });
+            }
+            Self::Figures => {
+                let (tokens, lists) = ([0, 1, 2, 3].map(|n| token(0, 80 + n)), lists(70_000, 10_000));
+                repeat(tasks, 4, move |n| {
+                    figures(host.clone(), tokens[n].clone(), lists.clone(), n)
+                });
+            }
+            Self::Watchers => {
+                let tokens = [0, 1, 2, 3].map(|n| token(n, 90));
+                repeat(tasks, 200, move |n| {
+                    let path = "/api/dashboard/changes".to_owned();
+                    unread(addr, tokens[n % 4].clone(), path)
+                });
+            }
         }
     }
 }
@@ -215,6 +261,32 @@ async fn unread(addr: SocketAddr, token: String, path: String) -> anyhow::Result
     let request = format!("GET {path} HTTP/1.1\r\nHost: recap\r\nAuthorization: Bearer {token}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     tokio::time::sleep(Duration::from_secs(40)).await;
+    Ok(())
+}
+
+/// Takes an answer whole, and throws it away.
+async fn taken(addr: SocketAddr, token: String, path: String) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(addr).await?;
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: recap\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+/// Each of another range: none is in the cache.
+async fn figures(host: String, token: String, lists: Vec<String>, number: usize) -> anyhow::Result<()> {
+    let mut client = Client::connect(&host, &token).await?;
+    for (turn, list) in lists.iter().skip(number).step_by(4).enumerate() {
+        let path = match turn % 2 {
+            0 => format!(
+                "{}&interval=day&timeZone=Asia/Kolkata",
+                list.replace("getInteractions", "getTimeSeries")
+            ),
+            _ => format!("{}&by=toolName", list.replace("getInteractions", "getBreakdown")),
+        };
+        client.get(&path).await?;
+    }
     Ok(())
 }
 

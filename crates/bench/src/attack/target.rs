@@ -9,6 +9,7 @@ use anyhow::ensure;
 use chrono::{DateTime, SecondsFormat, Utc};
 use recap_testing::clerk::{LocalClerk, Session, SigningKey};
 
+use super::extremes;
 use crate::{
     http::Client,
     service::{Memory, Service},
@@ -40,6 +41,7 @@ impl Attacked {
             contents: Contents::Full,
         };
         stored::fill(&database, stored, now).await?;
+        extremes::add(&database).await?;
         let clerk = LocalClerk::start().await?;
         let addr = SocketAddr::from(([127, 0, 0, 1], recap_testing::port::free_port()?));
         let admin = format!("127.0.0.1:{}", recap_testing::port::free_port()?);
