@@ -72,6 +72,7 @@ static FILES: &[File] = &files![
     "app/views/filter_values.js",
     "app/views/grid.js",
     "app/views/list_store.js",
+    "app/views/news.js",
     "app/views/overview.js",
     "app/views/range_picker.js",
     "app/views/tool_calls.js",

@@ -2,14 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
-use recap_console::{file, files};
+use recap_console::{File, file, files};
 use serde_json::Value;
 
 fn web() -> PathBuf {
@@ -72,33 +72,54 @@ fn every_vendored_file_is_the_one_that_the_manifest_names() {
     assert_eq!(named, vendored);
 }
 
+/// Paths below `web` that a module imports.
+fn imports(module: &File) -> Vec<String> {
+    let text = std::str::from_utf8(module.bytes).unwrap();
+    let directory = Path::new(module.path).parent().unwrap();
+    let resolve = |part: &str| {
+        let wanted = part.split('"').next().unwrap();
+        let mut path = PathBuf::new();
+        for step in directory.join(wanted).components() {
+            match step {
+                Component::ParentDir => assert!(path.pop(), "{wanted} in {}", module.path),
+                Component::Normal(name) => path.push(name),
+                _ => {}
+            }
+        }
+        path.to_str().unwrap().to_owned()
+    };
+    text.split(" from \"").skip(1).map(resolve).collect()
+}
+
+fn modules() -> impl Iterator<Item = &'static File> {
+    files()
+        .iter()
+        .filter(|file| file.path.starts_with("app/") && file.content_type().starts_with("text/javascript"))
+}
+
 #[test]
 fn a_module_imports_only_what_is_here() {
-    for module in files()
-        .iter()
-        .filter(|file| file.content_type().starts_with("text/javascript"))
-    {
-        let text = std::str::from_utf8(module.bytes).unwrap();
-        for part in text
-            .split(" from \"")
-            .skip(1)
-            .filter(|_| module.path.starts_with("app/"))
-        {
-            let wanted = part.split('"').next().unwrap();
-            let directory = Path::new(module.path).parent().unwrap();
-            let mut path = PathBuf::new();
-            for step in directory.join(wanted).components() {
-                match step {
-                    std::path::Component::ParentDir => assert!(path.pop(), "{wanted} in {}", module.path),
-                    std::path::Component::Normal(name) => path.push(name),
-                    _ => {}
-                }
-            }
-            assert!(
-                file(path.to_str().unwrap()).is_some(),
-                "{} imports {wanted}",
-                module.path
-            );
+    for module in modules() {
+        for path in imports(module) {
+            assert!(file(&path).is_some(), "{} imports {path}", module.path);
         }
     }
+}
+
+#[test]
+fn no_modules_import_each_other_in_a_circle() {
+    let mut left: BTreeMap<&str, Vec<String>> = modules().map(|module| (module.path, imports(module))).collect();
+    assert!(left.values().any(|imported| !imported.is_empty()));
+    loop {
+        let free: Vec<&str> = left
+            .iter()
+            .filter(|(_, imported)| !imported.iter().any(|path| left.contains_key(path.as_str())))
+            .map(|(path, _)| *path)
+            .collect();
+        if free.is_empty() {
+            break;
+        }
+        left.retain(|path, _| !free.contains(path));
+    }
+    assert!(left.is_empty(), "in a circle, or importing one: {:?}", left.keys());
 }

@@ -6,7 +6,6 @@ import { compact, count, whole } from "../format.js";
 import { SessionContext } from "../session/context.js";
 import { filterOf } from "../state/filter.js";
 import { change, conditions, go, unfiltered } from "../state/place.js";
-import { Icon } from "../ui/icon.js";
 import { Failure, Notice } from "../ui/notice.js";
 import { ConversationPane } from "./conversation.js";
 import { Export } from "./export.js";
@@ -79,12 +78,4 @@ function Waiting() {
 export function useStore(store) {
   const [, setVersion] = useState(0);
   useEffect(() => store.subscribe(() => setVersion((version) => version + 1)), [store]);
-}
-
-/** The pill above the list: what is new since the reader last saw the beginning. @param {{ store: import("./list_store.js").ListStore, onShow: () => void }} props */
-export function News({ store, onShow }) {
-  const { fresh, moved, apart } = store;
-  if (fresh + moved.size === 0 && !apart) return null;
-  const parts = [fresh ? `${fresh} new` : "", moved.size ? `${moved.size} updated` : ""].filter(Boolean);
-  return html`<button type="button" class="news" onClick=${onShow}><${Icon} name="up" />${apart ? "Much has changed: show the latest" : parts.join(", ")}</button>`;
 }

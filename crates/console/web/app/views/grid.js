@@ -7,7 +7,7 @@ import { Avatar } from "../ui/avatar.js";
 import { Icon } from "../ui/icon.js";
 import { Time } from "../ui/time.js";
 import { useVirtualRows } from "../ui/virtual_rows.js";
-import { News } from "./conversations.js";
+import { News } from "./news.js";
 
 /** @typedef {import("../api/contract.js").Conversation} Conversation */
 /** @typedef {{ row: Conversation, depth: number, of: number, place: number }} Line */
