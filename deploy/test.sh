@@ -33,6 +33,7 @@ packages() {
   need npm npm
   need chromium chromium
   need kcat kcat
+  need openssl openssl
   need_java
   need_postgresql
   # Where only root looks.

@@ -63,6 +63,9 @@ fn links(base: &str) -> String {
 }
 
 /// What the page may load and do: its own files, the API, and Clerk where that signs people in.
+///
+/// Of what [Clerk asks for](https://clerk.com/docs/guides/secure/best-practices/csp-headers), its Frontend API, its pictures and its worker are here. What its
+/// components need is not, since signing in happens on Clerk's own pages: inline styles, `challenges.cloudflare.com`, `*.protect.clerk.com`.
 #[must_use]
 pub fn policy(sign_in: &SignIn) -> String {
     let (clerk, images, rest) = match sign_in {

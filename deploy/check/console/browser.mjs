@@ -37,6 +37,8 @@ export async function open(test, options = {}) {
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   const wrong = [];
+  await page.exposeFunction("violated", (what) => void wrong.push(what));
+  await page.addInitScript(() => addEventListener("securitypolicyviolation", (event) => globalThis.violated(`${event.effectiveDirective} forbids ${event.blockedURI} ${event.sample}`)));
   page.on("pageerror", (error) => wrong.push(error.stack));
   page.on("console", (message) => /Content Security Policy|Trusted/.test(message.text()) && wrong.push(message.text()));
   page.on("request", (request) => {

@@ -1,5 +1,5 @@
-// Runs a command beside a living `recap dev`: node system.mjs RECAP COMMAND… gives it RECAP (the program), CONSOLE_URL, KAFKA and XDG_RUNTIME_DIR (by which
-// `recap token` finds the signing key), and ends with its exit code.
+// Runs a command beside a living `recap dev`: node system.mjs RECAP COMMAND… gives it RECAP (the program), CONSOLE_URL, KAFKA, DATABASE_URL and XDG_RUNTIME_DIR
+// (by which `recap token` finds the signing key), and ends with its exit code.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -26,18 +26,19 @@ async function addresses() {
   for await (const line of readline.createInterface({ input: dev.stdout })) {
     const [, url] = /^open (http:\S+)\/console$/.exec(line) ?? [];
     const [, kafka] = /^Kafka +(\S+)$/.exec(line) ?? [];
-    Object.assign(found, url && { url }, kafka && { kafka });
-    if (found.url && found.kafka) return found;
+    const [, database] = /^PostgreSQL +(\S+)$/.exec(line) ?? [];
+    Object.assign(found, url && { url }, kafka && { kafka }, database && { database });
+    if (found.url && found.kafka && found.database) return found;
   }
   throw new Error("recap dev ended before it was ready");
 }
 
 let code = 1;
 try {
-  const { url, kafka } = await addresses();
+  const { url, kafka, database } = await addresses();
   // What it prints later must not fill the pipe.
   dev.stdout.resume();
-  const child = spawn(command, rest, { env: { ...env, RECAP: recap, CONSOLE_URL: url, KAFKA: kafka }, stdio: "inherit" });
+  const child = spawn(command, rest, { env: { ...env, RECAP: recap, CONSOLE_URL: url, KAFKA: kafka, DATABASE_URL: database }, stdio: "inherit" });
   code = await new Promise((resolve) => child.on("exit", (status) => resolve(status ?? 1)));
 } finally {
   dev.kill("SIGTERM");

@@ -8,7 +8,8 @@ import { SessionContext } from "./session/context.js";
 import { chosenBefore } from "./session/dev.js";
 import { MODE, ofCookie, pastedBefore } from "./session/session.js";
 import { Shell } from "./shell.js";
-import { SignIn } from "./sign_in.js";
+import { NoOrganization, SignIn } from "./sign_in.js";
+import { go } from "./state/place.js";
 
 /** @typedef {import("./session/session.js").Session} Session */
 
@@ -19,27 +20,53 @@ async function found() {
   return pastedBefore() ?? (MODE === "dev" ? chosenBefore() : null);
 }
 
+/** @typedef {{ session: Session | null, looking: boolean, problem: string | null }} State */
+
 function Page() {
-  const [state, setState] = useState(/** @type {{ session: Session | null, looking: boolean, problem: string | null }} */ ({ session: null, looking: true, problem: null }));
+  const [state, setState] = useState(/** @type {State} */ ({ session: null, looking: true, problem: null }));
+  const show = (/** @type {Partial<State>} */ some) => setState({ session: null, looking: false, problem: null, ...some });
+  const failed = (/** @type {unknown} */ error) => show({ problem: error instanceof Error ? error.message : String(error) });
   const look = () => {
-    found().then((session) => setState({ session, looking: false, problem: null }), (error) => setState({ session: null, looking: false, problem: error.message }));
+    show({ looking: true });
+    found().then((session) => show({ session }), failed);
   };
   useEffect(look, []);
+
   const { session } = state;
-  const signed = useMemo(() => session && {
+  // What cannot be read is left to the service to refuse.
+  const homeless = session !== null && session.claims.userId !== null && session.claims.orgId === null;
+  const signed = useMemo(() => session && !homeless ? {
     session,
     changes: new Changes(session),
-    leave: async () => {
-      await session.leave();
-      setState({ session: null, looking: false, problem: null });
-      if (MODE === "clerk" || MODE === "cookie") look();
-    },
-  }, [session]);
+    leave: () => leave(session),
+    enter: (/** @type {string} */ organization) => enter(session, organization),
+  } : null, [session]);
   useEffect(() => () => signed?.changes.stop(), [signed]);
 
+  const leave = async (/** @type {Session} */ left) => {
+    try {
+      await left.leave?.();
+    } catch (error) {
+      return failed(error);
+    }
+    if (MODE === "clerk" || MODE === "cookie") look();
+    else show({});
+  };
+  const enter = async (/** @type {Session} */ entered, /** @type {string} */ organization) => {
+    try {
+      await entered.enter?.(organization);
+    } catch (error) {
+      return failed(error);
+    }
+    // What was looked at is the other organization's.
+    go({});
+    look();
+  };
+
   if (signed) return html`<${SessionContext.Provider} value=${signed}><${Shell} /><//>`;
-  if (state.looking) return html`<main class="sign-in"><p class="unseen" role="status">Signing in</p></main>`;
-  return html`<${SignIn} problem=${state.problem} onSession=${(/** @type {Session} */ chosen) => setState({ session: chosen, looking: false, problem: null })} />`;
+  if (state.looking) return html`<main class="sign-in"><p class="sign-in-wait" role="status">Signing in…</p></main>`;
+  if (session) return html`<${NoOrganization} session=${session} onEnter=${(/** @type {string} */ organization) => enter(session, organization)} onLeave=${() => leave(session)} />`;
+  return html`<${SignIn} problem=${state.problem} again=${look} onSession=${(/** @type {Session} */ chosen) => show({ session: chosen })} />`;
 }
 
 const root = document.getElementById("page");

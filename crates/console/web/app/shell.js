@@ -63,7 +63,8 @@ function Live() {
 }
 
 function Person() {
-  const { session, leave } = useContext(SessionContext);
+  const { session, leave, enter } = useContext(SessionContext);
+  const others = session.organizations?.filter(({ id }) => id !== session.claims.orgId) ?? [];
   const [scheme, setScheme] = useState(chosenScheme);
   const choose = (/** @type {import("./state/scheme.js").Choice} */ choice) => {
     chooseScheme(choice);
@@ -73,9 +74,11 @@ function Person() {
   const role = session.claims.admin ? "Administrator" : "Member";
   return html`<${Popover} label="Account" align="end" look="account"
     button=${html`<span class="unseen">Account: </span><${Avatar} name=${session.name} id=${session.claims.userId} /><span class="account-text"><span>${session.name}</span><span class="aside">${session.organization ?? role}</span></span>`}>
-    ${() => html`<div class="panel-title">${session.name}<span class="aside">${role}${session.organization ? `, ${session.organization}` : ""}</span></div>
+    ${(/** @type {() => void} */ close) => html`<div class="panel-title">${session.name}<span class="aside">${role}${session.organization ? `, ${session.organization}` : ""}</span></div>
       <div class="segments schemes" role="group" aria-label="Colours">${schemes.map(([name, label, icon]) => html`<button type="button" key=${name} aria-pressed=${scheme === name} onClick=${() => choose(name)}><${Icon} name=${icon} />${label}</button>`)}</div>
-      <ul class="menu"><li><a class="menu-item" href="docs" target="_blank">API reference<${Icon} name="expand" /></a></li>
-        <li><button type="button" class="menu-item" onClick=${leave}>Sign out<${Icon} name="leave" /></button></li></ul>`}
+      ${others.length > 0 && html`<ul class="menu ruled" aria-label="Other organizations">${others.map(({ id, name }) => html`<li key=${id}><button type="button" class="menu-item" onClick=${() => { close(); enter(id); }}>
+        <span class="unseen">Go to </span>${name}<${Icon} name="chevron" /></button></li>`)}</ul>`}
+      <ul class="menu ruled"><li><a class="menu-item" href="docs" target="_blank">API reference<${Icon} name="expand" /></a></li>
+        ${session.leave && html`<li><button type="button" class="menu-item" onClick=${leave}>Sign out<${Icon} name="leave" /></button></li>`}</ul>`}
   <//>`;
 }

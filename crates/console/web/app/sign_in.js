@@ -1,4 +1,4 @@
-// Before anybody is signed in: the sample's people in `recap dev`, Clerk's pages in production, or a token of one's own.
+// Before anything is shown: the sample's people in `recap dev`, Clerk's pages in production, a token of one's own; and the choice of an organization.
 
 import { html, useEffect, useState } from "./html.js";
 import { people, sessionOf } from "./session/dev.js";
@@ -8,17 +8,35 @@ import { Notice } from "./ui/notice.js";
 
 /** @typedef {import("./session/session.js").Session} Session */
 
-/** @param {{ onSession: (session: Session) => void, problem: string | null }} props */
-export function SignIn({ onSession, problem }) {
-  return html`<main class="sign-in" tabindex="-1">
-    <div class="sign-in-box">
-      <p class="brand large">recap</p>
-      ${problem && html`<${Notice} icon="warning" tone="bad" title="Signing in did not work">${problem}<//>`}
-      ${MODE === "dev" ? html`<${People} onSession=${onSession} />` : null}
-      ${MODE === "cookie" ? html`<${Notice} icon="key" title="You are not signed in">Sign in to your application in this browser, then load this page again.<//>` : null}
-      ${MODE === "dev" || MODE === "token" ? html`<${Token} onSession=${onSession} alone=${MODE === "token"} />` : null}
-    </div>
-  </main>`;
+/** @param {{ onSession: (session: Session) => void, problem: string | null, again: () => void }} props */
+export function SignIn({ onSession, problem, again }) {
+  const retry = html`<button type="button" class="button primary" onClick=${again}>Try again</button>`;
+  return html`<${Box}>
+    ${problem && html`<${Notice} alone icon="warning" tone="bad" title="Signing in did not work" actions=${retry}>${problem}<//>`}
+    ${MODE === "dev" ? html`<${People} onSession=${onSession} />` : null}
+    ${MODE === "cookie" ? html`<${Notice} alone icon="key" title="You are not signed in" actions=${retry}>Sign in to your application in this browser, then try again.<//>` : null}
+    ${MODE === "dev" || MODE === "token" ? html`<${Token} onSession=${onSession} alone=${MODE === "token"} />` : null}
+  <//>`;
+}
+
+/** Somebody whose session is in no organization. @param {{ session: Session, onEnter: (organization: string) => void, onLeave: () => void }} props */
+export function NoOrganization({ session, onEnter, onLeave }) {
+  const { organizations = [] } = session;
+  const leave = html`<button type="button" class="button" onClick=${onLeave}>${session.leave ? "Sign in as somebody else" : "Try again"}</button>`;
+  if (organizations.length === 0) {
+    return html`<${Box}><${Notice} alone icon="key" title="You are in no organization" actions=${leave}>
+      Conversations belong to organizations, and your session is in none. ${session.leave ? "Ask an administrator to invite you to one." : "Choose one in your application in this browser, then try again."}<//><//>`;
+  }
+  return html`<${Box}><h1>Which organization?</h1>
+    <p class="lead">You are ${session.name}. Conversations belong to one organization each.</p>
+    <ul class="people">${organizations.map(({ id, name }) => html`<li key=${id}><button type="button" class="person-card" onClick=${() => onEnter(id)}>
+      <${Avatar} name=${name} id=${id} shape="square" /><span class="person-text"><strong>${name}</strong></span></button></li>`)}</ul>
+    <p>${leave}</p><//>`;
+}
+
+/** @param {{ children?: any }} props */
+function Box({ children }) {
+  return html`<main class="sign-in" tabindex="-1"><div class="sign-in-box"><p class="brand large">recap</p>${children}</div></main>`;
 }
 
 /** @param {{ onSession: (session: Session) => void }} props */

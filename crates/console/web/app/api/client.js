@@ -15,7 +15,7 @@ export class ApiError extends Error {
   constructor({ status, code, message, requestId }) {
     super(message);
     this.name = "ApiError";
-    /** 0 where the service could not be reached. */
+    /** 0 where the service, or who signs people in, could not be reached. */
     this.status = status;
     this.code = code;
     this.requestId = requestId;
@@ -57,7 +57,7 @@ async function send(session, url, accept, fresh, signal) {
     if (token) headers.Authorization = `Bearer ${token}`;
     return await fetch(url, { headers, signal: signal ?? null });
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    if (error instanceof ApiError || aborted(error)) throw error;
     throw new ApiError({ status: 0, code: "unreachable", message: "The service cannot be reached." });
   }
 }

@@ -6,11 +6,11 @@ import { SessionContext } from "../session/context.js";
 import { change, go, usePlace } from "../state/place.js";
 import { Icon } from "./icon.js";
 
-/** @param {{ icon: import("./icon.js").IconName, title: string, children?: any, actions?: any, tone?: "plain" | "bad" }} props */
-export function Notice({ icon, title, children, actions, tone = "plain" }) {
+/** Alone: it is what the page is about. @param {{ icon: import("./icon.js").IconName, title: string, children?: any, actions?: any, tone?: "plain" | "bad", alone?: boolean }} props */
+export function Notice({ icon, title, children, actions, tone = "plain", alone = false }) {
   return html`<div class=${`notice ${tone}`} role=${tone === "bad" ? "alert" : "status"}>
     <span class="notice-icon"><${Icon} name=${icon} /></span>
-    <h2>${title}</h2>
+    ${alone ? html`<h1>${title}</h1>` : html`<h2>${title}</h2>`}
     ${children && html`<p>${children}</p>`}
     ${actions && html`<div class="notice-actions">${actions}</div>`}
   </div>`;
@@ -18,11 +18,15 @@ export function Notice({ icon, title, children, actions, tone = "plain" }) {
 
 /** Why an answer is missing, and what can be done. @param {{ error: unknown, again: () => void }} props */
 export function Failure({ error, again }) {
-  const { leave } = useContext(SessionContext);
+  const { session, leave } = useContext(SessionContext);
   const place = usePlace();
   const retry = html`<button type="button" class="button" onClick=${again}>Try again</button>`;
   if (!(error instanceof ApiError)) {
     return html`<${Notice} icon="warning" tone="bad" title="This page made a mistake" actions=${retry}>${error instanceof Error ? error.message : String(error)}<//>`;
+  }
+  if (error.status === 401 && !session.leave) {
+    return html`<${Notice} icon="key" tone="bad" title="Your session has ended" actions=${html`<button type="button" class="button primary" onClick=${leave}>Try again</button>`}>
+      Sign in to your application in this browser: this place shows again as soon as you are.<//>`;
   }
   if (error.status === 401) {
     return html`<${Notice} icon="key" tone="bad" title="Your session has ended" actions=${html`<button type="button" class="button primary" onClick=${leave}>Sign in again</button>`}>
@@ -45,7 +49,8 @@ export function Failure({ error, again }) {
     const reset = html`<button type="button" class="button" onClick=${() => go({ view: place.view ?? "overview" })}>Reset filters</button>`;
     return html`<${Notice} icon="filter" tone="bad" title="This filter cannot be read" actions=${reset}>${error.message}<//>`;
   }
-  const title = error.status === 0 ? "The service cannot be reached" : error.status === 503 || error.status === 429 ? "The service is busy" : "The service failed";
+  const away = error.code === "clerk_unreachable" ? "Your session cannot be renewed" : "The service cannot be reached";
+  const title = error.status === 0 ? away : error.status === 503 || error.status === 429 ? "The service is busy" : "The service failed";
   return html`<${Notice} icon="warning" tone="bad" title=${title} actions=${retry}>
-    ${error.status === 0 ? "The page tries again by itself as soon as it answers." : error.message}${error.requestId && html`<small class="request">Request ${error.requestId}</small>`}<//>`;
+    ${error.code === "clerk_unreachable" && `${error.message} `}${error.status === 0 ? "The page tries again by itself." : error.message}${error.requestId && html`<small class="request">Request ${error.requestId}</small>`}<//>`;
 }
