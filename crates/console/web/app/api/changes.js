@@ -21,7 +21,10 @@ export class Changes {
     this.state = "connecting";
     /** Something changed while nobody looked. */
     this.missed = false;
+    this.wake = new AbortController();
     document.addEventListener("visibilitychange", this.seen);
+    addEventListener("online", this.hurry);
+    this.unheard = session.renewed?.(this.hurry);
     this.stopped = new AbortController();
     this.attempt = new AbortController();
     void this.run();
@@ -29,6 +32,8 @@ export class Changes {
 
   stop() {
     document.removeEventListener("visibilitychange", this.seen);
+    removeEventListener("online", this.hurry);
+    this.unheard?.();
     this.stopped.abort();
     this.attempt.abort();
   }
@@ -58,6 +63,13 @@ export class Changes {
 
   seen = () => {
     if (this.missed) this.tell();
+    if (!document.hidden) this.hurry();
+  };
+
+  /** Whatever was in the way may be over: nobody waits longer. */
+  hurry = () => {
+    this.wake.abort();
+    this.wake = new AbortController();
   };
 
   /** @param {Liveness} state */
@@ -80,14 +92,14 @@ export class Changes {
         await this.listen(this.attempt.signal);
       } catch (error) {
         if (this.over()) return;
-        // A session that has ended is shown by the next answer; there is no use in asking again.
-        if (error instanceof ApiError && [401, 403].includes(error.status)) return this.show("away");
         this.show("away");
+        // A session that has ended is shown by the next answer; there is no use in asking again, unless something else may renew it.
+        if (error instanceof ApiError && [401, 403].includes(error.status) && this.session.leave) return;
       }
       if (this.over()) return;
       // Streams end with their token; only those that end at once are slowed down.
       wait = performance.now() - begun > LONGEST_PAUSE ? SHORTEST_PAUSE : Math.min(wait * 2, LONGEST_PAUSE);
-      await pause(wait * (0.5 + Math.random() / 2), this.stopped.signal).catch(() => undefined);
+      await pause(wait * (0.5 + Math.random() / 2), AbortSignal.any([this.stopped.signal, this.wake.signal])).catch(() => undefined);
     }
   }
 
