@@ -235,7 +235,7 @@ impl Keeper {
                 first,
                 next,
                 records,
-                "records were gone from the log before they were read: they are in no row unless `recap rebuild --archive` has them"
+                "records were gone from the log before they were read, at most as many as offsets: they are in no row unless `recap rebuild --archive` has them"
             );
         }
     }
