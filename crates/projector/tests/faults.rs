@@ -3,8 +3,9 @@
 //!
 //! `RECAP_FAULT_SEED`, `RECAP_FAULT_EVENTS`, `RECAP_FAULT_ROUNDS` (times every fault strikes), `RECAP_FAULTS` (comma list of the names in [`FAULTS`];
 //! default all, mixed), `RECAP_FAULT_LONG` (seconds of a long outage), `RECAP_FAULT_HOSTILE` (share of hostile events), `RECAP_FAULT_TRANSACTIONS` (share of the
-//! events published in transactions, some of which are aborted first) and `RECAP_FAULT_PROTOCOL`
-//! (`classic` or `consumer`; default by the seed, odd or even) choose what happens; `deploy/soak.sh` repeats it with new seeds.
+//! events published in transactions, some of which are aborted first), `RECAP_FAULT_PROTOCOL`
+//! (`classic` or `consumer`; default by the seed, odd or even), `RECAP_FAULT_UNREAD` (seconds that no partition may stand still with records unread; there are no transactions
+//! then) and `RECAP_FAULT_PROJECTOR` (another build of the projector) choose what happens; `deploy/soak.sh` repeats it with new seeds.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 #[path = "projector/hostile_events.rs"]
@@ -12,6 +13,9 @@ mod hostile_events;
 
 #[path = "faults/sprinkle.rs"]
 mod sprinkle;
+
+#[path = "faults/standstill.rs"]
+mod standstill;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -24,6 +28,8 @@ use recap_generator::{Config, Log, Record};
 use recap_testing::{KafkaOptions, KafkaServer, PostgresServer, Program, World, eventually};
 use sprinkle::sprinkle;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::sync::RwLock;
+use tokio_util::sync::CancellationToken;
 
 const PROJECTOR: &str = env!("CARGO_BIN_EXE_recap-projector");
 /// Longer than the projectors' session timeout.
@@ -32,7 +38,7 @@ const FREEZE: Duration = Duration::from_secs(8);
 const SQLSTATES: [&str; 6] = ["40P01", "40001", "53100", "53200", "57014", "57P01"];
 
 /// Every fault and the part it strikes.
-const FAULTS: [(&str, Part); 15] = [
+const FAULTS: [(&str, Part); 16] = [
     ("kill", Part::Projector),
     ("join", Part::Projector),
     ("leave", Part::Projector),
@@ -48,6 +54,7 @@ const FAULTS: [(&str, Part); 15] = [
     ("broker-away", Part::Broker),
     ("broker-freeze", Part::Broker),
     ("partitions", Part::Broker),
+    ("recreate", Part::Broker),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +90,8 @@ struct Harness<'a> {
     transactions: f64,
     struck: Mutex<BTreeMap<&'static str, usize>>,
     planned: usize,
+    /// Held while something is published.
+    publishing: RwLock<()>,
 }
 
 impl Harness<'_> {
@@ -126,7 +135,8 @@ impl Harness<'_> {
         if self.is_static {
             arguments.push(&member);
         }
-        (serial, self.world.projector(PROJECTOR, &arguments))
+        let program = setting("RECAP_FAULT_PROJECTOR", PROJECTOR.to_owned());
+        (serial, self.world.projector(&program, &arguments))
     }
 
     async fn strike_projectors(&self, plan: Vec<&'static str>, mut random: StdRng) -> Vec<Program> {
@@ -267,6 +277,7 @@ impl Harness<'_> {
                     tokio::time::sleep(self.long).await;
                     self.kafka.start_again().await.unwrap();
                 }
+                "recreate" => self.create_anew(partitions, &mut random).await,
                 "partitions" => {
                     partitions += 1;
                     for topic in self.world.log.topics() {
@@ -279,6 +290,18 @@ impl Harness<'_> {
         }
     }
 
+    /// Deletes a topic that is read to its end, and creates it anew. What is not read by then nobody could give back.
+    async fn create_anew(&self, partitions: i32, random: &mut StdRng) {
+        let _nothing_new = self.publishing.write().await;
+        self.caught_up().await;
+        let topics = self.world.log.topics();
+        let topic = &topics[random.random_range(0..topics.len())];
+        self.kafka.delete_topic(topic).await.unwrap();
+        let create = async || self.kafka.topic(topic, partitions).await;
+        let created = eventually(topic, Duration::from_mins(1), create, Result::is_ok).await;
+        assert!(created.is_ok(), "{topic} was never created anew");
+    }
+
     /// Lets the projectors work undisturbed for a moment, or for a few.
     async fn some_progress(&self, random: &mut StdRng) {
         tokio::time::sleep(Duration::from_millis(random.random_range(300..3_000))).await;
@@ -286,12 +309,16 @@ impl Harness<'_> {
 
     /// Publishes as the faults strike, so that each finds events under way. The topics come when the projector is there already.
     async fn publish(&self, records: &[Record], mut random: StdRng) {
-        self.world.create_topics(2).await;
+        {
+            let _publishing = self.publishing.read().await;
+            self.world.create_topics(2).await;
+        }
         let step = records.len().div_ceil(self.planned + 1).max(1);
         for (number, slice) in records.chunks(step).enumerate() {
             let strikes = async || self.strikes().values().sum::<usize>();
             eventually("faults", Duration::from_mins(5), strikes, |done| *done >= number).await;
             for slice in slice.chunks(5_000) {
+                let _publishing = self.publishing.read().await;
                 if random.random_bool(self.transactions) {
                     self.publish_in_transactions(slice, random.random_bool(0.3)).await;
                 } else {
@@ -330,6 +357,7 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
     let rounds = setting("RECAP_FAULT_ROUNDS", 1_usize);
     let long = Duration::from_secs(setting("RECAP_FAULT_LONG", 8_u64));
     let hostile_share = setting("RECAP_FAULT_HOSTILE", 0.01_f64);
+    let unread = Duration::from_secs(setting("RECAP_FAULT_UNREAD", 0_u64));
     let by_seed = if seed % 2 == 1 { "classic" } else { "consumer" };
     let protocol = setting("RECAP_FAULT_PROTOCOL", by_seed.to_owned());
     println!("seed {seed}, protocol {protocol}, {events} events, {rounds} rounds");
@@ -363,25 +391,38 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         postgres: &postgres,
         long,
         is_static: protocol == "classic" && seed % 4 == 3,
-        transactions: setting("RECAP_FAULT_TRANSACTIONS", 0.2_f64),
+        transactions: setting(
+            "RECAP_FAULT_TRANSACTIONS",
+            if unread > Duration::ZERO { 0.0 } else { 0.2_f64 },
+        ),
         protocol,
         struck: Mutex::default(),
         planned,
+        publishing: RwLock::new(()),
     };
     let random = |part: u64| StdRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(part));
     let [projector, database, broker] = plans;
     let started = Instant::now();
-    let (projectors, (), (), ()) = tokio::join!(
-        harness.strike_projectors(projector, random(0)),
-        harness.strike_database(database, random(1)),
-        harness.strike_broker(broker, random(2)),
-        harness.publish(&records, random(3)),
+    let done = CancellationToken::new();
+    let (projectors, longest) = tokio::join!(
+        async {
+            let (projectors, (), (), ()) = tokio::join!(
+                harness.strike_projectors(projector, random(0)),
+                harness.strike_database(database, random(1)),
+                harness.strike_broker(broker, random(2)),
+                harness.publish(&records, random(3)),
+            );
+            println!(
+                "{planned} faults and all events published after {:?}",
+                started.elapsed()
+            );
+            harness.caught_up().await;
+            done.cancel();
+            projectors
+        },
+        standstill::watch(&harness.world, unread, &done),
     );
-    println!(
-        "{planned} faults and all events published after {:?}",
-        started.elapsed()
-    );
-    harness.caught_up().await;
+    longest.assert_below(unread);
     for mut projector in projectors {
         assert_eq!(projector.stop().await, Some(0));
     }
