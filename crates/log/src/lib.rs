@@ -30,7 +30,7 @@ pub use cluster::{Cluster, Log};
 pub use error::LogError;
 pub use headers::{RecordHeader, UnreadableHeader, headers, silence_header_panics};
 pub use lag::Lag;
-pub use lookup::{Extent, OffsetLookup};
+pub use lookup::{Extent, OffsetLookup, TopicIds};
 pub use offsets::Offsets;
 pub use pace::Pace;
 pub use partition::Partition;

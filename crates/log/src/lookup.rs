@@ -35,6 +35,9 @@ enum IdsTold {
     NotAt(Instant),
 }
 
+/// Topics by name, each with its id. One that was deleted and created anew has another id.
+pub type TopicIds = BTreeMap<Arc<str>, Uuid>;
+
 /// What the brokers hold of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
@@ -165,6 +168,12 @@ impl OffsetLookup {
                 Ok(BTreeMap::new())
             }
         }
+    }
+
+    /// The ids of the log's topics, as far as there are any ([`Self::topic_ids`]).
+    pub fn ids(&self) -> Result<TopicIds, LogError> {
+        let ids = self.topic_ids(&self.log.topics)?;
+        Ok(ids.into_iter().filter_map(|(topic, id)| Some((topic, id?))).collect())
     }
 
     /// What the group has committed; partitions without a commit are left out.

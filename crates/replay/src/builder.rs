@@ -11,11 +11,15 @@ use chrono::{DateTime, Utc};
 use flushing::Flushing;
 use fold::{Fold, Work};
 use reading::{Progress, Reading, Rules};
-use recap_log::{LogError, LogReader, Offsets};
-use recap_store::GenerationId;
+use recap_log::{LogError, LogReader, Offsets, TopicIds};
+use recap_store::{GenerationId, GenerationOffset};
 use tokio::sync::mpsc;
 
-use crate::{Observer, Phase, Replay, ReplayError, Scope, archive::ArchiveReader, checkpoint};
+use crate::{
+    Observer, Phase, Replay, ReplayError, Scope,
+    archive::ArchiveReader,
+    checkpoint::{self, Checkpoint},
+};
 
 /// What a builder fills.
 pub(crate) enum Target {
@@ -23,6 +27,8 @@ pub(crate) enum Target {
     Empty,
     /// A generation that has rows.
     Existing,
+    /// A generation that is kept for a rollback: where that begins, its checkpoint, stays as it is.
+    Kept,
     /// The live generation, of which only the rows in scope are written, each of them anew.
     Live(Scope),
 }
@@ -33,14 +39,18 @@ pub(crate) struct Builder {
     /// Absent while the reading thread has it.
     reading: Option<Reading>,
     position: Offsets,
+    /// Of the topics that the position is in.
+    topics: TopicIds,
+    saves_checkpoints: bool,
 }
 
 impl Builder {
     pub(crate) fn new(replay: &Replay, generation: GenerationId, target: Target) -> Result<Self, ReplayError> {
         let is_empty = matches!(target, Target::Empty);
+        let saves_checkpoints = matches!(target, Target::Empty | Target::Existing);
         let scope = match target {
             Target::Live(scope) => Some(scope),
-            Target::Empty | Target::Existing => None,
+            Target::Empty | Target::Existing | Target::Kept => None,
         };
         Ok(Self {
             flushing: Flushing {
@@ -61,6 +71,8 @@ impl Builder {
             }),
             observer: Arc::clone(&replay.observer),
             position: Offsets::default(),
+            topics: TopicIds::new(),
+            saves_checkpoints,
         })
     }
 
@@ -70,12 +82,18 @@ impl Builder {
     }
 
     /// The offsets before which the generation is complete.
-    pub(crate) const fn position(&self) -> &Offsets {
-        &self.position
+    pub(crate) fn checkpoint(&self) -> Vec<GenerationOffset> {
+        checkpoint::stored(&self.position, &self.topics)
     }
 
-    /// Goes on from stored offsets, or from the oldest record where the log begins later.
-    pub(crate) async fn seek(&mut self, from: Offsets) -> Result<(), ReplayError> {
+    /// Goes on from a checkpoint, or from the oldest record where the log begins later or the topic is another one.
+    pub(crate) async fn seek(&mut self, from: &Checkpoint) -> Result<(), ReplayError> {
+        let topics = self.with_log(|log| log.lookup().ids()).await?;
+        self.go_to(from.offsets(&topics), topics).await
+    }
+
+    /// Goes on from these offsets, or from the oldest record where the log begins later.
+    async fn go_to(&mut self, from: Offsets, topics: TopicIds) -> Result<(), ReplayError> {
         let position = self
             .with_log(move |log| {
                 let position: Offsets = log
@@ -89,17 +107,20 @@ impl Builder {
             })
             .await?;
         self.position = position;
+        self.topics = topics;
         Ok(())
     }
 
     /// Goes on from the first record produced at `since` or later.
     pub(crate) async fn seek_to_time(&mut self, since: DateTime<Utc>) -> Result<(), ReplayError> {
-        let from = self.with_log(move |log| log.lookup().at(since)).await?;
-        self.seek(from).await
+        let (from, topics) = self
+            .with_log(move |log| Ok((log.lookup().at(since)?, log.lookup().ids()?)))
+            .await?;
+        self.go_to(from, topics).await
     }
 
     pub(crate) async fn seek_to_oldest(&mut self) -> Result<(), ReplayError> {
-        self.seek(Offsets::default()).await
+        self.seek(&Checkpoint::default()).await
     }
 
     /// Folds every segment; what the log holds as well is merged twice, which changes nothing.
@@ -135,11 +156,11 @@ impl Builder {
     /// Reads to the end offsets of this moment and returns them.
     pub(crate) async fn catch_up(&mut self) -> Result<Offsets, ReplayError> {
         let target = self.with_log(|log| log.lookup().ends()).await?;
-        self.read_to(target.clone()).await?;
-        Ok(target)
+        self.read_to(target).await
     }
 
-    async fn read_to(&mut self, target: Offsets) -> Result<(), ReplayError> {
+    /// Reads to these end offsets, or to later ones when topics are created anew meanwhile; returns those.
+    async fn read_to(&mut self, mut target: Offsets) -> Result<Offsets, ReplayError> {
         loop {
             let goal = target.clone();
             let (done, position) = self
@@ -148,15 +169,44 @@ impl Builder {
                     Ok((done, reading.log.position().clone()))
                 })
                 .await?;
-            // Everything read so far is flushed: `run` waits for that.
-            if !self.flushing.rewrite_live {
-                checkpoint::save(&self.flushing.store, self.flushing.generation, &position).await?;
-            }
             self.position = position;
-            if done {
-                return Ok(());
+            let is_anew = done && self.begin_recreated_topics().await?;
+            // Everything read so far is flushed: `run` waits for that.
+            if self.saves_checkpoints {
+                let Flushing { store, generation, .. } = &self.flushing;
+                checkpoint::save(store, *generation, &self.position, &self.topics).await?;
+            }
+            if is_anew {
+                target = self.with_log(|log| log.lookup().ends()).await?;
+            } else if done {
+                return Ok(target);
             }
         }
+    }
+
+    /// Goes back to the beginning of topics that are others than those read so far; `false` when there are none.
+    async fn begin_recreated_topics(&mut self) -> Result<bool, ReplayError> {
+        let now = self.with_log(|log| log.lookup().ids()).await?;
+        let is_another = |topic: &Arc<str>| {
+            let (before, now) = (self.topics.get(topic), now.get(topic));
+            before.zip(now).is_some_and(|(before, now)| before != now)
+        };
+        let (recreated, same): (Vec<_>, Vec<_>) = self.position.iter().partition(|(p, _)| is_another(&p.topic));
+        if recreated.is_empty() {
+            for (topic, id) in now {
+                self.topics.entry(topic).or_insert(id);
+            }
+            return Ok(false);
+        }
+        for (partition, next) in recreated {
+            tracing::warn!(%partition, next, "the topic was deleted and created anew; reading it from its beginning");
+        }
+        let same: Offsets = same
+            .into_iter()
+            .map(|(partition, next)| (partition.clone(), next))
+            .collect();
+        self.go_to(same, now).await?;
+        Ok(true)
     }
 
     /// Runs `work` on a blocking thread, flushes what it sends meanwhile, then what is still held.

@@ -1,40 +1,57 @@
 //! Whether archive and log together still hold every record.
 
-use recap_log::{Log, OffsetLookup, Offsets};
+use recap_log::{Log, OffsetLookup, Offsets, TopicIds};
 
-use crate::{ReplayError, Uncovered, archive::ArchiveReader};
+use crate::{ReplayError, Uncovered, archive::ArchiveReader, checkpoint::Checkpoint};
 
-/// Refuses unless archive and log together hold every record from these offsets on.
-pub(crate) async fn check(log: &Log, from: &Offsets, archive: Option<&ArchiveReader>) -> Result<(), ReplayError> {
-    let uncovered: Vec<Uncovered> = oldest(log)
-        .await?
-        .iter()
-        .filter_map(|(partition, oldest)| {
-            let archived = archive.and_then(|archive| archive.manifest().coverage(partition));
-            gap(from.get(partition), oldest, archived).map(|(from, to)| Uncovered {
-                partition: partition.clone(),
-                from,
-                to,
-            })
-        })
-        .collect();
+/// Refuses unless archive and log together hold every record from a checkpoint on. Returns whether the log alone does.
+pub(crate) async fn check(log: &Log, from: &Checkpoint, archive: Option<&ArchiveReader>) -> Result<bool, ReplayError> {
+    let (oldest, ids) = look(log).await?;
+    let without_archive = uncovered(from, &oldest, &ids, None);
+    if without_archive.is_empty() {
+        return Ok(true);
+    }
+    let uncovered = match archive {
+        Some(_) => uncovered(from, &oldest, &ids, archive),
+        None => without_archive,
+    };
     if uncovered.is_empty() {
-        Ok(())
+        Ok(false)
     } else {
         Err(ReplayError::LogIncomplete(uncovered))
     }
 }
 
-/// Whether the log alone holds every record from these offsets on.
-pub(crate) async fn is_whole(log: &Log, from: &Offsets) -> Result<bool, ReplayError> {
-    let oldest = oldest(log).await?;
-    let mut partitions = oldest.iter();
-    Ok(partitions.all(|(partition, oldest)| oldest <= from.get(partition)))
+fn uncovered(from: &Checkpoint, oldest: &Offsets, ids: &TopicIds, archive: Option<&ArchiveReader>) -> Vec<Uncovered> {
+    let archived = |partition| archive.and_then(|archive| archive.manifest().coverage(partition));
+    let offsets = from.offsets(ids);
+    let removed = oldest.iter().filter_map(|(partition, oldest)| {
+        // What is archived under the name of a topic that is another one now may be of either.
+        let archived = archived(partition).filter(|_| !from.is_of_another_topic(partition, ids));
+        let (from, to) = gap(offsets.get(partition), oldest, archived)?;
+        Some((partition, from, to, false))
+    });
+    let gone = from.gone_with_topics(ids).filter_map(|(partition, from, to)| {
+        let (from, to) = gap(from, to, archived(partition))?;
+        Some((partition, from, to, true))
+    });
+    gone.chain(removed)
+        .map(|(partition, from, to, with_topic)| Uncovered {
+            partition: partition.clone(),
+            from,
+            to,
+            with_topic,
+        })
+        .collect()
 }
 
-async fn oldest(log: &Log) -> Result<Offsets, ReplayError> {
+async fn look(log: &Log) -> Result<(Offsets, TopicIds), ReplayError> {
     let log = log.clone();
-    Ok(tokio::task::spawn_blocking(move || OffsetLookup::open(&log)?.oldest()).await??)
+    let looking = tokio::task::spawn_blocking(move || {
+        let lookup = OffsetLookup::open(&log)?;
+        Ok::<_, recap_log::LogError>((lookup.oldest()?, lookup.ids()?))
+    });
+    Ok(looking.await??)
 }
 
 /// The first run of offsets from `from` on that neither the log nor the archive holds.

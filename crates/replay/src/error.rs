@@ -75,12 +75,19 @@ pub struct Uncovered {
     pub from: i64,
     /// The first offset that is there again.
     pub to: i64,
+    /// Whether they went with their topic, which was deleted and created anew; else retention or compaction removed them.
+    pub with_topic: bool,
 }
 
 fn uncovered_list(uncovered: &[Uncovered]) -> String {
     let holes = uncovered.iter().map(|hole| {
+        let what = if hole.with_topic {
+            "went with the topic, which was deleted and created anew"
+        } else {
+            "were removed by retention or compaction"
+        };
         format!(
-            "  {}: offsets {} to {} were removed by retention or compaction\n",
+            "  {}: offsets {} to {} {what}\n",
             hole.partition,
             hole.from,
             hole.to - 1

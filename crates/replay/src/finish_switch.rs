@@ -1,5 +1,7 @@
 //! Reads past a switch whose rebuild died before it had.
 
+use recap_store::{GenerationId, GenerationStatus};
+
 use crate::{Phase, Replay, ReplayError, checkpoint, coverage, lock::lock};
 
 impl Replay {
@@ -28,16 +30,28 @@ impl Replay {
                         partition = %hole.partition,
                         from = hole.from,
                         to = hole.to,
+                        with_topic = hole.with_topic,
                         "records were removed from the log before generation {live} had them: rebuild from an archive"
                     );
                 }
             }
-            checked => checked?,
+            checked => drop(checked?),
         }
         let mut builder = self.builder(live)?;
-        builder.seek(missing).await?;
+        builder.seek(&missing).await?;
         builder.fill().await?;
-        self.store.clear_generation_offsets(live).await?;
+        match self.last_live().await? {
+            Some(kept) => self.finish(kept, live).await?,
+            None => self.store.clear_generation_offsets(live).await?,
+        }
         Ok(true)
+    }
+
+    /// The kept generation that was live last.
+    async fn last_live(&self) -> Result<Option<GenerationId>, ReplayError> {
+        let mut kept = self.store.generations().await?;
+        kept.retain(|generation| generation.status == GenerationStatus::Kept);
+        let last = kept.into_iter().max_by_key(|generation| generation.live_since);
+        Ok(last.map(|generation| generation.id))
     }
 }

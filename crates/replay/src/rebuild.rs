@@ -10,14 +10,14 @@ mod live_group;
 use std::{sync::Arc, time::Duration};
 
 use object_store::ObjectStore;
-use recap_log::Offsets;
 use recap_store::{GenerationId, GenerationStatus};
 
 use crate::{
     Phase, Replay, ReplayError, Report, Switched,
     archive::ArchiveReader,
     builder::{Builder, Target},
-    checkpoint, coverage,
+    checkpoint::{self, Checkpoint},
+    coverage,
     lock::lock,
     verify::verify,
 };
@@ -89,7 +89,7 @@ impl Replay {
     }
 
     /// The generation that an interrupted rebuild left, with its checkpoint; an error unless `resume` asks for it.
-    async fn unfinished(&self, resume: bool) -> Result<Option<(GenerationId, Offsets)>, ReplayError> {
+    async fn unfinished(&self, resume: bool) -> Result<Option<(GenerationId, Checkpoint)>, ReplayError> {
         let unfinished = match (self.newest(GenerationStatus::Building).await?, resume) {
             (None, false) => return Ok(None),
             (None, true) => return Err(ReplayError::NothingToResume),
@@ -99,13 +99,13 @@ impl Replay {
         if self.mappings_of(unfinished).await? != self.log.mappings.digest() {
             return Err(ReplayError::MappingsChanged(unfinished));
         }
-        let offsets = checkpoint::load(&self.store, unfinished).await?;
-        if offsets.is_empty() {
+        let checkpoint = checkpoint::load(&self.store, unfinished).await?;
+        if checkpoint.is_empty() {
             // Interrupted before its first checkpoint: nothing of it is known to be whole.
             self.store.discard_generation(unfinished).await?;
             return Ok(None);
         }
-        Ok(Some((unfinished, offsets)))
+        Ok(Some((unfinished, checkpoint)))
     }
 
     /// The digest of the mappings that a generation's events were made with.
@@ -119,25 +119,24 @@ impl Replay {
     pub(crate) async fn go_on(
         &self,
         generation: GenerationId,
-        checkpoint: Offsets,
+        checkpoint: Checkpoint,
         archive: Option<&Arc<dyn ObjectStore>>,
     ) -> Result<Builder, ReplayError> {
-        self.check_coverage(&checkpoint, archive).await?;
-        let is_whole = coverage::is_whole(&self.log, &checkpoint).await?;
+        let is_whole = self.check_coverage(&checkpoint, archive).await?;
         let mut builder = self.builder(generation)?;
-        builder.seek(checkpoint).await?;
+        builder.seek(&checkpoint).await?;
         if let Some(archive) = open(archive.filter(|_| !is_whole)).await? {
             builder.replay_archive(archive).await?;
         }
         Ok(builder)
     }
 
-    /// Refuses unless log and archive hold every record from these offsets on.
+    /// Refuses unless log and archive hold every record from a checkpoint on. Returns whether the log alone does.
     pub(crate) async fn check_coverage(
         &self,
-        from: &Offsets,
+        from: &Checkpoint,
         archive: Option<&Arc<dyn ObjectStore>>,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<bool, ReplayError> {
         let archive = open(archive).await?;
         coverage::check(&self.log, from, archive.as_ref()).await
     }
@@ -146,7 +145,7 @@ impl Replay {
     async fn begin(&self, live: GenerationId, options: &RebuildOptions) -> Result<Builder, ReplayError> {
         let archive = open(options.archive.as_ref()).await?;
         if !options.onto_current {
-            let from_the_first = Offsets::default();
+            let from_the_first = Checkpoint::default();
             let coverage = coverage::check(&self.log, &from_the_first, archive.as_ref());
             tokio::try_join!(coverage, compaction::check(&self.log, archive.is_some()))?;
         }

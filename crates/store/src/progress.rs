@@ -97,7 +97,8 @@ impl Store {
         Ok(holdings)
     }
 
-    /// Says anew how far these partitions are complete, whatever was kept before.
+    /// Says anew how far these partitions are complete, whatever was kept before. Of a topic that is another one now, the checkpoints of other generations
+    /// learn how much was read of the one before, since nobody can read that again.
     pub async fn set_projected_offsets(&self, offsets: &[ProjectedOffset]) -> Result<(), DatabaseError> {
         let topics: Vec<&str> = offsets.iter().map(|o| o.topic.as_str()).collect();
         let partitions: Vec<i32> = offsets.iter().map(|o| o.partition).collect();
@@ -105,8 +106,14 @@ impl Store {
         let next: Vec<i64> = offsets.iter().map(|o| o.next_offset).collect();
         let mut lease = self.lease().await?;
         let set = sqlx::query(
-            "INSERT INTO recap.projected_offset (topic, partition, topic_id, next_offset) \
-             SELECT * FROM UNNEST($1::text[], $2::integer[], $3::uuid[], $4::bigint[]) \
+            "WITH k AS (SELECT * FROM UNNEST($1::text[], $2::integer[], $3::uuid[], $4::bigint[]) \
+               AS k(topic, partition, topic_id, next_offset)), \
+             ended AS (UPDATE recap.generation_offset g SET gone = g.gone + CASE WHEN g.topic_id = o.topic_id \
+               THEN GREATEST(o.next_offset - g.next_offset, 0) ELSE o.next_offset END \
+               FROM recap.projected_offset o JOIN k ON o.topic = k.topic AND o.partition = k.partition \
+               WHERE o.topic_id <> k.topic_id AND g.topic_id IS NOT NULL \
+               AND g.topic = o.topic AND g.partition = o.partition) \
+             INSERT INTO recap.projected_offset (topic, partition, topic_id, next_offset) SELECT * FROM k \
              ON CONFLICT (topic, partition) DO UPDATE SET topic_id = EXCLUDED.topic_id, next_offset = EXCLUDED.next_offset",
         )
         .bind(topics)

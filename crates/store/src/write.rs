@@ -13,11 +13,14 @@
 //! 5. Payloads are written for rows just written, when current in the state just written: so a row that
 //!    has a stamp in its state always has that stamp's payload beside it.
 //!
+//! What a flush into the live generation takes away is taken from the others, too (`erasure`).
+//!
 //! Entries are changed in place on the way, but only by merging in what others have committed. So after
 //! any failure, a lost answer to the commit included, the same batch can be flushed again.
 
 pub(crate) mod busy;
 mod copy;
+mod erasure;
 pub(crate) mod feedback;
 pub(crate) mod listing;
 mod load;
@@ -48,7 +51,7 @@ pub use self::{
     retry::{Attempt, BatchFlush},
     target::{FlushReport, Target},
 };
-use crate::{Base, Batch, Entry, FlushError, GenerationId, OrgBuckets, Store, generation, lease::within};
+use crate::{Base, Batch, Entry, FlushError, OrgBuckets, Store, generation, lease::within};
 
 /// Rows of one statement; beyond this they gain nothing.
 const CHUNK_ROWS: usize = 1_000;
@@ -142,7 +145,8 @@ async fn flush(
         flush.load_unknown(&mut batch.conversations).await?;
         flush.write_conversations(&mut batch.conversations).await?;
     }
-    within(answer_timeout, flush.write_profiles(generation, batch)).await?;
+    flush.erase_elsewhere(&batch.conversations).await?;
+    within(answer_timeout, flush.write_profiles(batch)).await?;
     let Flush {
         revisions,
         touched,
@@ -284,7 +288,9 @@ impl Flush<'_> {
             self.touched.insert(&entry.key.org_id);
         }
         let with_payloads: Vec<&Entry> = written.iter().map(|index| &entries[*index]).collect();
-        self.report.payloads += payloads::write(self.connection, &self.schema, &with_payloads).await?;
+        let payloads = payloads::write(self.connection, &self.schema, &with_payloads).await?;
+        self.report.payloads += payloads.rows;
+        self.report.reused_ids += payloads.reused_ids;
         self.report.written += count(written.len());
         Ok(rest)
     }
@@ -367,39 +373,29 @@ impl Flush<'_> {
         Ok(parts::upsert(self.connection, &self.schema, &rows).await?)
     }
 
-    async fn write_profiles(&mut self, generation: GenerationId, batch: &Batch) -> Result<(), FlushError> {
-        let over = if self.target.rewrites() {
+    async fn write_profiles(&mut self, batch: &Batch) -> Result<(), FlushError> {
+        let over = self.over();
+        let users = profiles::greatest(&batch.users);
+        let agents = profiles::greatest(&batch.agents);
+        let written_users = profiles::write_users(self.connection, &self.schema, &users, over).await?;
+        let written_agents = profiles::write_agents(self.connection, &self.schema, &agents, over).await?;
+        self.report.profiles += count(written_users.len() + written_agents.len());
+        for user in &written_users {
+            self.touched.insert(&user.write.org_id);
+        }
+        for agent in &written_agents {
+            self.touched.insert(&agent.write.org_id);
+        }
+        self.replace_profiles_elsewhere(&users, &written_users, &written_agents)
+            .await
+    }
+
+    const fn over(&self) -> Over {
+        if self.target.rewrites() {
             Over::LesserOrSame
         } else {
             Over::Lesser
-        };
-        if !batch.users.is_empty() {
-            let users = profiles::greatest(&batch.users);
-            let written = profiles::write_users(self.connection, &self.schema, &users, over).await?;
-            self.report.profiles += count(written.len());
-            for user in written {
-                self.touched.insert(&user.org_id);
-            }
-            let erased: Vec<_> = users.into_iter().filter(|user| user.profile.is_none()).collect();
-            if !erased.is_empty() {
-                // Erasure reaches every kept generation, not only the one that is read.
-                for other in generation::generations(self.connection).await? {
-                    if other.id != generation {
-                        let schema = other.id.schema();
-                        profiles::write_users(self.connection, &schema, &erased, over).await?;
-                    }
-                }
-            }
         }
-        if !batch.agents.is_empty() {
-            let agents = profiles::greatest(&batch.agents);
-            let written = profiles::write_agents(self.connection, &self.schema, &agents, over).await?;
-            self.report.profiles += count(written.len());
-            for org_id in written {
-                self.touched.insert(&org_id);
-            }
-        }
-        Ok(())
     }
 }
 

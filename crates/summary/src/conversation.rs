@@ -1,9 +1,11 @@
 //! The state of one conversation.
 
+mod erasing;
 mod fold;
 
 use crate::{
     Columns, Encoded, Id, Payload, Stamp, StateError, codec,
+    erased::Erased,
     first_text::Text,
     part::{self, MAX_PARTS, Part},
     record::{Feedback, Revision, ToolCall},
@@ -29,6 +31,8 @@ pub struct Conversation {
     part_memory: usize,
     part_bytes: usize,
     dirty: bool,
+    /// Since it was last clean.
+    erased: Erased,
 }
 
 /// What to do with the column `first_message_text`.
@@ -83,6 +87,7 @@ impl Conversation {
             part_memory: 0,
             part_bytes,
             dirty: false,
+            erased: Erased::default(),
         }
     }
 
@@ -95,6 +100,7 @@ impl Conversation {
             parts,
             part_bytes: PART_BYTES,
             dirty: false,
+            erased: Erased::default(),
         };
         state.weigh();
         state.mark_clean();
@@ -103,20 +109,22 @@ impl Conversation {
 
     /// Joins another state of the same conversation into this one; dirty is what that changed.
     pub fn merge(&mut self, other: &Self) {
-        self.dirty |= self.registers.merge(&other.registers);
+        let was_superseded = self.first_text_is_superseded();
+        self.erased.extend(&other.erased);
+        self.dirty |= self.registers.merge(&other.registers, &mut self.erased);
         if self.parts.len() < other.parts.len() {
             self.grow_to(other.parts.len());
         }
         if self.parts.len() == other.parts.len() {
             for (mine, theirs) in self.parts.iter_mut().zip(&other.parts) {
-                self.dirty |= mine.merge(theirs);
+                self.dirty |= mine.merge(theirs, &mut self.erased);
             }
             self.weigh();
             self.grow();
         } else {
             self.merge_records(other);
         }
-        self.release_superseded_text();
+        self.release_superseded_text(was_superseded);
     }
 
     /// Joins the records of a state with fewer parts, one by one.
@@ -124,29 +132,29 @@ impl Conversation {
         for theirs in &other.parts {
             for message in &theirs.messages {
                 let revision = theirs.resolve(&message.revision);
-                self.put(message.id.clone(), |part, id| {
-                    part.put_message(id, message.key.clone(), &revision)
+                self.put(message.id.clone(), |part, id, erased| {
+                    part.put_message(id, message.key.clone(), &revision, erased)
                 });
             }
             for call in &theirs.tool_calls {
-                self.put(call.id.clone(), |part, id| {
-                    part.put_tool_call(ToolCall { id, ..call.clone() })
+                self.put(call.id.clone(), |part, id, erased| {
+                    part.put_tool_call(ToolCall { id, ..call.clone() }, erased)
                 });
             }
             for feedback in &theirs.feedback {
-                self.put(feedback.id.clone(), |part, id| {
-                    part.put_feedback(Feedback { id, ..feedback.clone() })
+                self.put(feedback.id.clone(), |part, id, erased| {
+                    part.put_feedback(Feedback { id, ..feedback.clone() }, erased)
                 });
             }
         }
     }
 
     /// Puts a record where its id belongs.
-    fn put(&mut self, id: Id, put: impl FnOnce(&mut Part, Id) -> bool) -> bool {
+    fn put(&mut self, id: Id, put: impl FnOnce(&mut Part, Id, &mut Erased) -> bool) -> bool {
         let index = self.part_of(&id);
         let part = &mut self.parts[index];
         let (weight, memory) = (part.weight, part.heap_bytes());
-        let changed = put(part, id);
+        let changed = put(part, id, &mut self.erased);
         self.dirty |= changed;
         self.part_memory = self.part_memory + part.heap_bytes() - memory;
         if part.weight > weight {
@@ -197,15 +205,16 @@ impl Conversation {
         })
     }
 
-    /// Revisions are never undone, so a superseded text is of no use any more.
-    fn release_superseded_text(&mut self) {
-        let held = self
-            .registers
-            .first_text
-            .as_ref()
-            .is_some_and(|first| matches!(first.text, Text::Held(_)));
-        if held && self.first_text_is_superseded() {
-            self.release_text();
+    /// Revisions are never undone, so a superseded text is of no use any more. It is erased unless it was superseded before.
+    fn release_superseded_text(&mut self, was_superseded: bool) {
+        if !self.first_text_is_superseded() {
+            return;
+        }
+        if let Some(first) = &mut self.registers.first_text {
+            if first.is_in_rows() && !was_superseded {
+                self.erased.insert(&first.message_id);
+            }
+            first.release();
         }
     }
 
@@ -238,6 +247,7 @@ impl Conversation {
     /// To be called when the row holds this state; drops the first text from memory.
     pub fn mark_clean(&mut self) {
         self.dirty = false;
+        self.erased.clear();
         self.release_text();
         let several = self.parts.len() > 1;
         for part in &mut self.parts {
@@ -330,7 +340,11 @@ impl Conversation {
             },
             None => 0,
         };
-        size_of::<Registers>() + text + self.parts.capacity() * size_of::<Part>() + self.part_memory
+        size_of::<Registers>()
+            + text
+            + self.parts.capacity() * size_of::<Part>()
+            + self.part_memory
+            + self.erased.heap_bytes()
     }
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use recap_events::{Message, Millis, text_content_hash};
 
-use crate::{Id, stamp::Key};
+use crate::{Id, erased::Erased, stamp::Key};
 
 /// The first message event that isn't the system's: least `(createdAt, messageId)`, and of those the greatest
 /// order key, then the greater text.
@@ -40,7 +40,8 @@ impl PartialEq for FirstTextRegister {
 impl Eq for FirstTextRegister {}
 
 impl FirstTextRegister {
-    pub fn apply(slot: &mut Option<Self>, key: &Key, message: &Message<'_>) -> bool {
+    /// `erased` is told of a text in rows that is not the first any more, and of the message that is in its place.
+    pub fn apply(slot: &mut Option<Self>, key: &Key, message: &Message<'_>, erased: &mut Erased) -> bool {
         if message.role == "system" {
             return false;
         }
@@ -60,6 +61,7 @@ impl FirstTextRegister {
         };
         let wins = slot.as_ref().is_none_or(|current| candidate.precedes(current));
         if wins {
+            candidate.displaces(slot.as_ref(), erased);
             *slot = Some(Self {
                 text: text.map_or(Text::InRow, |text| Text::Held(Box::from(text))),
                 ..candidate
@@ -68,12 +70,14 @@ impl FirstTextRegister {
         wins
     }
 
-    pub fn merge(slot: &mut Option<Self>, other: Option<&Self>) -> bool {
+    /// `erased` as of [`Self::apply`].
+    pub fn merge(slot: &mut Option<Self>, other: Option<&Self>, erased: &mut Erased) -> bool {
         let Some(other) = other else {
             return false;
         };
         let wins = slot.as_ref().is_none_or(|current| other.precedes(current));
         if wins {
+            other.displaces(slot.as_ref(), erased);
             *slot = Some(other.clone());
         }
         wins
@@ -82,6 +86,20 @@ impl FirstTextRegister {
     /// The text is in the row now.
     pub fn release(&mut self) {
         self.text = Text::InRow;
+    }
+
+    /// Whether rows may have its text.
+    pub fn is_in_rows(&self) -> bool {
+        self.content.is_some() && self.text == Text::InRow
+    }
+
+    fn displaces(&self, older: Option<&Self>, erased: &mut Erased) {
+        // It may itself have taken the place of one in rows.
+        let matters = |older: &&Self| older.is_in_rows() || erased.contains(&older.message_id);
+        if let Some(older) = older.filter(matters) {
+            erased.insert(&older.message_id);
+            erased.insert(&self.message_id);
+        }
     }
 
     fn precedes(&self, other: &Self) -> bool {

@@ -12,6 +12,7 @@ mod codec;
 mod columns;
 mod conversation;
 mod delta;
+mod erased;
 mod first_text;
 mod id;
 mod part;

@@ -6,8 +6,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     Id,
+    erased::Erased,
     id::Form,
-    record::{Feedback, Message, Record, Revision, ToolCall, Verdict},
+    record::{Feedback, Message, Outcome, Record, Revision, ToolCall, Verdict},
     sorted::{Joined, find, make_room, merge_sorted},
     stamp::Key,
     symbols::{Symbol, Symbols},
@@ -75,9 +76,13 @@ impl Part {
         revision.map(|symbol| self.symbols.get(symbol))
     }
 
-    pub fn put_message(&mut self, id: Id, key: Key, revision: &Revision<Option<&str>>) -> bool {
+    /// `erased` is told when content is gone afterwards, or others may have content that is.
+    pub fn put_message(&mut self, id: Id, key: Key, revision: &Revision<Option<&str>>, erased: &mut Erased) -> bool {
         match find(&self.messages, &id) {
             Err(at) => {
+                if *revision == Revision::Deleted {
+                    erased.insert(&id);
+                }
                 let revision = intern(&mut self.symbols, revision);
                 let message = Message { id, key, revision };
                 self.gain(MESSAGE_WEIGHT, &message);
@@ -86,12 +91,16 @@ impl Part {
             }
             Ok(at) => {
                 let current = &self.messages[at];
+                let older = self.resolve(&current.revision);
                 let wins = match key.cmp(&current.key) {
-                    Ordering::Equal => *revision > self.resolve(&current.revision),
+                    Ordering::Equal => *revision > older,
                     ordering => ordering == Ordering::Greater,
                 };
                 if !wins {
                     return false;
+                }
+                if *revision == Revision::Deleted || revision.lacks_a_string_of(&older) {
+                    erased.insert(&id);
                 }
                 self.id_bytes += key.id.heap_bytes();
                 let revision = intern(&mut self.symbols, revision);
@@ -105,9 +114,12 @@ impl Part {
         self.touch()
     }
 
-    pub fn put_tool_call(&mut self, call: ToolCall) -> bool {
+    pub fn put_tool_call(&mut self, call: ToolCall, erased: &mut Erased) -> bool {
         match find(&self.tool_calls, &call.id) {
             Err(at) => {
+                if call.deleted.is_some() {
+                    erased.insert(&call.id);
+                }
                 self.gain(TOOL_CALL_WEIGHT, &call);
                 make_room(&mut self.tool_calls);
                 self.tool_calls.insert(at, call);
@@ -115,7 +127,7 @@ impl Part {
             Ok(at) => {
                 let current = &mut self.tool_calls[at];
                 let before = current.heap_bytes();
-                if !current.join(&call) {
+                if !erase(current.join(&call), &call.id, erased) {
                     return false;
                 }
                 self.id_bytes = self.id_bytes + current.heap_bytes() - before;
@@ -124,16 +136,19 @@ impl Part {
         self.touch()
     }
 
-    pub fn put_feedback(&mut self, feedback: Feedback) -> bool {
+    pub fn put_feedback(&mut self, feedback: Feedback, erased: &mut Erased) -> bool {
         match find(&self.feedback, &feedback.id) {
             Err(at) => {
+                if feedback.verdict == Verdict::Withdrawn {
+                    erased.insert(&feedback.id);
+                }
                 self.gain(FEEDBACK_WEIGHT, &feedback);
                 self.feedback.insert(at, feedback);
             }
             Ok(at) => {
                 let current = &mut self.feedback[at];
                 let before = current.heap_bytes();
-                if !join_feedback(current, &feedback) {
+                if !erase(current.join(&feedback), &feedback.id, erased) {
                     return false;
                 }
                 self.id_bytes = self.id_bytes + current.heap_bytes() - before;
@@ -142,18 +157,22 @@ impl Part {
         self.touch()
     }
 
-    /// Joins the same share of another state.
-    pub fn merge(&mut self, other: &Self) -> bool {
+    /// Joins the same share of another state. `erased` is told of content that is gone afterwards.
+    pub fn merge(&mut self, other: &Self, erased: &mut Erased) -> bool {
         let mut mine = std::mem::take(&mut self.messages);
         let mut changed = merge_sorted(&mut mine, &other.messages, |current, theirs| {
             let revision = other.resolve(&theirs.revision);
             if let Some(current) = current {
+                let older = self.resolve(&current.revision);
                 let wins = match theirs.key.cmp(&current.key) {
-                    Ordering::Equal => revision > self.resolve(&current.revision),
+                    Ordering::Equal => revision > older,
                     ordering => ordering == Ordering::Greater,
                 };
                 if !wins {
                     return Joined::Unchanged;
+                }
+                if revision == Revision::Deleted || revision.lacks_a_string_of(&older) {
+                    erased.insert(&theirs.id);
                 }
                 self.id_bytes += theirs.key.id.heap_bytes();
                 self.id_bytes -= current.key.id.heap_bytes();
@@ -173,13 +192,17 @@ impl Part {
 
         let mut mine = std::mem::take(&mut self.tool_calls);
         changed |= merge_sorted(&mut mine, &other.tool_calls, |current, theirs| {
-            self.join_record(TOOL_CALL_WEIGHT, current, theirs, ToolCall::join)
+            self.join_record(TOOL_CALL_WEIGHT, current, theirs, |mine, theirs| {
+                erase(mine.join(theirs), &theirs.id, erased)
+            })
         });
         self.tool_calls = mine;
 
         let mut mine = std::mem::take(&mut self.feedback);
         changed |= merge_sorted(&mut mine, &other.feedback, |current, theirs| {
-            self.join_record(FEEDBACK_WEIGHT, current, theirs, join_feedback)
+            self.join_record(FEEDBACK_WEIGHT, current, theirs, |mine, theirs| {
+                erase(mine.join(theirs), &theirs.id, erased)
+            })
         });
         self.feedback = mine;
 
@@ -194,7 +217,7 @@ impl Part {
         weight: usize,
         current: Option<&mut R>,
         theirs: &R,
-        join: fn(&mut R, &R) -> bool,
+        join: impl FnOnce(&mut R, &R) -> bool,
     ) -> Joined<R> {
         let Some(current) = current else {
             self.gain(weight, theirs);
@@ -321,13 +344,12 @@ fn intern(symbols: &mut Symbols, revision: &Revision<Option<&str>>) -> Revision<
     revision.map(|string| symbols.intern(string))
 }
 
-fn join_feedback(mine: &mut Feedback, theirs: &Feedback) -> bool {
-    let wins = (&theirs.stamp, theirs.verdict) > (&mine.stamp, mine.verdict);
-    if wins {
-        mine.stamp.clone_from(&theirs.stamp);
-        mine.verdict = theirs.verdict;
+/// Notes what a join erased; whether it changed anything.
+fn erase(outcome: Outcome, id: &Id, erased: &mut Erased) -> bool {
+    if outcome == Outcome::Erased {
+        erased.insert(id);
     }
-    wins
+    outcome != Outcome::Unchanged
 }
 
 /// A revision of a feedback.

@@ -122,6 +122,22 @@ impl Payload {
         }
     }
 
+    /// Whether both are started halves, each of a message of its own.
+    fn is_of_another_message(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::ToolStarted {
+                    message_id: Some(mine), ..
+                },
+                Self::ToolStarted {
+                    message_id: Some(theirs),
+                    ..
+                },
+            ) => mine != theirs,
+            _ => false,
+        }
+    }
+
     /// An estimate of the memory this takes, in bytes.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
@@ -149,11 +165,22 @@ impl Payload {
 }
 
 /// Payloads still to be written: of each thing the greatest revision, and no half of a tool call that a deletion here erases.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Payloads {
     by_id: BTreeMap<(PayloadKind, Id), Payload>,
     heap_bytes: usize,
+    /// Of tool calls whose started half took the place of another message's here, how often. Mostly none.
+    reused: BTreeMap<Id, u64>,
 }
+
+impl PartialEq for Payloads {
+    /// Compares what is to be written.
+    fn eq(&self, other: &Self) -> bool {
+        self.by_id == other.by_id
+    }
+}
+
+impl Eq for Payloads {}
 
 impl Payloads {
     /// Keeps `payload`, unless a greater revision of the same thing or a later deletion is there.
@@ -171,6 +198,9 @@ impl Payloads {
             }
             Entry::Occupied(mut entry) => {
                 if payload.stamp() > entry.get().stamp() {
+                    if payload.is_of_another_message(entry.get()) {
+                        *self.reused.entry(entry.key().1.clone()).or_default() += 1;
+                    }
                     self.heap_bytes += payload.heap_bytes();
                     self.heap_bytes -= entry.insert(payload).heap_bytes();
                 }
@@ -207,10 +237,22 @@ impl Payloads {
         if self.is_empty() {
             *self = other;
         } else {
+            for (id, count) in &other.reused {
+                *self.reused.entry(id.clone()).or_default() += count;
+            }
             for payload in other {
                 self.insert(payload);
             }
         }
+    }
+
+    /// How often the started half of this tool call took the place of another message's here: an id that was used again.
+    #[must_use]
+    pub fn reuses(&self, tool_call_id: &str) -> u64 {
+        if self.reused.is_empty() {
+            return 0;
+        }
+        self.reused.get(&Id::new(tool_call_id)).copied().unwrap_or(0)
     }
 
     /// Drops what isn't the current revision in `state`.

@@ -31,6 +31,17 @@ impl Role {
     }
 }
 
+/// What joining its like did to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing.
+    Unchanged,
+    /// It knows more.
+    Grown,
+    /// It knows more, and has lost content that it had.
+    Erased,
+}
+
 /// What a message is by its greatest order key. Of two revisions under one key the greater wins, so a deletion does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Revision<S> {
@@ -134,11 +145,12 @@ impl ToolCall {
         self.started.is_some() || self.finished.is_some()
     }
 
-    /// Joins what another state knows of the same call; whether that changed anything.
-    pub fn join(&mut self, other: &Self) -> bool {
-        let mut changed = other.deleted > self.deleted;
-        if changed {
+    /// Joins what another state knows of the same call.
+    pub fn join(&mut self, other: &Self) -> Outcome {
+        let mut outcome = Outcome::Unchanged;
+        if other.deleted > self.deleted {
             self.deleted.clone_from(&other.deleted);
+            outcome = Outcome::Erased;
         }
         let deleted = self.deleted.as_deref();
         for (mine, theirs) in [
@@ -146,13 +158,17 @@ impl ToolCall {
             (&mut self.finished, &other.finished),
         ] {
             if theirs > mine && theirs.as_ref() > deleted {
+                if mine.is_some() {
+                    outcome = Outcome::Erased;
+                } else if outcome == Outcome::Unchanged {
+                    outcome = Outcome::Grown;
+                }
                 mine.clone_from(theirs);
-                changed = true;
             } else if mine.as_ref() <= deleted {
                 *mine = None;
             }
         }
-        changed
+        outcome
     }
 }
 
@@ -169,6 +185,30 @@ pub(crate) struct Feedback {
     pub id: Id,
     pub stamp: Stamp,
     pub verdict: Verdict,
+}
+
+impl<'a> Revision<Option<&'a str>> {
+    /// Whether this, in place of `older`, lacks one of its strings.
+    pub fn lacks_a_string_of(&self, older: &Self) -> bool {
+        let strings = |revision: &Self| {
+            let content = revision.shown();
+            content.map_or([None; 2], |content| [content.finish_reason, content.model])
+        };
+        let gone = |(old, new): (Option<&'a str>, Option<&'a str>)| old.is_some() && old != new;
+        strings(older).into_iter().zip(strings(self)).any(gone)
+    }
+}
+
+impl Feedback {
+    /// Joins another revision of the same feedback.
+    pub fn join(&mut self, other: &Self) -> Outcome {
+        if (&other.stamp, other.verdict) <= (&self.stamp, self.verdict) {
+            return Outcome::Unchanged;
+        }
+        self.stamp.clone_from(&other.stamp);
+        self.verdict = other.verdict;
+        Outcome::Erased
+    }
 }
 
 impl Record for Message {

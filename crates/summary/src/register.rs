@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use recap_events::{ConversationFields, Message, Millis};
 
-use crate::{Id, first_text::FirstTextRegister, stamp::Key};
+use crate::{Id, erased::Erased, first_text::FirstTextRegister, stamp::Key};
 
 /// A value and the order key of the event that said it; two values under one key are ordered themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl Registers {
     }
 
     /// What a message event says about the conversation, whether or not it becomes the message's revision.
-    pub fn message(&mut self, key: &Key, message: &Message<'_>) -> bool {
+    pub fn message(&mut self, key: &Key, message: &Message<'_>, erased: &mut Erased) -> bool {
         let last = self.span.map_or(message.created_at, |span| span.last);
         self.extend(message.created_at, last)
             | self.by_message.apply(
@@ -143,15 +143,15 @@ impl Registers {
                 message.agent_id,
                 message.upstream_conversation_id.as_deref(),
             )
-            | FirstTextRegister::apply(&mut self.first_text, key, message)
+            | FirstTextRegister::apply(&mut self.first_text, key, message, erased)
     }
 
-    pub fn merge(&mut self, other: &Self) -> bool {
+    pub fn merge(&mut self, other: &Self, erased: &mut Erased) -> bool {
         other.span.is_some_and(|span| self.extend(span.first, span.last))
             | join_slots(&mut self.created_at, Ordering::Greater, other.created_at.as_ref())
             | self.own.merge(Ordering::Greater, &other.own)
             | self.by_message.merge(Ordering::Less, &other.by_message)
             | join_slots(&mut self.deleted, Ordering::Greater, other.deleted.as_ref())
-            | FirstTextRegister::merge(&mut self.first_text, other.first_text.as_ref())
+            | FirstTextRegister::merge(&mut self.first_text, other.first_text.as_ref(), erased)
     }
 }

@@ -107,6 +107,8 @@ pub struct BatchFigures {
     pub conflicts: u64,
     /// States read back from the database.
     pub loaded: u64,
+    /// Started tool calls that took the place of another message's.
+    pub reused_ids: u64,
 }
 
 /// The projector's instruments; clones share them.
@@ -153,6 +155,7 @@ pub struct ProjectorMetrics {
     evicted: Counter<u64>,
     evicted_bytes: Counter<u64>,
     loaded: Counter<u64>,
+    reused_ids: Counter<u64>,
     listed: Counter<u64>,
 }
 
@@ -192,6 +195,7 @@ impl ProjectorMetrics {
             evicted: counter(meter, &metric::STATES_EVICTED),
             evicted_bytes: counter(meter, &metric::STATES_EVICTED_SIZE),
             loaded: counter(meter, &metric::STATES_LOADED),
+            reused_ids: counter(meter, &metric::TOOL_CALL_ID_REUSED),
             listed: counter(meter, &metric::LISTED),
         }
     }
@@ -274,6 +278,7 @@ impl ProjectorMetrics {
         self.unchanged.add(figures.unchanged, &[]);
         self.conflicts.add(figures.conflicts, &[]);
         self.loaded.add(figures.loaded, &[]);
+        self.reused_ids.add(figures.reused_ids, &[]);
     }
 
     /// The same batch is tried again.

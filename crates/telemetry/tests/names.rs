@@ -60,6 +60,7 @@ fn everything_touched() -> MetricsRegistry {
         unchanged: 1,
         conflicts: 1,
         loaded: 1,
+        reused_ids: 1,
     };
     projector.flushed(FlushOutcome::Committed, second, figures);
     projector.flush_retried();

@@ -125,6 +125,36 @@ impl<'s> TestDatabase<'s> {
         comparison
     }
 
+    /// The columns of a generation, of any type, that hold these bytes anywhere.
+    pub async fn columns_with(&self, generation: GenerationId, text: &str) -> Vec<String> {
+        let schema = generation.schema();
+        let columns: Vec<(String, String, bool)> = sqlx::query_as(
+            "SELECT table_name::text, column_name::text, data_type = 'bytea' FROM information_schema.columns \
+             WHERE table_schema = $1 ORDER BY 1, 2",
+        )
+        .bind(&schema)
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        assert!(!columns.is_empty(), "there is no generation {generation}");
+        let mut found = Vec::new();
+        for (table, column, is_binary) in columns {
+            let bytes = if is_binary {
+                column.clone()
+            } else {
+                format!("convert_to({column}::text, 'UTF8')")
+            };
+            let sql = format!(
+                "SELECT EXISTS (SELECT FROM {schema}.{table} WHERE position(convert_to($1, 'UTF8') IN {bytes}) > 0)"
+            );
+            let exists = sqlx::query_scalar(AssertSqlSafe(sql)).bind(text);
+            if exists.fetch_one(&self.pool).await.unwrap() {
+                found.push(format!("{table}.{column}"));
+            }
+        }
+        found
+    }
+
     async fn dump(&self, table: &'static str, ignored: &[&str]) -> BTreeSet<FoundRow> {
         let minus = ignored
             .iter()

@@ -2,6 +2,7 @@
 //! PostgreSQL. What is live in the end is always the fold of the events.
 
 mod live_world;
+mod rollback;
 
 use anyhow::{Context, Result, ensure};
 use live_world::{LiveWorld, log, output_text};

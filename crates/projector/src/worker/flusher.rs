@@ -79,6 +79,7 @@ impl<W: BatchFlush, D: DeadLetterSink> Flusher<W, D> {
                     unchanged: report.unchanged,
                     conflicts: report.conflicts,
                     loaded: report.loaded,
+                    reused_ids: report.reused_ids,
                 };
                 self.health.database(None);
             }

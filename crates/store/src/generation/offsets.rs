@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use sqlx::{Connection as _, PgConnection, Row as _};
+use uuid::Uuid;
 
 use crate::{
     Store,
@@ -24,6 +25,11 @@ pub struct GenerationOffset {
     pub partition: i32,
     /// The first offset that may be missing.
     pub next_offset: i64,
+    /// The topic's id, where the brokers have ids; `None` in checkpoints of release 0.1 too.
+    pub topic_id: Option<Uuid>,
+    /// How many offsets behind `next_offset` the live generation has read of topics of that name that are deleted by now. Zero in what is stored
+    /// anew.
+    pub gone: i64,
 }
 
 impl Store {
@@ -31,7 +37,7 @@ impl Store {
     pub async fn generation_offsets(&self, id: GenerationId) -> Result<Vec<GenerationOffset>, DatabaseError> {
         let mut lease = self.lease().await?;
         let rows = sqlx::query(
-            "SELECT topic, partition, next_offset FROM recap.generation_offset WHERE generation = $1 \
+            "SELECT topic, partition, next_offset, topic_id, gone FROM recap.generation_offset WHERE generation = $1 \
          ORDER BY topic COLLATE \"C\", partition",
         )
         .bind(id.number())
@@ -44,6 +50,8 @@ impl Store {
                     topic: row.try_get(0)?,
                     partition: row.try_get(1)?,
                     next_offset: row.try_get(2)?,
+                    topic_id: row.try_get(3)?,
+                    gone: row.try_get(4)?,
                 })
             })
             .collect()
@@ -86,14 +94,16 @@ pub(super) async fn store(
     let topics: Vec<&str> = offsets.iter().map(|o| o.topic.as_str()).collect();
     let partitions: Vec<i32> = offsets.iter().map(|o| o.partition).collect();
     let next: Vec<i64> = offsets.iter().map(|o| o.next_offset).collect();
+    let ids: Vec<Option<Uuid>> = offsets.iter().map(|o| o.topic_id).collect();
     sqlx::query(
-        "INSERT INTO recap.generation_offset (generation, topic, partition, next_offset) \
-         SELECT $1, * FROM UNNEST($2::text[], $3::integer[], $4::bigint[])",
+        "INSERT INTO recap.generation_offset (generation, topic, partition, next_offset, topic_id) \
+         SELECT $1, * FROM UNNEST($2::text[], $3::integer[], $4::bigint[], $5::uuid[])",
     )
     .bind(id.number())
     .bind(topics)
     .bind(partitions)
     .bind(next)
+    .bind(ids)
     .execute(connection)
     .await?;
     Ok(())

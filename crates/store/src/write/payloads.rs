@@ -8,20 +8,36 @@ use sqlx::PgConnection;
 
 use super::{
     feedback::{self, Feedback},
-    tool_calls::{self, Erasure, ToolCall},
+    tool_calls::{self, Erasure, Replacement, ToolCall},
 };
 use crate::{ConversationKey, Entry, sql::chunks};
 
-/// Writes the payloads of these entries. Returns how many rows.
-pub(crate) async fn write(connection: &mut PgConnection, schema: &str, entries: &[&Entry]) -> Result<u64, sqlx::Error> {
+/// What was written.
+pub(crate) struct Written {
+    pub(crate) rows: u64,
+    /// Started tool calls that took the place of another message's.
+    pub(crate) reused_ids: u64,
+}
+
+/// Writes the payloads of these entries.
+pub(crate) async fn write(
+    connection: &mut PgConnection,
+    schema: &str,
+    entries: &[&Entry],
+) -> Result<Written, sqlx::Error> {
     let Rows {
         erasures,
         calls,
         feedback,
+        replacements,
+        mut reused_ids,
     } = Rows::of(entries.iter().copied());
-    let written = calls.len() + feedback.len();
+    let rows = calls.len() + feedback.len();
     for chunk in chunks(&erasures, Erasure::bytes) {
         tool_calls::erase(connection, schema, chunk).await?;
+    }
+    if !replacements.is_empty() {
+        reused_ids += tool_calls::count_reused(connection, schema, &replacements).await?;
     }
     for chunk in chunks(&calls, ToolCall::bytes) {
         tool_calls::write(connection, schema, chunk).await?;
@@ -29,7 +45,10 @@ pub(crate) async fn write(connection: &mut PgConnection, schema: &str, entries: 
     for chunk in chunks(&feedback, Feedback::bytes) {
         feedback::write(connection, schema, chunk).await?;
     }
-    Ok(u64::try_from(written).unwrap_or(u64::MAX))
+    Ok(Written {
+        rows: u64::try_from(rows).unwrap_or(u64::MAX),
+        reused_ids,
+    })
 }
 
 /// The payloads of some entries as rows, those of a table in the order of its key.
@@ -38,6 +57,10 @@ pub(crate) struct Rows<'e> {
     pub(crate) erasures: Vec<Erasure<'e>>,
     pub(crate) calls: Vec<ToolCall<'e>>,
     pub(crate) feedback: Vec<Feedback<'e>>,
+    /// Started halves that rows may hold another of.
+    pub(crate) replacements: Vec<Replacement<'e>>,
+    /// Started halves that took the place of another message's before they came here.
+    pub(crate) reused_ids: u64,
 }
 
 impl<'e> Rows<'e> {
@@ -46,8 +69,16 @@ impl<'e> Rows<'e> {
         let mut calls: BTreeMap<(&ConversationKey, &str), ToolCall<'_>> = BTreeMap::new();
         let mut erasures = Vec::new();
         let mut feedback = Vec::new();
+        let mut replacements = Vec::new();
+        let mut reused_ids = 0;
         for entry in entries {
             for payload in entry.delta.payloads.iter() {
+                if entry.delta.replaces(payload) {
+                    replacements.extend(Replacement::of(&entry.key, payload));
+                }
+                if let Payload::ToolStarted { tool_call_id, .. } = payload {
+                    reused_ids += entry.delta.payloads.reuses(tool_call_id);
+                }
                 match payload {
                     Payload::ToolDeleted { tool_call_id, .. } => {
                         let shown = entry.delta.state.shown_halves(tool_call_id);
@@ -67,6 +98,8 @@ impl<'e> Rows<'e> {
             erasures,
             calls: calls.into_values().collect(),
             feedback,
+            replacements,
+            reused_ids,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! what decides, since another writer may have been faster. It is no `NOT EXISTS`, which may become a join: a plan is kept,
 //! and over an empty table every join looks good, that of all rows with all others too.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{PgConnection, Row as _};
 
@@ -33,6 +33,16 @@ impl Over {
     }
 }
 
+/// A profile that was written.
+pub(crate) struct Written<'a, W> {
+    pub(crate) write: &'a W,
+    /// There was an earlier revision.
+    pub(crate) replaced: bool,
+}
+
+/// An updated row is one that its transaction has locked before, which a new row cannot be.
+const REPLACED: &str = "(t.xmax <> 0)";
+
 /// Of several revisions of one profile the greatest, in the order of their owners.
 pub(crate) fn greatest<W: Revision>(writes: &[W]) -> Vec<&W> {
     let mut greatest: BTreeMap<W::Owner, &W> = BTreeMap::new();
@@ -52,7 +62,7 @@ pub(crate) async fn write_users<'a>(
     schema: &str,
     users: &[&'a UserWrite],
     over: Over,
-) -> Result<Vec<&'a UserWrite>, sqlx::Error> {
+) -> Result<Vec<Written<'a, UserWrite>>, sqlx::Error> {
     let mut written = Vec::new();
     for chunk in chunks(users, |user| user.heap_bytes()) {
         let changed = upsert_users(connection, schema, chunk, over).await?;
@@ -67,7 +77,7 @@ async fn upsert_users<'a>(
     schema: &str,
     users: &[&'a UserWrite],
     over: Over,
-) -> Result<Vec<&'a UserWrite>, sqlx::Error> {
+) -> Result<Vec<Written<'a, UserWrite>>, sqlx::Error> {
     let over = over.operator();
     let text = |get: fn(&UserFields) -> Option<&str>| -> Vec<Option<&str>> {
         users.iter().map(|user| user.profile.as_ref().and_then(get)).collect()
@@ -86,7 +96,7 @@ async fn upsert_users<'a>(
          public_metadata = EXCLUDED.public_metadata \
          WHERE (t.event_time, t.event_id, t.content) \
          {over} (EXCLUDED.event_time, EXCLUDED.event_id, EXCLUDED.content) \
-         RETURNING org_id, user_id"
+         RETURNING org_id, user_id, {REPLACED}"
     )))
     .bind(users.iter().map(|user| &*user.org_id).collect::<Vec<_>>())
     .bind(users.iter().map(|user| &*user.user_id).collect::<Vec<_>>())
@@ -101,21 +111,34 @@ async fn upsert_users<'a>(
     let rows = query.fetch_all(connection).await?;
     let changed = rows
         .iter()
-        .map(|row| Ok((row.try_get::<&str, _>(0)?, row.try_get::<&str, _>(1)?)))
-        .collect::<Result<HashSet<_>, sqlx::Error>>()?;
-    let is_changed = |user: &&&UserWrite| changed.contains(&(&*user.org_id, &*user.user_id));
-    Ok(users.iter().filter(is_changed).copied().collect())
+        .map(|row| {
+            Ok((
+                (row.try_get::<&str, _>(0)?, row.try_get::<&str, _>(1)?),
+                row.try_get(2)?,
+            ))
+        })
+        .collect::<Result<HashMap<_, bool>, sqlx::Error>>()?;
+    let written = users.iter().filter_map(|user| {
+        let replaced = *changed.get(&(&*user.org_id, &*user.user_id))?;
+        Some(Written { write: *user, replaced })
+    });
+    Ok(written.collect())
 }
 
 /// Makes the tokens of these users those of their profiles; what is there already stays untouched.
-async fn replace_tokens(connection: &mut PgConnection, schema: &str, users: &[&UserWrite]) -> Result<(), sqlx::Error> {
+async fn replace_tokens(
+    connection: &mut PgConnection,
+    schema: &str,
+    written: &[Written<'_, UserWrite>],
+) -> Result<(), sqlx::Error> {
+    let users: Vec<&UserWrite> = written.iter().map(|written| written.write).collect();
     if users.is_empty() {
         return Ok(());
     }
     let mut organizations = Vec::new();
     let mut owners = Vec::new();
     let mut tokens = Vec::new();
-    for user in users {
+    for user in &users {
         let metadata = user
             .profile
             .as_ref()
@@ -159,18 +182,17 @@ async fn replace_tokens(connection: &mut PgConnection, schema: &str, users: &[&U
     Ok(())
 }
 
-/// Writes profiles, each agent once and sorted, where they are greater than what is stored. Returns
-/// the organizations of the written, with repetitions.
-pub(crate) async fn write_agents(
+/// Writes profiles, each agent once and sorted, where they are greater than what is stored. Returns the written.
+pub(crate) async fn write_agents<'a>(
     connection: &mut PgConnection,
     schema: &str,
-    agents: &[&AgentWrite],
+    agents: &[&'a AgentWrite],
     over: Over,
-) -> Result<Vec<String>, sqlx::Error> {
+) -> Result<Vec<Written<'a, AgentWrite>>, sqlx::Error> {
     let over = over.operator();
     let mut written = Vec::new();
     for chunk in chunks(agents, |agent| agent.heap_bytes()) {
-        let query = sqlx::query_scalar(sql(format!(
+        let query = sqlx::query(sql(format!(
             "INSERT INTO {schema}.agent_profile AS t (org_id, agent_id, event_time, event_id, content, \
              name, model, logo_url) \
              SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], \
@@ -183,7 +205,7 @@ pub(crate) async fn write_agents(
              model = EXCLUDED.model, logo_url = EXCLUDED.logo_url \
              WHERE (t.event_time, t.event_id, t.content) \
              {over} (EXCLUDED.event_time, EXCLUDED.event_id, EXCLUDED.content) \
-             RETURNING org_id"
+             RETURNING org_id, agent_id, {REPLACED}"
         )))
         .bind(chunk.iter().map(|agent| &*agent.org_id).collect::<Vec<_>>())
         .bind(chunk.iter().map(|agent| agent.agent_id).collect::<Vec<_>>())
@@ -198,7 +220,18 @@ pub(crate) async fn write_agents(
         .bind(chunk.iter().map(|agent| agent.name.as_deref()).collect::<Vec<_>>())
         .bind(chunk.iter().map(|agent| agent.model.as_deref()).collect::<Vec<_>>())
         .bind(chunk.iter().map(|agent| agent.logo_url.as_deref()).collect::<Vec<_>>());
-        written.extend(query.fetch_all(&mut *connection).await?);
+        let rows = query.fetch_all(&mut *connection).await?;
+        let changed = rows
+            .iter()
+            .map(|row| Ok(((row.try_get::<&str, _>(0)?, row.try_get(1)?), row.try_get(2)?)))
+            .collect::<Result<HashMap<_, bool>, sqlx::Error>>()?;
+        written.extend(chunk.iter().filter_map(|agent| {
+            let replaced = *changed.get(&(&*agent.org_id, agent.agent_id))?;
+            Some(Written {
+                write: *agent,
+                replaced,
+            })
+        }));
     }
     Ok(written)
 }

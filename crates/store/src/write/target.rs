@@ -74,6 +74,8 @@ pub struct FlushReport {
     pub conflicts: u64,
     /// Tool call and feedback rows written.
     pub payloads: u64,
+    /// Started tool calls that took the place of another message's: ids that their producer used again.
+    pub reused_ids: u64,
     /// User and agent profiles written.
     pub profiles: u64,
 }

@@ -163,6 +163,55 @@ pub(crate) async fn write(
     Ok(())
 }
 
+/// A started half that may take the place of another message's.
+pub(crate) struct Replacement<'a> {
+    key: &'a ConversationKey,
+    id: &'a str,
+    message_id: &'a str,
+}
+
+impl<'a> Replacement<'a> {
+    /// `None` for other payloads, and for calls of no message.
+    pub(crate) fn of(key: &'a ConversationKey, payload: &'a Payload) -> Option<Self> {
+        match payload {
+            Payload::ToolStarted {
+                tool_call_id: id,
+                message_id: Some(message_id),
+                ..
+            } => Some(Self { key, id, message_id }),
+            _ => None,
+        }
+    }
+}
+
+/// How many of these take the place of another message's, before they are written.
+pub(crate) async fn count_reused(
+    connection: &mut PgConnection,
+    schema: &str,
+    replacements: &[Replacement<'_>],
+) -> Result<u64, sqlx::Error> {
+    // The fence makes every row a lookup by primary key, whatever the planner thinks of the keys.
+    let count: i64 = sqlx::query_scalar(sql(format!(
+        "SELECT count(*) FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[]) \
+         AS k(org_id, conversation_id, tool_call_id, message_id) \
+         CROSS JOIN LATERAL (SELECT t.message_id FROM {schema}.tool_call t WHERE t.org_id = k.org_id \
+           AND t.conversation_id = k.conversation_id AND t.tool_call_id = k.tool_call_id LIMIT 1) t \
+         WHERE t.message_id <> k.message_id"
+    )))
+    .bind(replacements.iter().map(|call| &*call.key.org_id).collect::<Vec<&str>>())
+    .bind(
+        replacements
+            .iter()
+            .map(|call| &*call.key.conversation_id)
+            .collect::<Vec<&str>>(),
+    )
+    .bind(replacements.iter().map(|call| call.id).collect::<Vec<&str>>())
+    .bind(replacements.iter().map(|call| call.message_id).collect::<Vec<&str>>())
+    .fetch_one(connection)
+    .await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 /// A deleted call of which only these halves are left.
 pub(crate) struct Erasure<'a> {
     key: &'a ConversationKey,

@@ -28,6 +28,8 @@ async fn a_flush_into_a_generation_that_is_not_live_is_refused() {
         topic: "t".into(),
         partition: 3,
         next_offset: 42,
+        topic_id: Some(uuid::Uuid::from_u128(7)),
+        gone: 0,
     }];
     database.store.switch_generation(old, new, &offsets, &[]).await.unwrap();
 

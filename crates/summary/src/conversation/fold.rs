@@ -7,6 +7,7 @@ use recap_events::{
 use super::Conversation;
 use crate::{
     FeedbackRow, Id, Payload, Stamp,
+    erased::Erased,
     part::{self, Part},
     record::{Content, Feedback, Revision, Role, ToolCall},
     stamp::Key,
@@ -42,7 +43,7 @@ impl Conversation {
     }
 
     fn apply_message(&mut self, key: Key, message: &Message<'_>) {
-        self.dirty |= self.registers.message(&key, message);
+        self.dirty |= self.registers.message(&key, message, &mut self.erased);
         let role = Role::of(&message.role);
         let revision = Revision::Shown(Content {
             created_at: message.created_at,
@@ -62,15 +63,16 @@ impl Conversation {
             .first_text
             .as_ref()
             .is_some_and(|first| first.message_id == id);
-        self.put(id, |part, id| part.put_message(id, key, revision));
-        if is_first {
-            self.release_superseded_text();
+        let changed = self.put(id, |part, id, erased| part.put_message(id, key, revision, erased));
+        if is_first && changed {
+            self.release_superseded_text(false);
         }
     }
 
     fn apply_started(&mut self, key: Key, call: &ToolCallStarted<'_>) -> Option<Payload> {
         let stamp = key.stamp(call.content_hash());
-        let put = |part: &mut Part, id| part.put_tool_call(ToolCall::started(id, stamp.clone()));
+        let put =
+            |part: &mut Part, id, erased: &mut Erased| part.put_tool_call(ToolCall::started(id, stamp.clone()), erased);
         self.put(Id::new(&call.tool_call_id), put)
             .then(|| Payload::ToolStarted {
                 tool_call_id: call.tool_call_id.to_string(),
@@ -84,7 +86,9 @@ impl Conversation {
 
     fn apply_finished(&mut self, key: Key, call: &ToolCallFinished<'_>) -> Option<Payload> {
         let stamp = key.stamp(call.content_hash());
-        let put = |part: &mut Part, id| part.put_tool_call(ToolCall::finished(id, stamp.clone()));
+        let put = |part: &mut Part, id, erased: &mut Erased| {
+            part.put_tool_call(ToolCall::finished(id, stamp.clone()), erased)
+        };
         self.put(Id::new(&call.tool_call_id), put)
             .then(|| Payload::ToolFinished {
                 tool_call_id: call.tool_call_id.to_string(),
@@ -97,7 +101,8 @@ impl Conversation {
     }
 
     fn apply_call_deleted(&mut self, stamp: Stamp, tool_call_id: &str) -> Option<Payload> {
-        let put = |part: &mut Part, id| part.put_tool_call(ToolCall::deleted(id, stamp.clone()));
+        let put =
+            |part: &mut Part, id, erased: &mut Erased| part.put_tool_call(ToolCall::deleted(id, stamp.clone()), erased);
         self.put(Id::new(tool_call_id), put).then(|| Payload::ToolDeleted {
             tool_call_id: tool_call_id.to_owned(),
             stamp,
@@ -124,12 +129,13 @@ impl Conversation {
         submitted: Option<(bool, &dyn Fn() -> FeedbackRow)>,
     ) -> Option<Payload> {
         let verdict = part::verdict(submitted.map(|(helpful, _)| helpful));
-        let put = |part: &mut Part, id| {
-            part.put_feedback(Feedback {
+        let put = |part: &mut Part, id, erased: &mut Erased| {
+            let feedback = Feedback {
                 id,
                 stamp: stamp.clone(),
                 verdict,
-            })
+            };
+            part.put_feedback(feedback, erased)
         };
         self.put(Id::new(feedback_id), put).then(|| Payload::Feedback {
             feedback_id: feedback_id.to_owned(),

@@ -4,6 +4,7 @@
 
 mod codec;
 mod contract;
+mod erasure;
 mod format;
 mod laws;
 mod model;

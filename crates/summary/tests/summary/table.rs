@@ -45,8 +45,8 @@ impl Writer {
         *self = Self::new(self.part_bytes);
     }
 
-    /// Writes what there is; afterwards it holds the clean state of the row.
-    pub fn flush(&mut self, table: &mut Table) {
+    /// Writes what there is; afterwards it holds the clean state of the row. Returns what takes content away from other copies of it.
+    pub fn flush(&mut self, table: &mut Table) -> Option<Delta> {
         if self.base != Some(table.revision) {
             let mut stored = table.load();
             self.delta.payloads.retain_unknown_to(&stored);
@@ -55,6 +55,7 @@ impl Writer {
             self.base = Some(table.revision);
         }
         self.delta.payloads.retain_current(&self.delta.state);
+        let erasing = self.delta.erasing();
         if self.delta.state.is_dirty() {
             table.write(&self.delta.state);
             self.base = Some(table.revision);
@@ -68,10 +69,21 @@ impl Writer {
             table.payloads.insert(key, payload);
         }
         self.delta.state.mark_clean();
+        erasing
     }
 }
 
 impl Table {
+    /// Everything that somebody wrote, by where it stands.
+    pub fn readable(&self) -> BTreeMap<String, String> {
+        let text = self.text.iter().map(|text| ("text".to_owned(), text.clone()));
+        let payloads = self.payloads.iter().filter_map(|((kind, id), payload)| match payload {
+            Payload::ToolDeleted { .. } | Payload::Feedback { row: None, .. } => None,
+            shown => Some((format!("{kind:?} {id}"), format!("{shown:?}"))),
+        });
+        text.chain(payloads).collect()
+    }
+
     pub fn load(&self) -> Conversation {
         if self.revision == 0 {
             return Conversation::default();

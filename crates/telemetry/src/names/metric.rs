@@ -150,7 +150,8 @@ metrics! {
     PROCESS_DURATION = Histogram semconv::MESSAGING_PROCESS_DURATION, "s", "Time to decode and fold one chunk of records.",
         [a::MESSAGING_SYSTEM, a::MESSAGING_OPERATION_NAME], DATABASE;
     EVENTS = Counter "recap.projector.events", "{event}", "Events by type and what became of them.", [a::EVENT_TYPE, a::OUTCOME];
-    RECORDS_LOST = Counter "recap.projector.records_lost", "{record}", "Offsets that were gone from the log before they were read, by topic.", [a::MESSAGING_DESTINATION_NAME];
+    TOOL_CALL_ID_REUSED = Counter "recap.projector.tool_call_id_reused", "{tool_call}", "Started tool calls that took the place of another message's: their producer uses ids again within a conversation.", [];
+    RECORDS_LOST = Counter "recap.projector.records_lost", "{record}", "Offsets that were gone from the log before they were read, by topic: at most so many records, since markers of transactions and aborted records take offsets too.", [a::MESSAGING_DESTINATION_NAME];
     RECORDS_REWOUND = Counter "recap.projector.records_rewound", "{record}", "Records read again because the database lacked what the group had committed, by topic.", [a::MESSAGING_DESTINATION_NAME];
     DEAD_LETTERS = Counter "recap.projector.dead_letters", "{event}", "Events put on the dead-letter topic, by reason.", [a::REASON];
     KAFKA_ERRORS = Counter "recap.projector.kafka.errors", "{error}", "Errors reported by the Kafka client, by code.", [a::ERROR_TYPE];

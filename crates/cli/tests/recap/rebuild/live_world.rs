@@ -133,6 +133,21 @@ impl LiveWorld {
             .await
     }
 
+    /// The columns of a generation that hold these bytes anywhere.
+    pub async fn columns_with(&self, generation: i32, text: &str) -> Result<Vec<String>> {
+        let generations = self.world.database.store.generations().await?;
+        let found = generations.iter().find(|found| found.id.number() == generation);
+        let generation = found.with_context(|| format!("generation {generation}"))?;
+        Ok(self.world.database.columns_with(generation.id, text).await)
+    }
+
+    /// Deletes a topic and creates it anew.
+    pub async fn create_anew(&self, topic: &str) -> Result<()> {
+        let kafka = self.world.log.kafka();
+        kafka.delete_topic(&self.log_name(topic)).await?;
+        Ok(kafka.topic(&self.log_name(topic), PARTITIONS).await?)
+    }
+
     pub async fn execute(&self, statement: &'static str) -> Result<()> {
         sqlx::raw_sql(statement).execute(&self.world.database.pool).await?;
         Ok(())
@@ -159,6 +174,24 @@ impl LiveWorld {
     /// The live generation is what these records fold to, in every row of every table.
     pub async fn assert_equals_fold(&self, records: &[Record]) {
         self.world.database.assert_equals_fold(records).await;
+    }
+
+    /// The same, as soon as it is so: what is committed of a topic that was created anew may be of the old one.
+    pub async fn becomes_equal_to_fold(&self, records: &[Record]) {
+        let differing = async || {
+            let comparison = self.world.database.compare_with_fold(records).await;
+            comparison.missing.len() + comparison.wrong.len()
+        };
+        eventually("rows that differ from the fold", LIMIT, differing, |rows| *rows == 0).await;
+    }
+
+    /// Until a projector has kept how much of a deleted topic only the live generation has.
+    pub async fn loss_is_noticed(&self) {
+        let gone = async || {
+            let gone = sqlx::query_scalar("SELECT COALESCE(sum(gone), 0)::bigint FROM recap.generation_offset");
+            gone.fetch_one(&self.world.database.pool).await.unwrap_or(0_i64)
+        };
+        eventually("offsets that are gone", LIMIT, gone, |gone| *gone > 0).await;
     }
 
     /// So is this organization, and no other.

@@ -206,3 +206,43 @@ pub async fn physical(pool: &PgPool, generation: GenerationId) -> Vec<String> {
     rows.sort();
     rows
 }
+
+/// The tables with content that somebody wrote: the rest of their key, and the columns that are readable.
+const READABLE: [(&str, &str, &[&str]); 6] = [
+    ("conversation_summary", "conversation_id", &["first_message_text"]),
+    (
+        "tool_call",
+        "conversation_id, tool_call_id",
+        &["started_tool_name", "finished_tool_name", "args", "result", "error"],
+    ),
+    ("feedback", "conversation_id, feedback_id", &["comment"]),
+    (
+        "user_profile",
+        "user_id",
+        &["email", "first_name", "last_name", "public_metadata"],
+    ),
+    ("user_metadata_token", "user_id, token", &["token"]),
+    ("agent_profile", "agent_id", &["name", "model", "logo_url"]),
+];
+
+/// Where something readable stands: the row, the column.
+pub type Place = (String, String);
+
+/// Everything readable that is stored.
+pub async fn readable(pool: &PgPool, generation: GenerationId) -> BTreeMap<Place, String> {
+    let schema = generation.schema();
+    let mut readable = BTreeMap::new();
+    for (table, key, columns) in READABLE {
+        let sql = format!(
+            "SELECT concat_ws(' ', '{table}', org_id, {key}), value.key, value.value FROM {schema}.{table} t \
+             CROSS JOIN jsonb_each_text(to_jsonb(t)) value WHERE value.key = ANY($1) AND value.value IS NOT NULL"
+        );
+        let found: Vec<(String, String, String)> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(columns)
+            .fetch_all(pool)
+            .await
+            .unwrap();
+        readable.extend(found.into_iter().map(|(row, column, value)| ((row, column), value)));
+    }
+    readable
+}
