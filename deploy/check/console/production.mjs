@@ -28,6 +28,8 @@ export async function production(test, settings) {
       response.destroy();
     });
   });
+  // Longer than any test: a browser gives up on a server that keeps closing what it is about to use.
+  server.keepAliveTimeout = 600_000;
   const tls = await listening(server);
   const proxy = http.createServer((_, response) => response.writeHead(403).end());
   proxy.on("connect", (request, client) => {
@@ -82,7 +84,8 @@ function certificate() {
 
 /** @param {number} port @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response */
 function forward(port, request, response) {
-  const onward = http.request({ host: "127.0.0.1", port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
+  // A connection of its own: one that is used again could be closed just then.
+  const onward = http.request({ agent: false, host: "127.0.0.1", port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
     response.writeHead(answer.statusCode, answer.headers);
     answer.pipe(response);
   });
