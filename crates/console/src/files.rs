@@ -73,6 +73,7 @@ static FILES: &[File] = &files![
     "app/views/grid.js",
     "app/views/list_store.js",
     "app/views/news.js",
+    "app/views/open_by_id.js",
     "app/views/overview.js",
     "app/views/range_picker.js",
     "app/views/tool_calls.js",

@@ -1,13 +1,7 @@
-// axe finds nothing on any page, in light and dark, on a phone, and where something is wrong. Each page is also kept as a picture, to be looked at:
-// in the directory that PICTURES names.
+// axe finds nothing on any page, in light and dark, on a phone, and where something is wrong.
 
-import { mkdirSync } from "node:fs";
-import path from "node:path";
 import test from "node:test";
 import { RANGE, accessible, ask, at, open, signIn } from "./browser.mjs";
-
-const PICTURES = process.env.PICTURES;
-if (PICTURES) mkdirSync(PICTURES, { recursive: true });
 
 const LOOKS = {
   light: { colorScheme: "light" },
@@ -19,10 +13,7 @@ const LOOKS = {
 for (const [look, options] of Object.entries(LOOKS)) {
   test(`every page in ${look}`, async (t) => {
     const page = await open(t, options);
-    const check = async (name) => {
-      await accessible(page, `${name} in ${look}`);
-      if (PICTURES) await page.screenshot({ path: path.join(PICTURES, `${name}-${look}.png`) });
-    };
+    const check = (name) => accessible(page, `${name} in ${look}`);
     await page.goto(at());
     await page.locator(".person-card").first().waitFor();
     await check("sign-in");
@@ -43,6 +34,14 @@ for (const [look, options] of Object.entries(LOOKS)) {
     await page.goto(at({ view: "conversations", ...RANGE, toolError: "true" }));
     await page.locator(".body-row").first().waitFor();
     await check("list");
+    await page.getByRole("button", { name: "Export" }).click();
+    await page.getByRole("button", { name: "NDJSON" }).waitFor();
+    await check("export");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Open a conversation by its id" }).click();
+    await page.getByLabel("Id of a conversation").waitFor();
+    await check("open");
+    await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Filter", exact: true }).click();
     await page.getByRole("option", { name: "Agent" }).click();
     await page.getByRole("dialog").getByRole("option").nth(2).waitFor();

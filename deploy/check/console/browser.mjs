@@ -2,15 +2,17 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { readFileSync } from "node:fs";
+import path from "node:path";
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 
 export const URL_OF_SYSTEM = process.env.CONSOLE_URL;
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const { PICTURES } = process.env;
+if (PICTURES) mkdirSync(PICTURES, { recursive: true });
 /** What has happened before this is over: nothing of it changes while a test looks. */
 const SETTLED = 2 * 3_600_000;
 
@@ -96,7 +98,7 @@ export async function shows(page, who, query) {
   return rows;
 }
 
-/** Fails when axe finds anything. */
+/** Fails when axe finds anything. Keeps a picture to be looked at, in the directory that PICTURES names. */
 export async function accessible(page, what) {
   // Nothing is judged in the middle of appearing.
   await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined))));
@@ -104,6 +106,7 @@ export async function accessible(page, what) {
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
   const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html.slice(0, 160)} ${node.any[0]?.message ?? node.all[0]?.message ?? ""}`).join(" | ")}`);
   assert.deepEqual(found, [], what);
+  if (PICTURES) await page.screenshot({ path: path.join(PICTURES, `${what.replaceAll(" ", "-")}.png`) });
 }
 
 /** Publishes events to Kafka as a platform does. */

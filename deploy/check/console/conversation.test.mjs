@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { RANGE, ask, open, signIn } from "./browser.mjs";
+import { RANGE, ask, at, open, signIn } from "./browser.mjs";
 
 const LIST = { view: "conversations", ...RANGE };
 const ALL = { ...RANGE, allInOrg: "true" };
@@ -36,6 +36,26 @@ test("it opens beside the list and shows what the API has", async (t) => {
   await pane.waitFor({ state: "detached" });
   await page.goBack();
   await pane.waitFor();
+});
+
+test("it is opened by its id, or by a link to it, and names the page", async (t) => {
+  const page = await open(t);
+  const [first, second] = await ask("administrator", "getInteractions", { ...ALL, limit: 2 });
+  await signIn(page, "administrator", RANGE);
+  const enter = async (text) => {
+    await page.getByRole("button", { name: "Open a conversation by its id" }).click();
+    await page.getByLabel("Id of a conversation, or a link to it").fill(text);
+    await page.keyboard.press("Enter");
+  };
+  await enter(` ${first.id} `);
+  await page.getByRole("heading", { level: 1, name: first.firstMessageText }).waitFor();
+  await page.waitForFunction((title) => document.title === title, `${first.firstMessageText} · recap`);
+  await enter(at({ view: "conversation", id: second.id }));
+  await page.getByRole("heading", { level: 1, name: second.firstMessageText }).waitFor();
+  await enter("none");
+  await page.getByRole("heading", { name: "There is no such conversation" }).waitFor();
+  await page.getByRole("link", { name: "Overview" }).click();
+  await page.waitForFunction(() => document.title === "Overview · recap");
 });
 
 test("JSON folds, and is copied as it is", async (t) => {

@@ -65,7 +65,10 @@ test("every order shows what the API answers; back and forward walk through the 
   const orders = ["createdAt", "totalTokens", "totalMessageCount", "duration"];
   for (const sort of orders) {
     await page.getByLabel("Order").selectOption(sort);
-    await shows(page, "administrator", { ...ALL, sort });
+    const [first] = await shows(page, "administrator", { ...ALL, sort });
+    const time = sort === "createdAt" ? "Created" : "Updated";
+    await page.getByRole("columnheader", { name: time }).waitFor();
+    assert.equal(await page.locator(".body-row[aria-rowindex='2'] .time time").getAttribute("datetime"), first[`${time.toLowerCase()}At`]);
   }
   for (const sort of orders.slice(0, -1).reverse()) {
     await page.goBack();

@@ -1,6 +1,6 @@
 // The frame around every view: where one is, who one is, whether changes are heard of.
 
-import { html, useContext, useEffect, useMemo, useRef, useState } from "./html.js";
+import { html, useContext, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
 import { useLiveness } from "./api/changes.js";
 import { SessionContext } from "./session/context.js";
 import { change, href, usePlace } from "./state/place.js";
@@ -12,6 +12,7 @@ import { Popover } from "./ui/popover.js";
 import { ConversationPage } from "./views/conversation.js";
 import { Conversations } from "./views/conversations.js";
 import { FilterBar } from "./views/filter_bar.js";
+import { OpenById } from "./views/open_by_id.js";
 import { Overview } from "./views/overview.js";
 
 /** The range moves with the clock; it is looked at this often, in milliseconds. */
@@ -28,7 +29,8 @@ export function Shell() {
   const alone = place.view === "conversation" && place.id !== undefined;
   const view = alone ? "conversation" : place.view === "conversations" ? "conversations" : "overview";
   const main = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => {
+  // Before the views' effects: a conversation names the page after itself.
+  useLayoutEffect(() => {
     document.title = `${{ conversation: "Conversation", conversations: "Conversations", overview: "Overview" }[view]} · recap`;
   }, [view]);
 
@@ -40,7 +42,7 @@ export function Shell() {
         ${link("overview", "Overview", "overview", view === "overview", place)}
         ${link("conversations", "Conversations", "conversations", view !== "overview", place)}
       </nav>
-      <${Live} /><${Person} />
+      <${OpenById} /><${Live} /><${Person} />
     </header>
     <main class=${view} tabindex="-1" ref=${main}>
       ${!alone && html`<h1 class="unseen">${view === "overview" ? "Overview" : "Conversations"}</h1><${FilterBar} place=${place} range=${range} />`}

@@ -92,7 +92,7 @@ function optionsOf({ element, series, stacked, format, axis, steps, scale, onInd
     height: HEIGHT,
     padding: [8, 10, 0, 0],
     legend: { show: false },
-    cursor: { y: false, points: { size: 7, width: 2 }, drag: { x: true, y: false, setScale: false } },
+    cursor: { y: false, points: { show: !barred, size: 7, width: 2 }, drag: { x: true, y: false, setScale: false } },
     scales: {
       // A bar needs half a bucket on either side of its time, and so does a point that is alone.
       x: { time: true, range: (_, min, max) => (barred || min === max ? [min - half(), max + half()] : [min, max]) },
@@ -138,7 +138,7 @@ const faint = (colour) => colour.replace("rgb(", "rgba(").replace(")", ", 0.14)"
 
 /** A line without axes, as wide as its place. @param {{ values: (number | null)[] }} props */
 export function Sparkline({ values }) {
-  const most = Math.max(1, ...values.map((value) => value ?? 0)), step = 100 / Math.max(1, values.length - 1);
+  const most = Math.max(0, ...values.map((value) => value ?? 0)) || 1, step = 100 / Math.max(1, values.length - 1);
   const points = values.map((value, index) => `${(index * step).toFixed(1)},${(26 - ((value ?? 0) / most) * 24).toFixed(1)}`);
   return html`<svg class="sparkline" viewBox="0 0 100 28" preserveAspectRatio="none" aria-hidden="true">
     <polygon points=${`0,28 ${points.join(" ")} 100,28`} /><polyline points=${points.join(" ")} vector-effect="non-scaling-stroke" /></svg>`;

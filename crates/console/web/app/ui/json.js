@@ -71,6 +71,6 @@ function Leaf({ value }) {
   const [whole, setWhole] = useState(false);
   if (typeof value !== "string") return html`<span class=${`json-${value === null ? "null" : typeof value}`}>${String(value)}</span>`;
   const long = value.length > LONG && !whole;
-  return html`<span class="json-string">“${long ? value.slice(0, LONG) : value}${long ? "…" : ""}”</span>
+  return html`<span class="json-string">"${long ? value.slice(0, LONG) : value}${long ? "…" : ""}"</span>
     ${long && html`<button type="button" class="quiet" onClick=${() => setWhole(true)}>${count(value.length - LONG, "more character")}</button>`}`;
 }

@@ -66,19 +66,26 @@ function Detail({ row, place, tools }) {
   const share = new URL(href({ view: "conversation", id: row.id }), location.href).href;
   /** @param {string} id */
   const link = (id) => href(change(place, { id }));
-  const parent = row.upstreamConversationId;
+  const parent = row.upstreamConversationId, title = row.firstMessageText ?? "No message yet";
+  useEffect(() => {
+    const before = document.title;
+    document.title = `${title} · recap`;
+    return () => {
+      document.title = before;
+    };
+  }, [title]);
   return html`
     <header class="detail-head">
       <div class="detail-tools">
         ${parent && html`<a class="quiet up" href=${link(parent)}><${Icon} name="up" />Parent conversation</a>`}
         <${Copy} text=${share} label="Copy link to this conversation" shown="Copy link" icon="link" look="quiet" />${tools}
       </div>
-      <h1>${row.firstMessageText ?? "No message yet"}</h1>
+      <h1>${title}</h1>
       <p class="byline"><${Avatar} name=${personName(row)} id=${row.userId} />${personName(row)} with
         <${Avatar} name=${agentName(row)} id=${row.agentId} shape="square" />${agentName(row)}<span class="aside"><${Time} at=${row.createdAt} full /></span></p>
     </header>
     <dl class="facts">
-      ${fact("Messages", whole(row.totalMessageCount), `${whole(row.userMessageCount)} by the user, ${whole(row.assistantMessageCount)} by the assistant`)}
+      ${fact("Messages", whole(row.totalMessageCount), `${whole(row.userMessageCount)} user, ${whole(row.assistantMessageCount)} assistant`)}
       ${fact("Tokens", compact(row.totalTokens), `${whole(row.inputTokens)} in, ${whole(row.outputTokens)} out`)}
       ${fact("Duration", duration(row.duration), html`updated <${Time} at=${row.updatedAt} />`)}
       ${fact("Feedback", row.totalFeedback ? `${row.totalHelpful} of ${row.totalFeedback}` : "None", row.totalFeedback ? "helpful" : "nobody rated it")}

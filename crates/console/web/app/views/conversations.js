@@ -43,7 +43,7 @@ export function Conversations({ place, range }) {
     <section class="list" aria-label="Conversations">
       <div class="list-tools">
         <p class="list-count" role="status">${stats.data ? html`<strong>${whole(stats.data.conversationCount)}</strong> ${stats.data.conversationCount === 1 ? "conversation" : "conversations"}
-          <span class="aside">${compact(stats.data.totalTokens)} tokens, ${count(stats.data.uniqueUsers, "person", "people")}</span>` : html`<span class="aside">Counting…</span>`}</p>
+          <span class="aside">${compact(stats.data.totalTokens)} tokens, ${count(stats.data.uniqueUsers, "person", "people")}</span>` : !stats.error && html`<span class="aside">Counting…</span>`}</p>
         <label class="sort"><span class="unseen">Order</span>
           <select class="select" value=${sort ?? "updatedAt"} onChange=${(/** @type {any} */ event) => go(change(place, { sort: event.target.value === "updatedAt" ? undefined : event.target.value }))}>
             ${SORTS.map(([name, label]) => html`<option value=${name}>${label}</option>`)}

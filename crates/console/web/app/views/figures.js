@@ -13,13 +13,13 @@ const helpfulShare = (stats) => (stats.totalFeedback ? stats.totalHelpful / stat
 
 /**
  * @param {{ place: import("../state/place.js").Place, range: import("../state/range.js").Range, now: Stats | null, before: Stats | null, failing: Stats | null,
- *   failingBefore: Stats | null, course: Bucket[] | null }} props
+ *   failingBefore: Stats | null, course: Bucket[] | null, failingCourse: Bucket[] | null }} props
  */
-export function FigureTiles({ place, range, now, before, failing, failingBefore, course }) {
+export function FigureTiles({ place, range, now, before, failing, failingBefore, course, failingCourse }) {
   const list = change(place, { view: "conversations", id: undefined });
   /** @param {Stats | null} some @param {Stats | null} all */
   const share = (some, all) => (some && all?.conversationCount ? some.conversationCount / all.conversationCount : null);
-  const values = (/** @type {(bucket: Bucket) => number | null} */ value) => course?.map(value) ?? [];
+  const values = (/** @type {(bucket: Bucket, index: number) => number | null} */ value) => course?.map(value) ?? [];
   const tiles = [
     { name: "Conversations", now: now?.conversationCount, before: before?.conversationCount, course: values((bucket) => bucket.conversationCount), to: list,
       note: now && count(now.uniqueUsers, "person", "people") },
@@ -30,6 +30,7 @@ export function FigureTiles({ place, range, now, before, failing, failingBefore,
     { name: "Tool calls", now: now?.toolCalls, before: before?.toolCalls, course: values((bucket) => bucket.toolCalls), to: list,
       note: now && `${ratio(now.toolCalls, now.conversationCount)} a conversation` },
     { name: "With a failed tool", share: true, bad: true, now: share(failing, now), before: share(failingBefore, before), to: change(list, { toolError: "true" }),
+      course: failingCourse?.length === course?.length ? values((bucket, index) => (bucket.conversationCount && failingCourse ? failingCourse[index].conversationCount / bucket.conversationCount : null)) : [],
       note: failing && count(failing.conversationCount, "conversation") },
     { name: "Helpful", share: true, good: true, now: now && helpfulShare(now), before: before && helpfulShare(before), to: change(list, { feedback: "any" }),
       course: values((bucket) => (bucket.totalFeedback ? bucket.totalHelpful / bucket.totalFeedback : null)), note: now && `of ${count(now.totalFeedback, "rating")}` },
@@ -53,7 +54,7 @@ function Compared({ now, before, share, good, bad }) {
   if (now === null || before === null) return html`<span class="compared"> </span>`;
   if (share) {
     const points = Math.round((now - before) * 1_000) / 10;
-    return html`<span class=${`compared ${tone(points, good, bad)}`}>${points > 0 ? "+" : points < 0 ? "−" : "±"}${Math.abs(points)} pts <span class="aside">from ${percent(before)}</span></span>`;
+    return html`<span class=${`compared ${tone(points, good, bad)}`}>${points > 0 ? "+" : points < 0 ? "−" : "±"}${Math.abs(points)} ${Math.abs(points) === 1 ? "pt" : "pts"} <span class="aside">from ${percent(before)}</span></span>`;
   }
   const rate = changeOf(now, before);
   if (rate === null) return html`<span class="compared"><span class="aside">none before</span></span>`;

@@ -19,8 +19,10 @@ const HEAD = { wide: 37, narrow: 0 };
 
 const COLUMNS = /** @type {const} */ ([
   ["title", "Conversation", null], ["person", "Person", null], ["messages", "Messages", "totalMessageCount"], ["tokens", "Tokens", "totalTokens"],
-  ["length", "Duration", "duration"], ["tools", "Tools", null], ["feedback", "Feedback", null], ["updated", "Updated", "updatedAt"],
+  ["length", "Duration", "duration"], ["tools", "Tools", null], ["feedback", "Feedback", null],
 ]);
+/** The last column is the time that the list is in the order of, or when each was updated. */
+const CREATED = /** @type {const} */ (["time", "Created", "createdAt"]), UPDATED = /** @type {const} */ (["time", "Updated", "updatedAt"]);
 
 /** @param {{ store: import("./list_store.js").ListStore, place: import("../state/place.js").Place }} props */
 export function ConversationGrid({ store, place }) {
@@ -33,6 +35,7 @@ export function ConversationGrid({ store, place }) {
   const keys = useMemo(() => lines.map((line) => line.row.id), [lines]);
   const size = narrow ? "narrow" : "wide";
   const rowHeight = HEIGHT[size];
+  const columns = [...COLUMNS, place.sort === "createdAt" ? CREATED : UPDATED];
 
   useLayoutEffect(() => {
     const element = scroller.current;
@@ -93,11 +96,11 @@ export function ConversationGrid({ store, place }) {
   };
 
   return html`<div class="grid-frame"><${News} store=${store} onShow=${toTop} />
-  <div class=${`grid ${size}`} role="treegrid" aria-label="Conversations" aria-rowcount=${store.next === null ? lines.length + 1 : -1} aria-colcount=${COLUMNS.length} tabindex="0"
+  <div class=${`grid ${size}`} role="treegrid" aria-label="Conversations" aria-rowcount=${store.next === null ? lines.length + 1 : -1} aria-colcount=${columns.length} tabindex="0"
     aria-activedescendant=${active !== null && keys.slice(first, last).includes(active) ? rowId(active) : undefined} ref=${scroller} onKeyDown=${keysPressed}
     onFocus=${(/** @type {any} */ event) => event.target === scroller.current && active === null && setActive(keys[first] ?? null)}>
     <div role="rowgroup" class="grid-head"><div role="row" aria-rowindex="1" class="grid-row">
-      ${COLUMNS.map(([name, label, sort]) => html`<div role="columnheader" class=${`cell ${name}`} aria-sort=${sort && (place.sort ?? "updatedAt") === sort ? "descending" : undefined}>
+      ${columns.map(([name, label, sort]) => html`<div role="columnheader" class=${`cell ${name}`} aria-sort=${sort && (place.sort ?? "updatedAt") === sort ? "descending" : undefined}>
         ${sort ? html`<button type="button" class="head-sort" onClick=${() => go(change(place, { sort: sort === "updatedAt" ? undefined : sort }))}>${label}<${Icon} name="down" /></button>` : label}</div>`)}
     </div></div>
     <div role="rowgroup" class="grid-body" style=${{ height: `${lines.length * rowHeight}px` }}>
@@ -159,6 +162,6 @@ function Row({ line, at, height, place, active, open, unfolded, marked, onFold, 
     <div role="gridcell" class="cell feedback">
       ${row.totalHelpful > 0 && html`<span class="badge good"><${Icon} name="thumbUp" />${row.totalHelpful}<span class="unseen"> helpful</span></span>`}
       ${row.totalNotHelpful > 0 && html`<span class="badge bad"><${Icon} name="thumbDown" />${row.totalNotHelpful}<span class="unseen"> not helpful</span></span>`}</div>
-    <div role="gridcell" class="cell updated"><${Time} at=${row.updatedAt} /></div>
+    <div role="gridcell" class="cell time"><${Time} at=${place.sort === "createdAt" ? row.createdAt : row.updatedAt} /></div>
   </div>`;
 }

@@ -25,6 +25,8 @@ export function Overview({ place, range }) {
   const failedBefore = new URLSearchParams(before);
   failedBefore.set("toolError", "true");
   const series = new URLSearchParams([...filter, ["interval", range.interval], ["timeZone", TIME_ZONE]]);
+  const failedSeries = new URLSearchParams(series);
+  failedSeries.set("toolError", "true");
   // What the filter excludes already cannot have failed.
   const contradicts = place.toolError === "false";
 
@@ -33,12 +35,13 @@ export function Overview({ place, range }) {
   const failing = /** @type {Answer<Stats>} */ (useAnswer(contradicts ? null : "getStats", failed.toString()));
   const failingBefore = /** @type {Answer<Stats>} */ (useAnswer(contradicts ? null : "getStats", failedBefore.toString()));
   const course = /** @type {Answer<Bucket[]>} */ (useAnswer("getTimeSeries", series.toString()));
+  const failingCourse = /** @type {Answer<Bucket[]>} */ (useAnswer(contradicts ? null : "getTimeSeries", failedSeries.toString()));
 
   if (now.error && !now.data) return html`<${Failure} error=${now.error} again=${now.again} />`;
   if (now.data?.conversationCount === 0) return html`<${Nothing} place=${place} />`;
   return html`<div class="overview">
     <${FigureTiles} place=${place} range=${range} now=${now.data} before=${then.data} failing=${contradicts ? zero(now.data) : failing.data}
-      failingBefore=${contradicts ? zero(then.data) : failingBefore.data} course=${course.data} />
+      failingBefore=${contradicts ? zero(then.data) : failingBefore.data} course=${course.data} failingCourse=${contradicts ? null : failingCourse.data} />
     <${Charts} place=${place} range=${range} filter=${filter.toString()} course=${course} />
     <div class="breakdowns">
       <${Breakdown} by="agentId" title="Agents" place=${place} filter=${filter.toString()} />

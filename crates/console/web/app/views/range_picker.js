@@ -40,8 +40,8 @@ function Panel({ place, range, close }) {
       <label>Conversations that were<select class="select" value=${place.rangeOn ?? "createdAt"}
         onChange=${(/** @type {any} */ event) => go(change(place, { rangeOn: event.target.value === "updatedAt" ? "updatedAt" : undefined }))}>
         <option value="createdAt">created in the range</option><option value="updatedAt">updated in the range</option></select></label>
-      <label>Charts by<select class="select" value=${range.interval} onChange=${(/** @type {any} */ event) => go(change(place, { interval: event.target.value }))}>
-        ${range.intervals.map((interval) => html`<option value=${interval}>${interval}</option>`)}</select></label>
+      ${place.view !== "conversations" && html`<label>Charts by<select class="select" value=${range.interval} onChange=${(/** @type {any} */ event) => go(change(place, { interval: event.target.value }))}>
+        ${range.intervals.map((interval) => html`<option value=${interval}>${interval}</option>`)}</select></label>`}
       <p class="hint">Times are in ${TIME_ZONE}; pointing at one shows it in UTC.</p>
     </div>`;
 }
