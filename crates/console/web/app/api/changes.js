@@ -24,7 +24,10 @@ export class Changes {
     this.wake = new AbortController();
     document.addEventListener("visibilitychange", this.seen);
     addEventListener("online", this.hurry);
-    this.unheard = session.renewed?.(this.hurry);
+    this.unheard = session.renewed?.(() => {
+      this.hurry();
+      this.tell();
+    });
     this.stopped = new AbortController();
     this.attempt = new AbortController();
     void this.run();
