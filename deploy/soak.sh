@@ -12,8 +12,10 @@
 # RECAP_SOAK_PROFILE=release builds all of it optimized.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+mode=
 if [[ ${1:-} == stalls ]]; then
     shift
+    mode='stalls '
     export RECAP_FAULTS=${RECAP_FAULTS:-broker-restart,kill,join,leave,replace} RECAP_FAULT_UNREAD=${RECAP_FAULT_UNREAD:-60}
     export RECAP_FAULT_EVENTS=${RECAP_FAULT_EVENTS:-60000} RECAP_FAULT_ROUNDS=${RECAP_FAULT_ROUNDS:-1}
 fi
@@ -26,18 +28,22 @@ if [[ -n ${RECAP_FAULT_PROJECTOR:-} ]]; then
 fi
 test=(cargo test --locked --profile "${RECAP_SOAK_PROFILE:-dev}" --workspace --test faults)
 "${test[@]}" --no-run
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Everything that programs wrote; kept when a seed fails.
+log=$(mktemp -t recap-soak.XXXXXX)
 events=0 rows=0 started=$SECONDS
 for ((done = 0; (count == 0 || done < count) && (most == 0 || events < most); done++)); do
-    echo "soak: seed $seed (again: RECAP_FAULT_SEED=$seed deploy/soak.sh 1)"
-    if ! RECAP_FAULT_SEED=$seed "${test[@]}" -- --nocapture 2>&1 | tee "$log"; then
-        echo "soak: seed $seed FAILED after $done good ones"
+    echo "soak: seed $seed (again: RECAP_FAULT_SEED=$seed deploy/soak.sh ${mode}1)"
+    if ! RECAP_FAULT_SEED=$seed "${test[@]}" -- --nocapture 2>&1 | tee "$log" | grep --line-buffered -aE '^(fault:|seed |longest |[0-9]+ faults |error|thread )'; then
+        echo "soak: seed $seed FAILED after $done good ones; all output is in $log"
         exit 1
     fi
-    read -r more compared < <(sed -nE 's/^seed [0-9]+: protocol .* ([0-9]+) events, ([0-9]+) rows equal.*/\1 \2/p' "$log")
+    read -r more compared < <(sed -nE 's/^seed [0-9]+: protocol .* ([0-9]+) events, ([0-9]+) rows equal.*/\1 \2/p' "$log" | tail -1) || {
+        echo "soak: seed $seed compared nothing; all output is in $log"
+        exit 1
+    }
     events=$((events + more)) rows=$((rows + compared)) elapsed=$((SECONDS - started))
     echo "soak: $((done + 1)) seeds, $events events, $rows rows compared and 0 differ, $((events / (elapsed > 0 ? elapsed : 1))) events/s, $elapsed s"
     seed=$((seed + 1))
 done
+rm -f "$log"
 echo "soak: $done seeds, none failed"
