@@ -1,5 +1,5 @@
-//! How long an acknowledged event takes to be visible through the API, while others arrive at a quarter of the rate that
-//! the projector can take.
+//! How long an acknowledged event takes to be visible through the API, while others arrive, and what that costs. The database holds the log already and the traffic
+//! goes on where the log ended: from an empty one a quarter of the first writes are births of conversations, and each user's profile is new.
 
 use std::{
     sync::{
@@ -12,23 +12,22 @@ use std::{
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use recap_generator::{Config, Log, Record};
-use recap_log::{Cluster, Pace, Publisher, Topic};
+use recap_log::{Cluster, Lag, Pace, Publisher, Topic};
 use recap_service::clock;
 use recap_testing::clerk::{LocalClerk, Session};
+use tokio::sync::mpsc::{Sender, channel};
 
 use super::{
     backlog::{prepare, projector_variables},
     cpu,
     http::Client,
     load::Target,
-    log_end::{adopt_group_offsets, start_group_at_end},
     samples::Samples,
     service::Service,
     stack::{Broker, Database, Databases},
 };
 
 const ORGANIZATION: &str = "org_fresh";
-const GROUP: &str = "bench-freshness";
 /// One event that takes longer has failed.
 const VISIBLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two requests for a probe, and so how much too long its time may be. Requests take from the cores that the projector has.
@@ -106,66 +105,94 @@ pub struct Live {
     pub postgresql_cores: f64,
 }
 
-/// Live traffic at `rate` events a second for that long.
+/// Live traffic, the events from number `from` of the log on at `rate` a second, for that long. The live figures, and the number of the next event.
 pub async fn run(
     broker: &Broker,
     databases: &Databases,
-    log: Config,
+    (log, from): (Config, u64),
     rate: f64,
     time: Duration,
-) -> anyhow::Result<Live> {
+) -> anyhow::Result<(Live, u64)> {
     let database = prepare(databases, None).await?;
-    // A group without offsets would begin with the log of the other measurements.
-    start_group_at_end(&broker.log(GROUP))?;
-    adopt_group_offsets(&database).await?;
-    let mut projector = Service::start("recap-projector", &projector_variables(broker, &database, GROUP))?;
+    let group = format!("bench-freshness-{from}");
+    let mut projector = Service::start("recap-projector", &projector_variables(broker, &database, &group))?;
+    caught_up(&broker.log(&group), &mut projector).await?;
     let query = start_query(&database, ORGANIZATION, &[]).await?;
-    let mut probes = Probes::connect(broker, &query.target).await?;
-    // Traffic that comes before the group is joined would be a backlog.
+    let mut probes = Probes::connect(broker, &query.target, from).await?;
     probes.one().await?;
     let stop = Arc::new(AtomicBool::new(false));
+    let (begun, mut begins) = channel(1);
     let traffic = {
         let (kafka, stop) = (broker.cluster(), Arc::clone(&stop));
-        std::thread::spawn(move || publish(&kafka, &log, rate, &stop))
+        std::thread::spawn(move || publish(&kafka, &log, from, rate, &begun, &stop))
     };
+    begins.recv().await;
     let live = probes.measure(time, &mut projector).await;
     stop.store(true, Ordering::Relaxed);
     let published = tokio::task::spawn_blocking(move || traffic.join()).await?;
-    published.map_err(|_| anyhow::anyhow!("the traffic crashed"))??;
+    let published = published.map_err(|_| anyhow::anyhow!("the traffic crashed"))??;
     query.service.stop()?;
     projector.stop()?;
     databases.drop(database).await?;
-    live
+    Ok((live?, from + published))
 }
 
-fn publish(cluster: &Cluster, log: &Config, rate: f64, stop: &AtomicBool) -> anyhow::Result<()> {
+/// Waits until the projector has read what the log holds.
+async fn caught_up(log: &recap_log::Log, projector: &mut Service) -> anyhow::Result<()> {
+    let lag = Lag::of_finished(log)?;
+    while lag.now()? > 0 {
+        projector.check()?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+/// Publishes events of the log until it is stopped; how many they were. `begun` hears when those before are made.
+fn publish(
+    cluster: &Cluster,
+    log: &Config,
+    from: u64,
+    rate: f64,
+    begun: &Sender<()>,
+    stop: &AtomicBool,
+) -> anyhow::Result<u64> {
     let mut publisher = Publisher::connect(cluster)?;
     let mut records = Log::new(Config {
         events: u64::MAX,
         ..log.clone()
     })
     .iter();
-    let (mut pace, mut record) = (Pace::new(Some(rate)), Record::default());
+    let mut record = Record::default();
+    for _ in 0..from {
+        records.next_into(&mut record);
+    }
+    begun.blocking_send(())?;
+    let (mut pace, mut published) = (Pace::new(Some(rate)), 0);
     while !stop.load(Ordering::Relaxed) {
         records.next_into(&mut record);
         publisher.send(record.topic.name(), &record.key, &record.value)?;
+        published += 1;
         if let Some(pause) = pace.step() {
             publisher.wait(pause);
         }
     }
-    Ok(publisher.flush()?)
+    publisher.flush()?;
+    Ok(published)
 }
 
 /// Markers, each awaited before the next.
 struct Probes {
+    /// Before the number, in the ids of this run's conversations.
+    run: u64,
     client: Client,
     publisher: Publisher,
     number: u32,
 }
 
 impl Probes {
-    async fn connect(broker: &Broker, target: &Target) -> anyhow::Result<Self> {
+    async fn connect(broker: &Broker, target: &Target, run: u64) -> anyhow::Result<Self> {
         Ok(Self {
+            run,
             client: Client::connect(&target.host, &target.token).await?,
             publisher: Publisher::connect(&broker.cluster())?,
             number: 0,
@@ -175,11 +202,12 @@ impl Probes {
     /// From one marker's acknowledgement until it is seen.
     async fn one(&mut self) -> anyhow::Result<Duration> {
         let created_at = clock::now();
-        let marker = marker(self.number, created_at);
+        let id = format!("fresh-{}-{}", self.run, self.number);
+        let marker = marker(&id, created_at);
         self.publisher.send(marker.topic.name(), &marker.key, &marker.value)?;
         tokio::task::block_in_place(|| self.publisher.flush())?;
         let acknowledged = Instant::now();
-        see(&mut self.client, self.number, created_at, acknowledged).await?;
+        see(&mut self.client, &id, created_at, acknowledged).await?;
         self.number += 1;
         Ok(acknowledged.elapsed())
     }
@@ -207,14 +235,14 @@ impl Probes {
 }
 
 /// A message that begins a conversation of its own.
-fn marker(number: u32, created_at: DateTime<Utc>) -> Record {
+fn marker(id: &str, created_at: DateTime<Utc>) -> Record {
     let time = created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
     let value = format!(
-        r#"{{"specversion":"1.0","id":"fresh-{number}-{time}","source":"/bench","type":"message.upserted","time":"{time}","data":{{"orgId":"{ORGANIZATION}","conversationId":"fresh-{number}","messageId":"1","role":"user","createdAt":"{time}","text":"here"}}}}"#
+        r#"{{"specversion":"1.0","id":"{id}-{time}","source":"/bench","type":"message.upserted","time":"{time}","data":{{"orgId":"{ORGANIZATION}","conversationId":"{id}","messageId":"1","role":"user","createdAt":"{time}","text":"here"}}}}"#
     );
     Record {
         topic: Topic::Messages,
-        key: format!("fresh-{number}").into_bytes(),
+        key: id.as_bytes().to_vec(),
         value: value.into_bytes(),
         time: created_at.timestamp_micros(),
         invalid: false,
@@ -222,10 +250,10 @@ fn marker(number: u32, created_at: DateTime<Utc>) -> Record {
 }
 
 /// Asks until the conversation is in the answer.
-async fn see(client: &mut Client, number: u32, created_at: DateTime<Utc>, acknowledged: Instant) -> anyhow::Result<()> {
+async fn see(client: &mut Client, id: &str, created_at: DateTime<Utc>, acknowledged: Instant) -> anyhow::Result<()> {
     let at = created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
     let path = format!("/api/dashboard/getInteractions?from={at}&to={at}&allInOrg=true&limit=10");
-    let wanted = format!("\"fresh-{number}\"");
+    let wanted = format!("\"{id}\"");
     loop {
         client.get_ok(&path).await?;
         let text = std::str::from_utf8(&client.body).context("the answer is not UTF-8")?;

@@ -1,4 +1,4 @@
-//! Closed-loop clients: each asks again as soon as it has its answer.
+//! Clients of both kinds: in a closed loop each asks again as soon as it has its answer, in an open one when its time has come.
 
 use std::{
     sync::{
@@ -57,6 +57,46 @@ pub async fn run(
             anyhow::Ok((latency, bytes))
         });
     }
+    together(clients, time).await
+}
+
+/// The same at so many requests a second, whatever the answers take: each is timed from when it was due, so nobody waits unseen (coordinated omission).
+pub async fn run_open(
+    target: &Target,
+    connections: usize,
+    rate: f64,
+    time: Duration,
+    path: impl Fn(u64) -> String + Send + Sync + 'static,
+) -> anyhow::Result<Load> {
+    let path = Arc::new(path);
+    let number = Arc::new(AtomicU64::new(0));
+    let started = Instant::now();
+    let (begin, end) = (started + time / 10, started + time / 10 + time);
+    let mut clients = JoinSet::new();
+    for _ in 0..connections {
+        let (path, number, target) = (Arc::clone(&path), Arc::clone(&number), target.clone());
+        clients.spawn(async move {
+            let mut client = Client::connect(&target.host, &target.token).await?;
+            let (mut latency, mut bytes) = (Samples::default(), 0);
+            loop {
+                let turn = number.fetch_add(1, Ordering::Relaxed);
+                let due = started + Duration::from_secs_f64(count(usize::try_from(turn)?) / rate);
+                if due >= end {
+                    return anyhow::Ok((latency, bytes));
+                }
+                tokio::time::sleep_until(due.into()).await;
+                let answer = client.get_ok(&path(turn)).await?;
+                if due >= begin {
+                    latency.add_millis(due.elapsed());
+                    bytes += answer.bytes;
+                }
+            }
+        });
+    }
+    together(clients, time).await
+}
+
+async fn together(mut clients: JoinSet<anyhow::Result<(Samples, usize)>>, time: Duration) -> anyhow::Result<Load> {
     let mut load = Load::default();
     while let Some(client) = clients.join_next().await {
         let (latency, bytes) = client??;

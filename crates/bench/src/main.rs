@@ -13,7 +13,6 @@ mod freshness;
 mod http;
 mod limit;
 mod load;
-mod log_end;
 mod machine;
 mod memory_server;
 mod read;

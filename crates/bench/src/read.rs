@@ -1,5 +1,6 @@
 //! `recap-bench read`: the second table of deploy/benchmarks.md.
 
+mod busy;
 mod paths;
 mod pgbench;
 mod rows;
@@ -22,7 +23,7 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Rows for --only: cached (with the limit), uncached, pgbench, old-range, depth, growth, metadata, filters, orders, figures, whole, stats, stampede."
+    after_help = "Rows for --only: cached (with the limit), uncached (with half load), pgbench, old-range, depth, growth, metadata, filters, orders, figures, whole, stats, stampede, busy."
 )]
 pub struct Options {
     #[command(flatten)]
@@ -130,6 +131,10 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     }
     if wants("stampede") {
         bench.stampede().await?;
+    }
+    // Last: it changes what the table holds.
+    if wants("busy") {
+        bench.busy_organization(now).await?;
     }
     let Bench {
         database,

@@ -330,8 +330,11 @@ impl Bench<'_> {
                 "p50 ≤ 10 ms, p99 ≤ 60 ms",
             ),
         ];
+        let mut next = self.plan.events;
         for (name, rate, (most, slowest), goal) in rows {
-            let live = freshness::run(&self.broker, &self.databases, self.log(), rate, self.plan.freshness).await?;
+            let log = (self.log(), next);
+            let (live, after) = freshness::run(&self.broker, &self.databases, log, rate, self.plan.freshness).await?;
+            next = after;
             let (median, slow) = (live.latency.median(), live.latency.percentile(99));
             let text = format!(
                 "p50 {median:.0} ms, p99 {slow:.0} ms of {} probes at {} events/s",

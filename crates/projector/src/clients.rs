@@ -25,7 +25,7 @@ impl Settings {
             .set("enable.auto.commit", "true")
             .set("auto.commit.interval.ms", millis(self.commit_interval))
             .set("enable.auto.offset.store", "false")
-            // Reading begins where the projector says; an offset that is not there is a loss to be told of.
+            // Reading begins where the projector says; an offset that is not there is a loss to be reported.
             .set("auto.offset.reset", "error")
             .set("allow.auto.create.topics", "false")
             .set("topic.metadata.refresh.interval.ms", millis(self.topic_refresh))

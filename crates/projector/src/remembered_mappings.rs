@@ -1,4 +1,4 @@
-//! The live generation remembers the mappings that its events are made with: changed ones are told, for only a rebuild applies them to older records.
+//! The live generation remembers the mappings that its events are made with: changes are logged, for only a rebuild applies them to older records.
 
 use std::sync::Arc;
 

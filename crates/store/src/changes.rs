@@ -34,14 +34,14 @@ pub enum Change {
     Organizations(OrgBuckets),
     /// Another generation is live.
     Generation(GenerationId),
-    /// The ping of this number came back: everything committed before it was sent has been told. A standby that has replayed the primary's log up to
+    /// The ping of this number came back: everything committed before it was sent has been announced. A standby that has replayed the primary's log up to
     /// the position shows all of it.
     Ping(u64, LogPosition),
     /// A notification of a kind this release does not know; anything may have changed.
     Unknown,
 }
 
-/// Why the feed ended. What happens between this and a new connection is not told.
+/// Why the feed ended. What happens between this and a new connection is not announced.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The connection was lost.
@@ -110,7 +110,7 @@ pub struct ChangeListener {
 }
 
 impl ChangeListener {
-    /// Connects and listens; changes committed after this returns are told.
+    /// Connects and listens; changes committed after this returns are announced.
     pub async fn connect(database_url: &DatabaseUrl) -> Result<Self, ListenError> {
         let connecting = async {
             let found = Connector::new(database_url, APPLICATION, String::new()).find().await?;
@@ -156,7 +156,7 @@ impl ChangeListener {
         }
     }
 
-    /// Asks which flushes are committed. Once all of them were announced, that is told as [`Change::Ping`]: everything committed before has been
+    /// Asks which flushes are committed. Once all of them were announced, this is [`Change::Ping`]: everything committed before has been
     /// heard. Another ping takes the place of one that is not answered yet.
     pub async fn ping(&mut self, number: u64) -> Result<(), ListenError> {
         if self.lost {

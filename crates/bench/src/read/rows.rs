@@ -3,10 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use chrono::{DateTime, Utc};
 use recap_service::clock;
 use tokio::task::JoinSet;
 
-use super::{Bench, filled, paths::Paths, pgbench};
+use super::{
+    Bench,
+    busy::{self, Traffic},
+    filled,
+    paths::Paths,
+    pgbench,
+};
 use crate::{
     freshness::start_query,
     http::Client,
@@ -88,6 +95,42 @@ impl Bench {
         let row = Row::new("uncached page", text, "≥ 1,200 pages/s, p99 ≤ 20 ms at 16", met)
             .with("p99_ms_16", slow)
             .with("requests_per_second_16", rate);
+        self.report.add(row);
+
+        let paths = self.paths;
+        let half = load::run_open(self.target(), 64, rate / 2.0, self.plan.time, move |number| {
+            paths.uncached(number + 10_000_000)
+        });
+        let half = half.await?;
+        let slow = half.latency.percentile(99);
+        let text = format!(
+            "p50 {:.1} ms, p99 {slow:.1} ms at {} requests/s, open loop",
+            half.latency.median(),
+            whole(rate / 2.0)
+        );
+        let row = Row::new("at half load", text, "p99 ≤ 10 ms", Verdict::of(slow <= 10.0)).with("p99_ms", slow);
+        self.report.add(row);
+        Ok(())
+    }
+
+    /// The newest conversations, of which thousands change all the time.
+    pub async fn busy_organization(&mut self, now: DateTime<Utc>) -> anyhow::Result<()> {
+        let traffic = Traffic::start(&self.database, now).await?;
+        let paths = self.paths;
+        let load = load::run_open(self.target(), 16, 50.0, self.plan.time, move |number| {
+            paths.newest(number + 20_000_000)
+        });
+        let (load, written) = (load.await, traffic.stop().await?);
+        let load = load?;
+        let slow = load.latency.percentile(99);
+        let text = format!(
+            "first page, {} conversations busy by {} messages/s: p50 {:.1} ms, p99 {slow:.1} ms at 50 requests/s, open loop",
+            whole(f64::from(busy::CONVERSATIONS)),
+            whole(written),
+            load.latency.median(),
+        );
+        let met = Verdict::of(slow <= 25.0 && written >= 0.95 * f64::from(busy::RATE));
+        let row = Row::new("busy organization", text, "p99 ≤ 25 ms at 5,000/s", met).with("p99_ms", slow);
         self.report.add(row);
         Ok(())
     }

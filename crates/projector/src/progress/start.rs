@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lesser_of_the_two_is_read_from_and_only_a_database_behind_the_group_is_told_of() {
+    fn the_lesser_of_the_two_is_read_from_and_only_a_database_behind_the_group_is_reported() {
         assert_eq!(begin(0, 90, Some(&projected(OLD, 60)), Some(60)), at(60));
         assert_eq!(begin(0, 90, Some(&projected(OLD, 60)), Some(50)), at(50));
         let restored = begin(0, 90, Some(&projected(OLD, 30)), Some(60));

@@ -126,11 +126,11 @@ impl Feed {
         ping_every: Duration,
         metrics: QueryMetrics,
     ) {
-        let mut told = None;
+        let mut logged = None;
         loop {
             let ended = match ChangeListener::connect(&changes).await {
                 Ok(listener) => {
-                    if told.take().is_some() {
+                    if logged.take().is_some() {
                         tracing::info!("the change feed is up again");
                     }
                     self.listen(listener, &reader, ping_every, &metrics).await
@@ -139,12 +139,12 @@ impl Feed {
             };
             // Told when it changes, not at every attempt.
             let cause = ended.to_string();
-            if told.as_ref() != Some(&cause) {
+            if logged.as_ref() != Some(&cause) {
                 tracing::warn!(
                     error = &ended as &dyn std::error::Error,
                     "the change feed is down: cached answers are kept by age alone. It needs the primary: set RECAP_CHANGES_DATABASE_URL, or `off`"
                 );
-                told = Some(cause);
+                logged = Some(cause);
             }
             tokio::time::sleep(RECONNECT).await;
         }

@@ -70,13 +70,13 @@ pub(crate) async fn changes(
         let mut heard = feed.heard();
         let mut seen = feed.epoch(&org_id);
         yield Ok::<_, Infallible>(event());
-        let (mut told, mut life) = (Instant::now(), Instant::now());
+        let (mut announced, mut life) = (Instant::now(), Instant::now());
         loop {
             let now = Instant::now();
             let is_lost = feed.age() > FEED_LOST;
-            if feed.epoch(&org_id) != seen || (is_lost && now >= told + UNHEARD) {
+            if feed.epoch(&org_id) != seen || (is_lost && now >= announced + UNHEARD) {
                 seen = feed.epoch(&org_id);
-                (told, life) = (now, now);
+                (announced, life) = (now, now);
                 yield Ok::<_, Infallible>(event());
             } else if now >= life + SIGN_OF_LIFE {
                 life = now;
@@ -86,8 +86,8 @@ pub(crate) async fn changes(
                 break;
             }
             // Whatever is heard meanwhile is one event.
-            sleep_until((told + COALESCED).min(ends)).await;
-            let wake = if is_lost { told + UNHEARD } else { life + SIGN_OF_LIFE };
+            sleep_until((announced + COALESCED).min(ends)).await;
+            let wake = if is_lost { announced + UNHEARD } else { life + SIGN_OF_LIFE };
             tokio::select! {
                 _ = heard.changed() => {}
                 () = sleep_until(wake.min(ends)) => {}

@@ -92,7 +92,7 @@ mod tests {
         let long = Duration::from_hours(1);
         assert!(stalled(long, &pressure).await >= UNDER_PRESSURE);
         drop(waiting);
-        let patient = tokio::time::timeout(UNDER_PRESSURE + 2 * TICK, stalled(long, &pressure));
-        assert!(patient.await.is_err());
+        let undisturbed = tokio::time::timeout(UNDER_PRESSURE + 2 * TICK, stalled(long, &pressure));
+        assert!(undisturbed.await.is_err());
     }
 }

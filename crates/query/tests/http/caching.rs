@@ -19,11 +19,11 @@ fn readings(world: &World) -> u64 {
 }
 
 /// A world whose cache would keep an answer for an hour if nothing invalidated it.
-async fn patient() -> World {
+async fn with_lasting_cache() -> World {
     World::start_with(|config| config.cache.max_staleness = Duration::from_hours(1)).await
 }
 
-/// Waits until a patient world's service has heard of every commit so far: what it was told of an organization that nobody else asks for
+/// Waits until the service has heard of every commit so far: the change of an organization that nobody else asks for
 /// came after all of them.
 async fn heard(world: &World) {
     const MARKER: &str = "org_marker";
@@ -44,7 +44,7 @@ async fn heard(world: &World) {
 
 #[tokio::test]
 async fn a_repeated_question_is_answered_from_memory() {
-    let world = patient().await;
+    let world = with_lasting_cache().await;
     world
         .publish(&[conversation("c1", "ada", "2024-03-01T10:00:00Z")])
         .await;
@@ -70,7 +70,7 @@ async fn a_repeated_question_is_answered_from_memory() {
 
 #[tokio::test]
 async fn a_commit_ends_the_answers_it_touches_and_no_others() {
-    let world = patient().await;
+    let world = with_lasting_cache().await;
     world
         .publish(&[conversation("c1", "ada", "2024-03-01T10:00:00Z")])
         .await;
@@ -94,7 +94,7 @@ async fn a_commit_ends_the_answers_it_touches_and_no_others() {
 
 #[tokio::test]
 async fn a_profile_change_ends_answers_too() {
-    let world = patient().await;
+    let world = with_lasting_cache().await;
     world
         .publish(&[conversation("c1", "ada", "2024-03-01T10:00:00Z")])
         .await;
@@ -113,7 +113,7 @@ async fn a_profile_change_ends_answers_too() {
 #[tokio::test]
 async fn a_deleted_user_is_gone_from_every_answer() {
     const PERSONAL: [&str; 4] = ["Ada", "Lovelace", "ada@example.com", "analytical"];
-    let world = patient().await;
+    let world = with_lasting_cache().await;
     let profile = json!({ "userId": "ada", "firstName": "Ada", "lastName": "Lovelace", "email": "ada@example.com",
         "publicMetadata": { "team": "analytical" } });
     let profile = event("user.upserted", "2024-03-01T00:00:00Z", profile);
@@ -220,7 +220,7 @@ async fn kill_listeners(killer: &mut sqlx::PgConnection) -> i64 {
 
 #[tokio::test]
 async fn two_hundred_and_fifty_six_who_ask_a_cold_question_cause_one_reading() {
-    let world = patient().await;
+    let world = with_lasting_cache().await;
     let events: Vec<_> = (0..300)
         .map(|n| conversation(&format!("c{n:03}"), "ada", "2024-03-01T10:00:00Z"))
         .collect();
@@ -242,7 +242,7 @@ async fn two_hundred_and_fifty_six_who_ask_a_cold_question_cause_one_reading() {
 
 #[tokio::test]
 async fn a_failure_is_not_kept() {
-    let world = patient().await;
+    let world = with_lasting_cache().await;
     world
         .publish(&[conversation("c1", "ada", "2024-03-01T10:00:00Z")])
         .await;
@@ -271,7 +271,7 @@ async fn a_failure_is_not_kept() {
 
 #[tokio::test]
 async fn a_members_answer_never_serves_another() {
-    let world = patient().await;
+    let world = with_lasting_cache().await;
     world
         .publish(&[
             conversation("a", "ada", "2024-03-01T10:00:00Z"),
@@ -309,7 +309,7 @@ async fn a_members_answer_never_serves_another() {
 
 #[tokio::test]
 async fn a_switch_of_generations_ends_every_answer() {
-    let world = patient().await;
+    let world = with_lasting_cache().await;
     world
         .publish(&[conversation("old", "ada", "2024-03-01T10:00:00Z")])
         .await;

@@ -11,8 +11,9 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// Busy conversations of one organization that a process makes: each page of the organization reads all of them. Not measured yet.
-const MOST: u32 = 4_000;
+/// Busy conversations of one organization that a process makes: each page of the organization reads all of them, which takes a millisecond or two a thousand
+/// (`crates/DECISIONS.md`).
+const MOST: u32 = 1_000;
 
 /// How many conversations of each organization are busy, as far as this process knows.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! Whether the database still has what it confirmed.
 //!
-//! A standby that was promoted, or a backup that was restored, may lack commits that a writer was told of, and states kept in memory
+//! A standby that was promoted, or a backup that was restored, may lack commits that were confirmed to a writer, and states kept in memory
 //! rest on them. So each flush counts up a row of its own, and first looks whether the rows of all flushes are where they were.
 
 use std::{

@@ -91,7 +91,7 @@ impl Page {
         let deadline = Instant::now() + service.timeouts.stream;
         let turn = service.turns.take(self.scope.org_id()).await;
         let turn = turn.ok_or_else(|| service.no_turn())?;
-        // Most outlines fit into what is reserved with patience.
+        // Most outlines fit into what is reserved after waiting.
         let reserved = STREAM_BYTES + OUTLINE_RESERVED;
         let reservation = Arc::new(service.memory.reserve(caller, reserved).await?);
         let list = self.list();
