@@ -9,6 +9,7 @@
 
 mod args;
 mod cluster;
+mod commit;
 mod complaints;
 mod error;
 mod headers;
@@ -27,6 +28,7 @@ mod topic_ids;
 
 pub use args::{DeadLetterArgs, InvalidKafkaArgs, KafkaArgs, LogArgs};
 pub use cluster::{Cluster, Log};
+pub use commit::commit_within;
 pub use error::LogError;
 pub use headers::{RecordHeader, UnreadableHeader, headers, silence_header_panics};
 pub use lag::Lag;

@@ -1,6 +1,6 @@
 //! The ids of topics: one that was deleted and created anew under the same name has another id (KIP-516, Kafka 2.8).
 //!
-//! rust-rdkafka has no call for it, so this module, the only one of the workspace, calls librdkafka itself.
+//! rust-rdkafka has no call for it, so this module calls librdkafka itself, as `commit` does.
 #![expect(unsafe_code, reason = "rust-rdkafka has no DescribeTopics")]
 
 use std::{

@@ -4,7 +4,7 @@ use std::{cell::RefCell, sync::atomic::Ordering, time::Duration};
 
 use rdkafka::{
     TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol},
+    consumer::{BaseConsumer, Consumer, RebalanceProtocol},
     error::KafkaResult,
     message::BorrowedMessage,
 };
@@ -14,6 +14,9 @@ use super::{
     callbacks::{Callbacks, ClientEvent},
 };
 use crate::{Settings, intake::chunk::KafkaRecord};
+
+/// A commit is waited for no longer: what it did not reach is read again by whoever is next.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A member of a consumer group. Nothing is assigned before [`Self::assign`] answers [`ClientEvent::Assigned`], nothing given up before
 /// [`Self::unassign`] answers [`ClientEvent::Revoked`].
@@ -53,7 +56,7 @@ pub(crate) trait GroupClient {
     /// Leaves offsets to the client, which commits them at its interval until the broker takes them.
     fn store_offsets(&self, offsets: &TopicPartitionList) -> KafkaResult<()>;
 
-    /// Commits offsets, and waits for the broker.
+    /// Commits offsets, and waits for the broker, but not for one that is away.
     fn commit(&self, offsets: &TopicPartitionList) -> KafkaResult<()>;
 }
 
@@ -163,6 +166,6 @@ impl GroupClient for LibrdkafkaClient {
     }
 
     fn commit(&self, offsets: &TopicPartitionList) -> KafkaResult<()> {
-        self.consumer.commit(offsets, CommitMode::Sync)
+        recap_log::commit_within(&self.consumer, offsets, COMMIT_TIMEOUT)
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use recap_generator::{Config, Log, Record};
-use recap_testing::{PostgresServer, Program, World, eventually};
+use recap_testing::{KafkaServer, PostgresServer, Program, World, eventually};
 
 use crate::PROJECTOR;
 
@@ -46,6 +46,21 @@ async fn a_drain_that_cannot_end_ends_at_its_deadline_with_a_code_of_its_own() {
     assert_eq!(projector.stop().await, Some(4));
     assert!(asked.elapsed() >= Duration::from_secs(4), "it did not wait");
     nothing_is_lost(&world, &postgres, &records).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_though_kafka_is_away() {
+    let kafka = KafkaServer::start().await.unwrap();
+    let world = World::builder("away").partitions(2).kafka(&kafka).build().await;
+    let records: Vec<Record> = Log::new(Config::small(10, 1_000)).iter().collect();
+    let mut projector = world.projector(PROJECTOR, &[]);
+    world.publish(&records).await;
+    world.caught_up(LIMIT).await;
+    kafka.kill().await;
+    // What it committed was written: nothing is in the way but a broker that does not answer.
+    projector.signal("TERM");
+    assert_eq!(projector.ended(LIMIT).await.code(), Some(0));
+    world.database.assert_equals_fold(&records).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
