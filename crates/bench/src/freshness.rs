@@ -167,17 +167,17 @@ fn publish(
         records.next_into(&mut record);
     }
     begun.blocking_send(())?;
-    let (mut pace, mut published) = (Pace::new(Some(rate)), 0);
+    let (mut pace, mut sent) = (Pace::new(Some(rate)), 0);
     while !stop.load(Ordering::Relaxed) {
         records.next_into(&mut record);
         publisher.send(record.topic.name(), &record.key, &record.value)?;
-        published += 1;
+        sent += 1;
         if let Some(pause) = pace.step() {
             publisher.wait(pause);
         }
     }
     publisher.flush()?;
-    Ok(published)
+    Ok(sent)
 }
 
 /// Markers, each awaited before the next.

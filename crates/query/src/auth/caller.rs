@@ -87,7 +87,7 @@ impl Authentication {
     /// Keeps the keys current and forgets quiet callers, for as long as it is polled. It never ends, not even with a fixed key and no rate, where there is nothing to do.
     pub(crate) async fn maintain(self) {
         tokio::join!(self.0.verifier.refresh_keys(), self.0.rate.sweep());
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// The caller of a request with these headers: 401, then 403 without an organization, then 429.
