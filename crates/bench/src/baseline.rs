@@ -164,7 +164,8 @@ fn fact(change: &Change<'_>, time: DateTime<Utc>, addition: &mut Addition) -> Op
             payload: owned(&feedback.comment),
             ..Fact::default()
         }),
-        Change::MessageDeleted { .. } | Change::ToolCallDeleted { .. } | Change::FeedbackWithdrawn { .. } => None,
+        // A first version takes nothing back, and knows no other events.
+        _ => None,
     }
 }
 
