@@ -36,7 +36,8 @@ for (const behind of ["nothing", "a prefix"]) {
 
     const operation = page.locator(".opblock", { has: page.locator('[data-path$="getStats"]') });
     await operation.locator(".opblock-summary").click();
-    // The fields hold the description's examples, which are nobody's here.
+    // The fields are given the description's examples, which are nobody's here, a moment after they are drawn.
+    await page.waitForFunction(() => document.querySelector('tr[data-param-name="userId"] input')?.value);
     for (const field of await operation.locator("tr[data-param-name] input").all()) await field.fill("");
     for (const [name, value] of Object.entries(RANGE)) await operation.locator(`tr[data-param-name="${name}"] input`).fill(value);
     const answered = page.waitForResponse((response) => response.url().includes("getStats"));
