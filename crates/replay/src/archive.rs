@@ -1,9 +1,10 @@
 //! The archive: the topics as files, for the time when Kafka no longer holds them.
 //!
-//! One object a segment, `<topic>/<partition>/<first offset>.ndjson.zst`: zstd-compressed NDJSON, one
+//! One object a segment, `<topic>/<partition>/<first offset>.<topic id>.ndjson.zst`: zstd-compressed NDJSON, one
 //! record a line, key and value as text or, where they are not UTF-8, as base64. `manifest.json` lists
-//! every segment with its offsets, size and BLAKE3 checksum; a segment counts once the manifest names
-//! it, so an interrupted run leaves nothing half-done and the next one goes on behind the last segment.
+//! every segment with its offsets, topic id, size and BLAKE3 checksum; a segment counts once the manifest names
+//! it, so an interrupted run leaves nothing half-done and the next one goes on behind the last segment. A topic that was
+//! deleted and created anew is archived from its beginning, beside what there is of the one before.
 
 mod manifest;
 mod read;
@@ -37,6 +38,9 @@ pub enum ArchiveError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A topic was deleted and created anew while it was archived.
+    #[error("{0} was deleted and created anew while it was archived; run `recap archive` again")]
+    Recreated(String),
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] recap_log::LogError),

@@ -62,17 +62,18 @@ impl Checkpoint {
     }
 
     /// Whether the topic was deleted and created anew since.
-    pub(crate) fn is_of_another_topic(&self, partition: &Partition, now: &TopicIds) -> bool {
+    fn is_of_another_topic(&self, partition: &Partition, now: &TopicIds) -> bool {
         let (mark, now) = (self.0.get(partition), now.get(&partition.topic));
         mark.zip(now).is_some_and(|(mark, now)| mark.is_of_another(*now))
     }
 
-    /// Offsets that the live generation has read since, from where to before where, of topics that were deleted and created anew.
-    pub(crate) fn gone_with_topics(&self, now: &TopicIds) -> impl Iterator<Item = (&Partition, i64, i64)> {
+    /// Offsets that the live generation has read since, from where to before where, of topics that were deleted and created anew; with the id of
+    /// the one that the checkpoint is of.
+    pub(crate) fn gone_with_topics(&self, now: &TopicIds) -> impl Iterator<Item = (&Partition, Uuid, i64, i64)> {
         self.0.iter().filter_map(|(partition, mark)| {
-            let now = *now.get(&partition.topic)?;
+            let (id, now) = (mark.topic_id?, *now.get(&partition.topic)?);
             let gone = if mark.is_of_another(now) { mark.gone(now) } else { 0 };
-            (gone > 0).then_some((partition, mark.next_offset, mark.next_offset + gone))
+            (gone > 0).then_some((partition, id, mark.next_offset, mark.next_offset + gone))
         })
     }
 }
@@ -173,7 +174,7 @@ mod tests {
     fn gone(checkpoint: &Checkpoint, now: Uuid) -> Option<(i64, i64)> {
         let now = topic(now);
         let mut gone = checkpoint.gone_with_topics(&now);
-        gone.next().map(|(_, from, to)| (from, to))
+        gone.next().map(|(_, _, from, to)| (from, to))
     }
 
     #[test]

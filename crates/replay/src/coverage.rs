@@ -23,18 +23,19 @@ pub(crate) async fn check(log: &Log, from: &Checkpoint, archive: Option<&Archive
 }
 
 fn uncovered(from: &Checkpoint, oldest: &Offsets, ids: &TopicIds, archive: Option<&ArchiveReader>) -> Vec<Uncovered> {
-    let archived = |partition| archive.and_then(|archive| archive.manifest().coverage(partition));
+    let archived = |partition, topic_id| archive.and_then(|archive| archive.manifest().coverage(partition, topic_id));
     let offsets = from.offsets(ids);
     let removed = oldest.iter().filter_map(|(partition, oldest)| {
-        // What is archived under the name of a topic that is another one now may be of either.
-        let archived = archived(partition).filter(|_| !from.is_of_another_topic(partition, ids));
+        let archived = archived(partition, ids.get(&partition.topic).copied());
         let (from, to) = gap(offsets.get(partition), oldest, archived)?;
         Some((partition, from, to, false))
     });
-    let gone = from.gone_with_topics(ids).filter_map(|(partition, from, to)| {
-        let (from, to) = gap(from, to, archived(partition))?;
-        Some((partition, from, to, true))
-    });
+    let gone = from
+        .gone_with_topics(ids)
+        .filter_map(|(partition, topic_id, from, to)| {
+            let (from, to) = gap(from, to, archived(partition, Some(topic_id)))?;
+            Some((partition, from, to, true))
+        });
     gone.chain(removed)
         .map(|(partition, from, to, with_topic)| Uncovered {
             partition: partition.clone(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
 use recap_log::Partition;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::ArchiveError;
 
@@ -36,6 +37,9 @@ pub struct Segment {
     pub bytes: u64,
     /// BLAKE3 of the object, hexadecimal.
     pub blake3: String,
+    /// The topic's id: one that was deleted and created anew has another. Absent where the broker has no ids, and in what was archived before recap kept them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic_id: Option<Uuid>,
 }
 
 impl Default for Manifest {
@@ -106,13 +110,19 @@ impl Manifest {
             .flat_map(|(topic, partitions)| partitions.keys().map(|number| Partition::new(topic.as_str(), *number)))
     }
 
-    /// The offsets of a partition that the archive holds without a gap: from where, to before where.
+    /// The offsets of a partition that the archive holds without a gap, of the topic with that id: from where, to before where. Without an id,
+    /// of any topic of that name.
     #[must_use]
-    pub fn coverage(&self, partition: &Partition) -> Option<(i64, i64)> {
-        let mut segments = self.segments(partition).iter();
-        let first = segments.next()?;
+    pub fn coverage(&self, partition: &Partition, topic_id: Option<Uuid>) -> Option<(i64, i64)> {
+        let segments = self.segments(partition);
+        let mut of_topic = segments
+            .iter()
+            .zip(topics(segments))
+            .filter(|(_, id)| topic_id.is_none() || id.is_none() || *id == topic_id)
+            .map(|(segment, _)| segment);
+        let first = of_topic.next()?;
         let mut next = first.next_offset;
-        for segment in segments {
+        for segment in of_topic {
             if segment.first_offset > next {
                 break;
             }
@@ -133,9 +143,24 @@ impl Manifest {
     }
 }
 
+/// The topic that each segment is of: one without an id is of the topic of the next that has one.
+fn topics(segments: &[Segment]) -> Vec<Option<Uuid>> {
+    let mut next = None;
+    let backwards = segments.iter().rev().map(|segment| {
+        next = segment.topic_id.or(next);
+        next
+    });
+    let mut topics: Vec<_> = backwards.collect();
+    topics.reverse();
+    topics
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const OLD: Uuid = Uuid::from_u128(1);
+    const NEW: Uuid = Uuid::from_u128(2);
 
     fn segment(first_offset: i64, next_offset: i64) -> Segment {
         Segment {
@@ -145,6 +170,14 @@ mod tests {
             records: 1,
             bytes: 1,
             blake3: String::new(),
+            topic_id: None,
+        }
+    }
+
+    fn of_topic(topic_id: Uuid, first_offset: i64, next_offset: i64) -> Segment {
+        Segment {
+            topic_id: Some(topic_id),
+            ..segment(first_offset, next_offset)
         }
     }
 
@@ -152,11 +185,32 @@ mod tests {
     fn coverage_ends_at_the_first_gap() {
         let partition = Partition::new("t", 3);
         let mut manifest = Manifest::default();
-        assert_eq!(manifest.coverage(&partition), None);
+        assert_eq!(manifest.coverage(&partition, None), None);
         for (first, next) in [(5, 10), (10, 20), (18, 25), (30, 40)] {
             manifest.push(&partition, segment(first, next));
         }
-        assert_eq!(manifest.coverage(&partition), Some((5, 25)));
-        assert_eq!(manifest.coverage(&Partition::new("t", 4)), None);
+        assert_eq!(manifest.coverage(&partition, None), Some((5, 25)));
+        assert_eq!(manifest.coverage(&partition, Some(NEW)), Some((5, 25)));
+        assert_eq!(manifest.coverage(&Partition::new("t", 4), None), None);
+    }
+
+    #[test]
+    fn a_topic_created_anew_is_not_covered_by_the_one_before() {
+        let partition = Partition::new("t", 0);
+        let mut manifest = Manifest::default();
+        manifest.push(&partition, segment(0, 10));
+        manifest.push(&partition, of_topic(OLD, 10, 50));
+        assert_eq!(manifest.coverage(&partition, Some(OLD)), Some((0, 50)));
+        assert_eq!(manifest.coverage(&partition, Some(NEW)), None);
+        manifest.push(&partition, of_topic(NEW, 3, 20));
+        assert_eq!(manifest.coverage(&partition, Some(OLD)), Some((0, 50)));
+        assert_eq!(manifest.coverage(&partition, Some(NEW)), Some((3, 20)));
+    }
+
+    #[test]
+    fn a_segment_of_an_earlier_release_is_read() -> Result<(), serde_json::Error> {
+        let line = r#"{"path":"t/0/0","firstOffset":0,"nextOffset":1,"records":1,"bytes":1,"blake3":""}"#;
+        assert_eq!(serde_json::from_str::<Segment>(line)?.topic_id, None);
+        Ok(())
     }
 }

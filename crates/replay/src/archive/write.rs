@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, io::Write as _, ops::ControlFlow, sync::Arc};
 
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
-use recap_log::{Log, LogReader, Offsets, Partition};
+use recap_log::{Log, LogReader, Offsets, Partition, TopicIds};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use super::{ArchiveError, ArchivedRecord, Manifest, Segment};
 
@@ -94,10 +95,12 @@ fn cut(
     sender: &mpsc::Sender<Finished>,
 ) -> Result<(), ArchiveError> {
     let mut log = LogReader::open(log)?;
+    let topics = log.lookup().ids()?;
     let (oldest, target) = (log.lookup().oldest()?, log.lookup().ends()?);
     let mut start = Offsets::default();
     for (partition, _) in target.iter() {
-        let archived = manifest.coverage(partition).map_or(0, |(_, next)| next);
+        let topic_id = topics.get(&partition.topic).copied();
+        let archived = manifest.coverage(partition, topic_id).map_or(0, |(_, next)| next);
         start.set(partition.clone(), archived.max(oldest.get(partition)));
     }
     log.seek(start.clone())?;
@@ -141,13 +144,16 @@ fn cut(
         } else {
             largest(&open).into_iter().collect()
         };
+        // After what was read of them.
+        refuse_recreated(&topics, &log.lookup().ids()?)?;
         for partition in close {
             let Some(segment) = open.remove(&partition) else {
                 continue;
             };
             pending -= segment.lines.len();
             let next = log.position().get(&partition).min(target.get(&partition));
-            let (segment, object) = segment.close(&partition, next, options.level)?;
+            let (segment, object) =
+                segment.close(&partition, topics.get(&partition.topic).copied(), next, options.level)?;
             start.set(partition.clone(), next);
             let left = log.position().missing(&target);
             let finished = Finished {
@@ -164,6 +170,14 @@ fn cut(
             return Ok(());
         }
     }
+}
+
+/// What was read of a topic that was deleted and created anew meanwhile may be of either.
+fn refuse_recreated(before: &TopicIds, now: &TopicIds) -> Result<(), ArchiveError> {
+    let recreated = before
+        .iter()
+        .find(|(topic, id)| now.get(*topic).is_some_and(|now| now != *id));
+    recreated.map_or(Ok(()), |(topic, _)| Err(ArchiveError::Recreated(topic.to_string())))
 }
 
 fn message_is_past(target: &Offsets, partition: &Partition, message: &rdkafka::message::BorrowedMessage<'_>) -> bool {
@@ -201,11 +215,16 @@ impl OpenSegment {
         Ok((self.lines.len() - before, self.lines.len()))
     }
 
-    fn close(self, partition: &Partition, next_offset: i64, level: i32) -> Result<(Segment, Vec<u8>), ArchiveError> {
-        let path = format!(
-            "{}/{}/{:020}.ndjson.zst",
-            partition.topic, partition.number, self.first_offset
-        );
+    fn close(
+        self,
+        partition: &Partition,
+        topic_id: Option<Uuid>,
+        next_offset: i64,
+        level: i32,
+    ) -> Result<(Segment, Vec<u8>), ArchiveError> {
+        let Partition { topic, number } = partition;
+        let of_topic = topic_id.map_or_else(String::new, |id| format!(".{id}"));
+        let path = format!("{topic}/{number}/{:020}{of_topic}.ndjson.zst", self.first_offset);
         let compress = || {
             let mut encoder = zstd::Encoder::new(Vec::new(), level)?;
             encoder.include_checksum(true)?;
@@ -220,6 +239,7 @@ impl OpenSegment {
             records: self.records,
             bytes: object.len() as u64,
             blake3: blake3::hash(&object).to_hex().to_string(),
+            topic_id,
         };
         Ok((segment, object))
     }

@@ -239,3 +239,33 @@ async fn a_checkpoint_without_topic_ids_is_read() -> Result<()> {
     world.assert_equals_fold(&records).await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_holds_the_topic_from_before_and_the_one_created_anew() -> Result<()> {
+    let mut world = LiveWorld::new("both").await?;
+    let mut records = log(33, 2_000);
+    world.publish(&records).await;
+    world.start_projector("a").await?;
+    world.caught_up().await;
+    let archive = tempfile::tempdir()?;
+    let directory = archive.path().to_str().context("a path")?.to_owned();
+    // Fewer events than before, then more.
+    for (seed, events) in [(34, 300), (35, 5_000)] {
+        let archived = world.recap(&["archive", &directory]).await;
+        ensure!(archived.status.success(), "{}", output_text(&archived));
+        world.create_anew("recap.messages").await?;
+        let mut new = log(seed, events);
+        new.retain(|record| record.topic == Topic::Messages);
+        world.publish(&new).await;
+        records.extend(new);
+        world.becomes_equal_to_fold(&records).await;
+    }
+    let archived = world.recap(&["archive", &directory]).await;
+    ensure!(archived.status.success(), "{}", output_text(&archived));
+    world.caught_up().await;
+    world.delete_records_before_those(0).await?;
+    let rebuilt = world.rebuild(&[&format!("--archive={directory}")]).await;
+    ensure!(rebuilt.status.success(), "{}", output_text(&rebuilt));
+    world.assert_equals_fold(&records).await;
+    Ok(())
+}
