@@ -172,8 +172,8 @@ impl Default for Limits {
             client_connections_per_address: 0,
             requests: 2048,
             connections: 16,
-            answer_bytes: 256 << 20,
-            page_bytes: 64 << 20,
+            answer_bytes: 128 << 20,
+            page_bytes: 16 << 20,
             streams: 8,
             streams_per_organization: 4,
             watchers: 1024,
@@ -185,7 +185,7 @@ impl Default for CacheConfig {
     fn default() -> Self {
         Self {
             max_staleness: Duration::from_secs(1),
-            bytes: 128 << 20,
+            bytes: 64 << 20,
         }
     }
 }

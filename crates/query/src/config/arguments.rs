@@ -111,7 +111,7 @@ struct CacheArgs {
     #[arg(long, env = "RECAP_CACHE_MAX_STALENESS", value_name = "DURATION", default_value = "1s", value_parser = duration())]
     cache_max_staleness: Given<Duration>,
     /// Bytes of rendered answers to keep, at most 256GiB; 0 keeps none.
-    #[arg(long, env = "RECAP_CACHE_SIZE", value_name = "BYTES", default_value = "128MiB", value_parser = bytes().at_most(LARGEST_CACHE))]
+    #[arg(long, env = "RECAP_CACHE_SIZE", value_name = "BYTES", default_value = "64MiB", value_parser = bytes().at_most(LARGEST_CACHE))]
     cache_size: Given<usize>,
 }
 
@@ -138,10 +138,10 @@ struct LimitArgs {
     database_connections: Given<u32>,
     /// Bytes of answers in memory at one time, being made or on their way to clients, at least 16MiB and at most 256GiB: three quarters of it for
     /// one organization, half for one user; beyond it 503.
-    #[arg(long, env = "RECAP_ANSWER_MEMORY", value_name = "BYTES", default_value = "256MiB", value_parser = bytes().at_least(LEAST_MEMORY).at_most(LARGEST_CACHE))]
+    #[arg(long, env = "RECAP_ANSWER_MEMORY", value_name = "BYTES", default_value = "128MiB", value_parser = bytes().at_least(LEAST_MEMORY).at_most(LARGEST_CACHE))]
     answer_memory: Given<usize>,
     /// Bytes of rows that one page may take in memory, at most 256GiB; a wider page is streamed.
-    #[arg(long, env = "RECAP_PAGE_BYTES", value_name = "BYTES", default_value = "64MiB", value_parser = bytes().at_most(LARGEST_CACHE))]
+    #[arg(long, env = "RECAP_PAGE_BYTES", value_name = "BYTES", default_value = "16MiB", value_parser = bytes().at_most(LARGEST_CACHE))]
     page_bytes: Given<usize>,
     /// Streamed answers at one time, each on a connection of its own; at most 1000.
     #[arg(long, env = "RECAP_STREAMS", value_name = "COUNT", default_value = "8", value_parser = number::<u32>().at_least(1).at_most(MOST_CONNECTIONS))]
@@ -380,7 +380,7 @@ mod tests {
         assert_eq!(config.admin_addr.to_string(), "0.0.0.0:9092");
         assert!(!config.clerk.session_cookie);
         assert_eq!(config.cache.max_staleness, Duration::from_secs(1));
-        assert_eq!(config.cache.bytes, 128 << 20);
+        assert_eq!(config.cache.bytes, 64 << 20);
         assert!(matches!(config.changes, Changes::From(_)), "the same database");
         assert_eq!(config.limits.burst, 200);
         assert_eq!(

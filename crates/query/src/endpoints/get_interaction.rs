@@ -22,7 +22,7 @@ use crate::{
     http::{
         answer::Answer,
         headers::RequestHeaders,
-        memory::AnswerInProgress,
+        memory::{AnswerInProgress, Size},
         negotiation::{Coding, MediaType},
         problem::Problem,
     },
@@ -108,6 +108,7 @@ impl One {
             snapshot.limit_memory(AnswerInProgress::new(Arc::clone(reservation), page_bytes));
             Ok((snapshot.one(id, user_id, include).await?, snapshot))
         };
+        service.memory.room(&caller, Size::Modest).await?;
         let node = read(&service, &caller, &self.scope, read_one).await?;
         let node = node.ok_or_else(Problem::no_conversation)?;
         let mut body = Vec::new();

@@ -26,6 +26,15 @@ const MODEST_SHARE: (usize, usize) = (1, 8);
 const ORGANIZATION_SHARE: (usize, usize) = (3, 4);
 const CALLER_SHARE: (usize, usize) = (1, 2);
 
+/// How large an answer is likely to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// Up to a megabyte or so.
+    Modest,
+    /// More.
+    Large,
+}
+
 /// Memory of one service. Clones share it.
 #[derive(Clone)]
 pub(crate) struct AnswerMemory(Arc<Parts>);
@@ -80,8 +89,8 @@ impl AnswerMemory {
         if bytes <= SMALL {
             return Ok(reservation);
         }
-        if bytes <= MODEST && self.0.modest.free.available_permits() >= MODEST / UNIT {
-            reservation.shares[2] = Arc::clone(&self.0.modest);
+        if bytes <= MODEST {
+            self.prefer_modest(&mut reservation);
         }
         // An answer that was made fits; what escapes added must not make it wait for ever.
         let bytes = bytes.min(self.0.caller_bytes);
@@ -90,6 +99,24 @@ impl AnswerMemory {
             Ok(()) => Ok(reservation),
             Err(_) => Err(Problem::out_of_memory()),
         }
+    }
+
+    /// Takes from what is kept for modest answers, while there is some.
+    fn prefer_modest(&self, reservation: &mut Reservation) {
+        if self.0.modest.free.available_permits() >= MODEST / UNIT {
+            reservation.shares[2] = Arc::clone(&self.0.modest);
+        }
+    }
+
+    /// Waits until `caller` has room for another answer, before it is made: what is made where there is none waits for its part, and is held
+    /// meanwhile. 503 when that takes too long.
+    pub(crate) async fn room(&self, caller: &Caller, size: Size) -> Result<(), Problem> {
+        let mut reservation = self.empty(caller);
+        if size == Size::Modest {
+            self.prefer_modest(&mut reservation);
+        }
+        let waited = tokio::time::timeout(self.0.queue, reservation.wait_for(MODEST)).await;
+        waited.map_err(|_| Problem::out_of_memory())
     }
 
     /// Nothing yet, for an answer of `caller` that is about to be made.
@@ -264,6 +291,34 @@ mod tests {
         assert!(waited.is_ok());
         drop((first, second, third));
         assert!(memory.reserve(&ada, 32 * MIB).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_made_where_another_waits_for_its_part() {
+        let memory = AnswerMemory::new(64 * MIB, Duration::from_millis(20));
+        let (ada, ben) = (Caller::member("org_a", "ada"), Caller::member("org_a", "ben"));
+        let first = memory.reserve(&ada, 31 * MIB).await.unwrap();
+        assert!(memory.room(&ada, Size::Large).await.is_ok());
+        let waiting = memory.reserve(&ada, 3 * MIB);
+        let asking = async {
+            while !memory.0.callers.of(&key(&ada)).pressure.is_felt() {
+                tokio::task::yield_now().await;
+            }
+            let asked = (
+                memory.room(&ada, Size::Modest).await,
+                memory.room(&ben, Size::Large).await,
+            );
+            drop(first);
+            asked
+        };
+        let (waited, (own, of_another)) = tokio::join!(waiting, asking);
+        assert!(own.is_err() && of_another.is_ok());
+        drop(waited);
+        assert!(memory.room(&ada, Size::Large).await.is_ok());
+    }
+
+    fn key(caller: &Caller) -> (Arc<str>, Arc<str>) {
+        (Arc::clone(caller.org_id()), Arc::clone(caller.user_id()))
     }
 
     #[test]

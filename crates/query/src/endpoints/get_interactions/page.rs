@@ -17,7 +17,7 @@ use crate::{
     },
     http::{
         answer::Answer,
-        memory::AnswerInProgress,
+        memory::{AnswerInProgress, Size},
         negotiation::{Coding, MediaType},
         problem::Problem,
     },
@@ -25,6 +25,9 @@ use crate::{
     scope::Scope,
     service::{Service, read_again},
 };
+
+/// A page of more conversations is likely to be a large answer.
+const MODEST: u32 = 100;
 
 /// What is asked for with a limit.
 pub(super) struct Page {
@@ -49,6 +52,9 @@ impl Page {
 
     /// The whole page, in memory that `caller` has a share of.
     pub(super) async fn compute(&self, service: &Service, caller: &Caller) -> Result<Answer, Unanswered> {
+        let limit = u32::from(self.limit);
+        let size = if limit > MODEST { Size::Large } else { Size::Modest };
+        service.memory.room(caller, size).await?;
         let turn = &Arc::new(service.reading_turn(caller).await?);
         let began = Instant::now();
         let read = || async move {
@@ -59,9 +65,7 @@ impl Page {
             snapshot.keep(Arc::clone(turn));
             snapshot.limit_memory(AnswerInProgress::new(Arc::clone(&reservation), service.page_bytes));
             let (filter, after) = (self.scope.filter(), self.after.as_ref());
-            let next = list
-                .read(&mut snapshot, &filter, after, self.limit.into(), &mut body)
-                .await?;
+            let next = list.read(&mut snapshot, &filter, after, limit, &mut body).await?;
             snapshot.finish().await?;
             Ok((list, body, reservation, next))
         };
