@@ -1,4 +1,4 @@
-//! `recap-bench attack`: the query service with its default limits, attacked for as long as one likes, beside clients who mean well.
+//! `recap-bench attack`: the query service with its default limits (and as many connections to the database as suit the machine), attacked for as long as one likes, beside clients who mean well.
 //!
 //! Attacks take turns, two at a time, each of every kind in `attack/kinds.rs`. What counts is what the good clients see, and the resident set. The
 //! attackers share the machine with what they attack: they are paced, so that there is something left to see.

@@ -33,7 +33,8 @@ pub async fn add(database: &Database) -> anyhow::Result<()> {
         "INSERT INTO {schema}.conversation_summary \
          SELECT (jsonb_populate_record(c, jsonb_build_object('conversation_id', 'nested-' || number, \
            'upstream_conversation_id', c.conversation_id))).* \
-         FROM ({}) c, generate_series(1, 20000) number",
+         FROM {schema}.conversation_summary c, generate_series(1, 20000) number \
+         WHERE c.org_id = 'org_stored_{NESTED}' AND c.conversation_id = (SELECT conversation_id FROM ({}) newest)",
         newest(NESTED, 1)
     );
     let mut connection = PgConnection::connect(&database.url).await?;

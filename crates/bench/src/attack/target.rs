@@ -19,6 +19,8 @@ use crate::{
 
 /// The service has to be ready within this.
 const READY: Duration = Duration::from_mins(1);
+/// Connections to the database, as deploy/sizing.md advises.
+const CONNECTIONS_A_CORE: usize = 3;
 const LIST: &str = "/api/dashboard/getInteractions?allInOrg=true";
 
 /// A running service and who may ask it.
@@ -47,9 +49,12 @@ impl Attacked {
         let admin = format!("127.0.0.1:{}", recap_testing::port::free_port()?);
         let host = addr.to_string();
         let (issuer, keys) = (clerk.issuer(), clerk.jwks_url());
+        let connections =
+            (CONNECTIONS_A_CORE * std::thread::available_parallelism().map_or(2, usize::from)).to_string();
         let mut service = Service::start(
             "recap-query",
             &[
+                ("RECAP_DATABASE_CONNECTIONS", &connections),
                 ("DATABASE_URL", database.url.as_str()),
                 ("CLERK_ISSUER", &issuer),
                 ("CLERK_JWKS_URL", &keys),
