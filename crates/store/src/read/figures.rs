@@ -228,9 +228,9 @@ impl Figures {
 }
 
 /// What is joined here is no look-up by key, and the planner knows nothing of how much there is of either side: by its guess it
-/// would compare each with each.
-pub(crate) const HASHED: &str = "SET LOCAL enable_nestloop = off";
-const NOT_HASHED: &str = "SET LOCAL enable_nestloop = on";
+/// would compare each with each, or sort both.
+pub(crate) const HASHED: &str = "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off";
+const NOT_HASHED: &str = "SET LOCAL enable_nestloop = on; SET LOCAL enable_mergejoin = on";
 
 /// The figures of `f`, but for the tool calls.
 const FIGURES: &str = "count(*), sum(f.total_message_count)::bigint, sum(f.total_tokens)::bigint, sum(f.input_tokens)::bigint, \
@@ -253,13 +253,14 @@ const COUNTED: [&str; 11] = [
     "total_not_helpful",
 ];
 
-/// Calls with the name they show; names that are too long for the index are read from the rows.
-fn named_calls(schema: &str) -> String {
+/// How many calls each conversation has of each tool, by the key of the name they show: counted in the order of the index, which has no names
+/// that are too long for it.
+fn calls_by_key(schema: &str) -> String {
     format!(
-        "(SELECT t.conversation_id, t.listed_tool_name AS name FROM {schema}.tool_call t \
-         WHERE t.org_id = $1 AND t.listed_tool_name IS NOT NULL) UNION ALL \
-         (SELECT t.conversation_id, coalesce(t.started_tool_name, t.finished_tool_name) FROM {schema}.tool_call t \
-         WHERE t.org_id = $1 AND t.listed_tool_name IS NULL)"
+        "(SELECT t.conversation_id, '=' || t.listed_tool_name AS key, count(*) AS calls FROM {schema}.tool_call t \
+         WHERE t.org_id = $1 AND t.listed_tool_name IS NOT NULL GROUP BY t.listed_tool_name, t.conversation_id) UNION ALL \
+         (SELECT t.conversation_id, coalesce('=' || coalesce(t.started_tool_name, t.finished_tool_name), ''), count(*) \
+         FROM {schema}.tool_call t WHERE t.org_id = $1 AND t.listed_tool_name IS NULL GROUP BY 1, 2)"
     )
 }
 
@@ -271,7 +272,7 @@ impl GroupBy {
             Self::AgentModel => "coalesce('=' || coalesce(f.agent_model, a.model), '')",
             Self::UserId => "coalesce('=' || f.user_id, '')",
             Self::LastFinishReason => "coalesce('=' || f.last_finish_reason, '')",
-            Self::ToolName => "coalesce('=' || t.name, '')",
+            Self::ToolName => "f.key",
         }
     }
 
@@ -342,17 +343,17 @@ impl Scope<'_> {
             .replace(" COLLATE_C", if by == GroupBy::AgentId { "" } else { " COLLATE \"C\"" })
         };
         if by == GroupBy::ToolName {
-            let calls = named_calls(self.schema);
-            let ranks = ranked("SELECT c.key FROM calls c JOIN counted f USING (conversation_id)");
-            // Apart, so that how it is found has no part in how it is joined.
+            let (calls, ranks) = (calls_by_key(self.schema), ranked("SELECT key FROM called"));
+            // Each conversation has a part in each of its tools, and one in the rest, however many of its tools are of that.
             return format!(
                 "WITH counted AS MATERIALIZED ({counted}), \
-                 calls AS MATERIALIZED (SELECT t.conversation_id, {key} AS key, count(*) AS calls FROM ({calls}) t GROUP BY 1, 2), \
+                 called AS MATERIALIZED (SELECT f.*, t.key, t.calls FROM ({calls}) t JOIN counted f USING (conversation_id)), \
                  ranks AS MATERIALIZED ({ranks}), \
-                 divided AS (SELECT c.conversation_id, r.rank, r.key, sum(c.calls) AS calls \
-                   FROM calls c LEFT JOIN ranks r ON r.key = c.key GROUP BY 1, 2, 3) \
-                 SELECT 1, d.rank, d.key, {FIGURES}, sum(d.calls)::bigint \
-                 FROM divided d JOIN counted f USING (conversation_id) GROUP BY d.rank, d.key"
+                 rest AS MATERIALIZED (SELECT c.conversation_id, sum(c.calls) AS calls FROM called c LEFT JOIN ranks r USING (key) \
+                   WHERE r.rank IS NULL GROUP BY c.conversation_id) \
+                 SELECT 1, r.rank, r.key, {FIGURES}, sum(f.calls)::bigint FROM called f JOIN ranks r USING (key) GROUP BY r.rank, r.key \
+                 UNION ALL \
+                 SELECT 1, NULL, NULL, {FIGURES}, sum(c.calls)::bigint FROM rest c JOIN counted f USING (conversation_id) HAVING count(*) > 0"
             );
         }
         let models = if by == GroupBy::AgentModel {
