@@ -55,6 +55,11 @@ impl Service {
         cpu::of_process(self.child.id())
     }
 
+    /// From now on the most ever is what comes.
+    pub fn reset_peak(&self) -> anyhow::Result<()> {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").context("resetting the peak of memory")
+    }
+
     /// Resident memory in MiB: now, and the most ever.
     pub fn memory(&self) -> anyhow::Result<Memory> {
         let path = format!("/proc/{}/status", self.child.id());

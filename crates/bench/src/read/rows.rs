@@ -282,6 +282,7 @@ impl Bench {
 
     pub async fn whole_range(&mut self) -> anyhow::Result<()> {
         let mut client = Client::connect(&self.target().host, &self.target().token).await?;
+        self.query.service.reset_peak()?;
         let before = self.query.service.memory()?;
         let answer = client.get_ok(&self.paths.whole()).await?;
         let after = self.query.service.memory()?;
