@@ -104,15 +104,17 @@ impl<'s> World<'s> {
         self.log.lag(self.log.group()).await.unwrap()
     }
 
-    /// Waits until every record is committed, which it is only after the database has it.
+    /// Waits until every record is committed, which it is only after the database has it. Brokers that come and go, and topics that were just created
+    /// anew, may have no answer yet.
     pub async fn caught_up(&self, limit: Duration) {
         eventually(
             "records not committed",
             limit,
-            async || self.lag().await,
-            |lag| *lag == 0,
+            async || self.log.lag(self.log.group()).await,
+            |lag| matches!(lag, Ok(0)),
         )
-        .await;
+        .await
+        .unwrap();
     }
 
     /// Starts a projector as a process; see [`Self::projector_flags`] for `more`.
