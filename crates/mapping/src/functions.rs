@@ -3,6 +3,7 @@
 //! There is no clock (`now`, `localtime`), no environment (`env`, `$ENV`), no input (`input`, `inputs`), no module and no output beside the events (`debug`,
 //! `halt`). What is left out is named in [`WITHHELD`], so that a mistake can say why.
 
+mod otlp;
 mod regular_expressions;
 mod strings;
 mod times;
@@ -101,6 +102,7 @@ pub(crate) fn natives() -> impl Iterator<Item = Fun<Jq>> {
         strings::functions(),
         regular_expressions::functions(),
         times::functions(),
+        otlp::functions(),
     ];
     let ours = ours
         .into_iter()

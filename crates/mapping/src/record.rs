@@ -33,7 +33,7 @@ impl Record<'_> {
     pub(crate) fn budget(&self) -> Budget {
         let size = self.value.map_or(0, <[u8]>::len) as u64;
         Budget {
-            steps: 200_000 + size / 2,
+            steps: 200_000 + size,
             bytes: (16 << 20) + 64 * size,
             stack: 0,
         }
