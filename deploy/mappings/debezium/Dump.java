@@ -20,6 +20,7 @@ public class Dump {
     Properties settings = new Properties();
     settings.put("bootstrap.servers", arguments[0]);
     settings.put("group.id", "dump-" + arguments[1]);
+    settings.put("enable.auto.commit", "false");
     settings.put("auto.offset.reset", "earliest");
     settings.put("metadata.max.age.ms", "500");
     int count = Integer.parseInt(arguments[2]);

@@ -3,6 +3,8 @@
 #
 #     ./record.sh        # writes ../debezium-chat.examples/*.records.ndjson and ../debezium-outbox.examples/*.records.ndjson
 #
+# `chat` is what a connector publishes, `restarted` the same topics after it was killed before it had kept how far it was, and has begun again from there.
+#
 # Needs Maven, Java 17 and PostgreSQL's programs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -45,16 +47,19 @@ java=(java -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$work/jar
 "${java[@]}" kafka.Kafka "$work/server.properties" >"$work/kafka.log" 2>&1 &
 pids+=($!)
 
-cat >"$work/worker.properties" <<EOF
+# worker MILLISECONDS: how often the connectors keep how far they are.
+worker() {
+  cat >"$work/worker.properties" <<EOF
 bootstrap.servers=127.0.0.1:59092
 key.converter=org.apache.kafka.connect.json.JsonConverter
 key.converter.schemas.enable=false
 value.converter=org.apache.kafka.connect.json.JsonConverter
 value.converter.schemas.enable=false
 offset.storage.file.filename=$work/offsets
-offset.flush.interval.ms=500
+offset.flush.interval.ms=$1
 listeners=http://127.0.0.1:58083
 EOF
+}
 connector() {
   cat <<EOF
 name=$1
@@ -86,25 +91,42 @@ EOF
 
 connect() {
   "${java[@]}" org.apache.kafka.connect.cli.ConnectStandalone "$work/worker.properties" "$work/tables.properties" "$work/outbox.properties" >>"$work/connect.log" 2>&1 &
-  pids+=($!)
+  connect=$!
+  pids+=("$connect")
+  until_active 2
 }
-# until_slot NAME: until the connector streams.
-until_slot() {
-  for _ in $(seq 120); do
-    [ "$(sql -Atc "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '$1' AND active")" = 1 ] && return
+# until_active COUNT: until so many connectors stream.
+until_active() {
+  for _ in $(seq 240); do
+    [ "$(sql -Atc "SELECT count(*) FROM pg_replication_slots WHERE active")" = "$1" ] && return
     sleep 0.5
   done
   tail -n 20 "$work/connect.log" >&2
   return 1
 }
-connect
-until_slot tables
-until_slot outbox
-sql -f changes.sql
+# end_connect SIGNAL
+end_connect() {
+  kill "-$1" "$connect"
+  wait "$connect" || true
+  until_active 0
+}
+chat() { "${java[@]}" "$here/Dump.java" 127.0.0.1:59092 chat.public.Chat,chat.public.Message_v2,chat.public.Vote_v2 "$1"; }
 
-"${java[@]}" "$here/Dump.java" 127.0.0.1:59092 chat.public.Chat,chat.public.Message_v2,chat.public.Vote_v2 17 >"$work/chat"
-"${java[@]}" "$here/Dump.java" 127.0.0.1:59092 outbox.event.conversation 1 >"$work/outbox.ndjson"
+# An orderly end keeps that the snapshot is done.
+worker 500
+connect
+end_connect TERM
+# From here on nothing is kept before the connectors are killed.
+worker 600000
+connect
+sql -f changes.sql
+chat 17 >"$work/chat"
+"${java[@]}" "$here/Dump.java" 127.0.0.1:59092 outbox.event.conversation 1 >"$work/outbox"
+end_connect KILL
+connect
+chat "$((2 * 17 - $(grep -c '"op":"r"' "$work/chat")))" >"$work/restarted"
 
 mkdir -p ../debezium-chat.examples ../debezium-outbox.examples
 cp "$work/chat" ../debezium-chat.examples/chat.records.ndjson
-cp "$work/outbox.ndjson" ../debezium-outbox.examples/outbox.records.ndjson
+cp "$work/restarted" ../debezium-chat.examples/restarted.records.ndjson
+cp "$work/outbox" ../debezium-outbox.examples/outbox.records.ndjson

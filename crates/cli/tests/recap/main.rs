@@ -7,6 +7,7 @@ mod dev;
 mod golden;
 mod kafka_rights;
 mod mappings;
+mod producers;
 mod rebuild;
 mod secured;
 mod secured_kafka;
