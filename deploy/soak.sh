@@ -7,9 +7,9 @@
 #   deploy/soak.sh stalls [COUNT]                                            brokers restarted under load while members change: no partition unread for a minute
 #
 # What strikes is changed by RECAP_FAULTS=kill,freeze (default all, mixed), RECAP_FAULT_ROUNDS=5, RECAP_FAULT_LONG=30, RECAP_FAULT_EVENTS=500000,
-# RECAP_FAULT_HOSTILE=0.01, RECAP_FAULT_TRANSACTIONS=0.2, RECAP_FAULT_UNREAD=60, RECAP_FAULT_PROTOCOL=classic or consumer (default by the seed) and RECAP_FAULT_SEED (the first seed; the
-# others follow it by one, so that the protocols take turns). RECAP_FAULT_PROJECTOR=target/release/recap-projector takes another build of the projector,
-# RECAP_SOAK_PROFILE=release builds all of it optimized.
+# RECAP_FAULT_HOSTILE=0.01, RECAP_FAULT_TRANSACTIONS=0.2, RECAP_FAULT_UNREAD=60, RECAP_FAULT_MAPPED=recap.messages,recap.tool-calls (topics whose records a mapping
+# makes into events), RECAP_FAULT_PROTOCOL=classic or consumer (default by the seed) and RECAP_FAULT_SEED (the first seed; the others follow it by one, so that the
+# protocols take turns). RECAP_FAULT_PROJECTOR=target/release/recap-projector takes another build of the projector, RECAP_SOAK_PROFILE=release builds all of it optimized.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mode=

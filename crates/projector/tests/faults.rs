@@ -5,11 +5,15 @@
 //! default all, mixed), `RECAP_FAULT_LONG` (seconds of a long outage), `RECAP_FAULT_HOSTILE` (share of hostile events), `RECAP_FAULT_TRANSACTIONS` (share of the
 //! events published in transactions, some of which are aborted first), `RECAP_FAULT_PROTOCOL`
 //! (`classic` or `consumer`; default by the seed, odd or even), `RECAP_FAULT_UNREAD` (seconds that no partition may stand still with records unread; there are no transactions
-//! then) and `RECAP_FAULT_PROJECTOR` (another build of the projector) choose what happens; `deploy/soak.sh` repeats it with new seeds.
+//! then), `RECAP_FAULT_MAPPED` (topics whose records a mapping makes into events; default `recap.messages,recap.tool-calls`) and `RECAP_FAULT_PROJECTOR` (another build of
+//! the projector) choose what happens; `deploy/soak.sh` repeats it with new seeds.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 #[path = "projector/hostile_events.rs"]
 mod hostile_events;
+
+#[path = "faults/mapped.rs"]
+mod mapped;
 
 #[path = "faults/sprinkle.rs"]
 mod sprinkle;
@@ -23,11 +27,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mapped::Mapped;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use recap_generator::{Config, Log, Record};
 use recap_testing::{KafkaOptions, KafkaServer, PostgresServer, Program, World, eventually};
 use sprinkle::sprinkle;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tempfile::TempDir;
 use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
@@ -86,6 +92,7 @@ struct Harness<'a> {
     protocol: String,
     /// Whether members have static ids.
     is_static: bool,
+    mappings: TempDir,
     /// Share of the events that are published in transactions.
     transactions: f64,
     struck: Mutex<BTreeMap<&'static str, usize>>,
@@ -125,8 +132,10 @@ impl Harness<'_> {
     fn start(&self, serial: u32) -> (u32, Program) {
         let protocol = format!("--group-protocol={}", self.protocol);
         let member = format!("--group-instance-id=member-{serial}");
+        let mappings = format!("--mappings={}", self.mappings.path().display());
         let mut arguments = vec![
             protocol.as_str(),
+            &mappings,
             "--flush-max-events=2000",
             "--dead-letter-max-ratio=1",
             // Hostile times are up to the last that there is.
@@ -372,6 +381,9 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
     .iter()
     .collect();
     sprinkle(&mut records, hostile_share, seed);
+    let mapped = setting("RECAP_FAULT_MAPPED", "recap.messages,recap.tool-calls".to_owned());
+    let mapped = Mapped::named(&mapped);
+    let published = mapped.publish(&records);
     let options = KafkaOptions {
         settings: SESSIONS.map(|(name, value)| (name.into(), value.into())).to_vec(),
         ..KafkaOptions::default()
@@ -386,6 +398,7 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         .postgres(&postgres)
         .build()
         .await;
+    let mappings = mapped.folder(&world);
     let plans = [Part::Projector, Part::Database, Part::Broker].map(|part| Harness::plan(part, seed, rounds));
     let planned = plans.iter().map(Vec::len).sum();
     let harness = Harness {
@@ -394,6 +407,7 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         postgres: &postgres,
         long,
         is_static: protocol == "classic" && seed % 4 == 3,
+        mappings,
         transactions: setting(
             "RECAP_FAULT_TRANSACTIONS",
             if unread > Duration::ZERO { 0.0 } else { 0.2_f64 },
@@ -413,7 +427,7 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
                 harness.strike_projectors(projector, random(0)),
                 harness.strike_database(database, random(1)),
                 harness.strike_broker(broker, random(2)),
-                harness.publish(&records, random(3)),
+                harness.publish(&published.records, random(3)),
             );
             println!(
                 "{planned} faults and all events published after {:?}",
@@ -439,10 +453,11 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         .count();
     assert_eq!(lost, 0, "of {} invalid events", invalid.len());
     println!(
-        "seed {seed}: protocol {}, faults {:?}, {} events, {rows} rows equal, {} invalid events in {} dead letters, {:?}",
+        "seed {seed}: protocol {}, faults {:?}, {} events, {rows} rows equal, {} events mapped, {} invalid events in {} dead letters, {:?}",
         harness.protocol,
         harness.strikes(),
         records.len(),
+        published.mapped,
         invalid.len(),
         letters.len(),
         started.elapsed()
