@@ -290,7 +290,9 @@ impl Harness<'_> {
                 "partitions" => {
                     partitions += 1;
                     for topic in self.world.log.topics() {
-                        self.kafka.add_partitions(&topic, partitions).await.unwrap();
+                        let add = async || self.kafka.add_partitions(&topic, partitions).await;
+                        let added = eventually(&topic, Duration::from_mins(1), add, Result::is_ok).await;
+                        assert!(added.is_ok(), "{topic} never had {partitions} partitions");
                     }
                 }
                 other => unreachable!("{other} has no arm here"),
@@ -348,17 +350,20 @@ impl Harness<'_> {
         assert!(done.is_ok(), "never committed");
     }
 
-    /// Until the group has committed everything; the markers of transactions are no records, and asking about them takes a while.
+    /// Until the database holds everything, by its own word: what the group has committed may be of a topic that was deleted.
     async fn caught_up(&self) {
-        let few = 1_000;
-        let log = &self.world.log;
-        let left = async || match log.lag(log.group()).await {
-            Ok(lag) if lag > few || lag == 0 => lag,
-            Ok(_) => log.records_left().await.unwrap_or(u64::MAX),
-            // Struck, or about a topic that was created anew just now.
-            Err(_) => u64::MAX,
+        let left = async || {
+            // Struck, neither of them answers.
+            let held = self.world.database.store.holdings().await.ok()?;
+            self.world.log.records_not_held(held.offsets).await.ok()
         };
-        eventually("records not committed", Duration::from_mins(5), left, |left| *left == 0).await;
+        eventually(
+            "records that the database does not hold",
+            Duration::from_mins(5),
+            left,
+            |left| *left == Some(0),
+        )
+        .await;
     }
 }
 

@@ -200,7 +200,11 @@ impl KafkaServer {
             .await
             .map_err(ServerError::kafka(doing()))?;
         for result in results {
-            result.map_err(|(_, code)| ServerError::kafka(doing())(KafkaError::AdminOp(code)))?;
+            match result {
+                // It has them since an earlier try whose answer was lost.
+                Ok(_) | Err((_, RDKafkaErrorCode::InvalidPartitions)) => {}
+                Err((_, code)) => return Err(ServerError::kafka(doing())(KafkaError::AdminOp(code))),
+            }
         }
         self.led(name, partitions).await?;
         // The producer would refuse the new partitions until it next asks for metadata by itself.

@@ -1,6 +1,7 @@
 //! A log of one test: every topic of the contract, apart from those of other tests on the same broker.
 
 use recap_log::Topic;
+use recap_store::ProjectedOffset;
 
 use crate::{KafkaServer, Record, ServerError, unique::unique_id};
 
@@ -84,11 +85,11 @@ impl<'k> TestLog<'k> {
         records.iter().map(named).collect()
     }
 
-    /// Records that this log's group has not committed yet, without the offsets that transactions leave behind the last of them.
-    pub async fn records_left(&self) -> Result<u64, ServerError> {
+    /// Records that a database which holds this does not have.
+    pub async fn records_not_held(&self, held: Vec<ProjectedOffset>) -> Result<u64, ServerError> {
         let topics = self.topics();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        self.kafka.records_left(self.group(), &topics).await
+        self.kafka.records_not_held(held, &topics).await
     }
 
     /// Records that a group has not committed yet.
