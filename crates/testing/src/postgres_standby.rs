@@ -62,7 +62,7 @@ impl PostgresServer {
         done.map(|_| ()).map_err(ServerError::postgres(doing()))
     }
 
-    async fn scalar<T>(&self, statement: &str) -> Result<T, ServerError>
+    pub(crate) async fn scalar<T>(&self, statement: &str) -> Result<T, ServerError>
     where
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
     {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use recap_generator::{Config, Log, Record};
-use recap_testing::{PostgresServer, TcpProxy, TestDatabase, World, eventually, postgres};
+use recap_testing::{PostgresServer, TcpProxy, TestDatabase, WalArchive, World, eventually, postgres};
 
 use crate::PROJECTOR;
 
@@ -57,16 +57,7 @@ async fn events_that_a_promoted_standby_lacks_are_read_again() {
         }
         primary.stop_immediate().await;
         standby.promote().await.unwrap();
-        let name = world
-            .database
-            .url
-            .rsplit_once('/')
-            .unwrap()
-            .1
-            .split('?')
-            .next()
-            .unwrap();
-        let promoted = TestDatabase::at(&standby, standby.url(name)).await;
+        let promoted = TestDatabase::at(&standby, standby.url(name_of(&world.database))).await;
         proxy.lead_to(standby.port());
         if busy {
             world.publish(&records[7_000..]).await;
@@ -118,6 +109,47 @@ async fn events_after_a_dump_that_is_restored_into_a_new_database_are_read_again
     assert_eq!(projector.metric(REWOUND).await, Some(0));
 }
 
+/// Recovered from a base backup and the archived log to a moment that a third of the rows are later than, while the group has committed all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_after_the_moment_that_a_server_is_recovered_to_are_read_again() {
+    let archive = WalArchive::new().unwrap();
+    let server = PostgresServer::start_with(archive.options()).await.unwrap();
+    let world = World::builder("recovered")
+        .partitions(2)
+        .postgres(&server)
+        .build()
+        .await;
+    let records = log(5, 9_000);
+    let mut projector = world.projector(PROJECTOR, &[]);
+    world.publish(&records[..2_000]).await;
+    world.caught_up(LIMIT).await;
+    let backup = server.base_backup().await.unwrap();
+    world.publish(&records[2_000..4_000]).await;
+    world.caught_up(LIMIT).await;
+    let moment = server.now().await.unwrap();
+    world.publish(&records[4_000..6_000]).await;
+    world.caught_up(LIMIT).await;
+    archive.holds_all_of(&server).await.unwrap();
+    assert_eq!(projector.stop().await, Some(0));
+    server.stop_immediate().await;
+
+    let recovered = backup.recover(&archive, &moment).await.unwrap();
+    let database = TestDatabase::at(&recovered, recovered.url(name_of(&world.database))).await;
+    database.assert_equals_fold(&records[..4_000]).await;
+    let url = format!("--database-url={}", database.url);
+    let mut projector = world.projector(PROJECTOR, &[&url]);
+    becomes_the_fold(&database, &records[..6_000]).await;
+    world.publish(&records[6_000..]).await;
+    becomes_the_fold(&database, &records).await;
+    assert!(
+        projector.metric(REWOUND).await > Some(0),
+        "it did not say how far back it went"
+    );
+    assert_eq!(projector.metric(LOST).await, Some(0));
+    assert_eq!(projector.not_ready().await, None);
+    assert_eq!(projector.stop().await, Some(0));
+}
+
 /// A database that was just made holds nothing, whatever the group has committed.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_database_is_filled_from_the_log() {
@@ -155,6 +187,11 @@ async fn a_database_of_an_older_release_is_not_read_again() {
     assert_eq!(consumed, Some(1_000), "what was read before was read again");
     assert_eq!(projector.stop().await, Some(0));
     world.database.assert_equals_fold(&records).await;
+}
+
+fn name_of<'u>(database: &'u TestDatabase<'_>) -> &'u str {
+    let (_, name) = database.url.rsplit_once('/').unwrap();
+    name.split('?').next().unwrap()
 }
 
 fn copy(from: &str, to: &str) {
