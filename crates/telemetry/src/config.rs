@@ -4,11 +4,21 @@
 //! says, and runs.
 
 mod lenient;
+mod tls;
+
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use self::lenient::Reading;
-pub(crate) use self::lenient::{Exporter, OtlpProtocol};
+pub use self::tls::OtlpTlsConfig;
+pub(crate) use self::{
+    lenient::{Exporter, OtlpProtocol},
+    tls::OtlpTls,
+};
+
+/// Of one export, unless `OTEL_EXPORTER_OTLP_TIMEOUT` gives another (OpenTelemetry, "Protocol Exporter").
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -51,9 +61,6 @@ pub struct TelemetryConfig {
     /// OTLP transport of all signals: `grpc`, `http/protobuf` [default: http/protobuf].
     #[arg(long, env = "OTEL_EXPORTER_OTLP_PROTOCOL", value_name = "PROTOCOL")]
     pub otel_exporter_otlp_protocol: Option<String>,
-    /// File of the certificates (PEM) that an OTLP endpoint's is checked against, in place of the system's.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_CERTIFICATE", value_name = "FILE")]
-    pub otel_exporter_otlp_certificate: Option<String>,
     /// Traces: `otlp` or `none` [default: otlp when there is an endpoint].
     #[arg(long, env = "OTEL_TRACES_EXPORTER", value_name = "EXPORTER")]
     pub otel_traces_exporter: Option<String>,
@@ -96,6 +103,9 @@ pub struct TelemetryConfig {
     /// OTLP transport of logs.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", value_name = "PROTOCOL")]
     pub otel_exporter_otlp_logs_protocol: Option<String>,
+    /// Files for endpoints of `https`.
+    #[command(flatten)]
+    pub tls: OtlpTlsConfig,
 }
 
 /// One of OpenTelemetry's three signals.
@@ -115,8 +125,17 @@ pub(crate) struct Target {
     /// `None` lets the exporter take OpenTelemetry's default.
     pub endpoint: Option<String>,
     pub protocol: OtlpProtocol,
-    /// Certificates in PEM, in place of the system's.
-    pub certificate: Option<Vec<u8>>,
+    pub tls: OtlpTls,
+    /// Of one export.
+    pub timeout: Duration,
+}
+
+impl Target {
+    pub fn is_https(&self) -> bool {
+        self.endpoint
+            .as_ref()
+            .is_some_and(|endpoint| endpoint.starts_with("https:"))
+    }
 }
 
 /// What a signal's own variables say.
@@ -162,14 +181,12 @@ impl TelemetryConfig {
         });
         let endpoint = reading.endpoint(&format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", own.name), own.endpoint);
         let endpoint = endpoint.or(shared);
-        let certificate = reading.file(
-            "OTEL_EXPORTER_OTLP_CERTIFICATE",
-            self.otel_exporter_otlp_certificate.as_ref(),
-        );
+        let tls = self.tls.read(signal, reading);
         (endpoint.is_some() || exporter == Some(Exporter::Otlp)).then_some(Target {
             endpoint,
             protocol,
-            certificate,
+            tls,
+            timeout: timeout(own.name),
         })
     }
 
@@ -198,6 +215,18 @@ impl TelemetryConfig {
             },
         }
     }
+}
+
+/// What the exporters read for themselves where their client is their own.
+fn timeout(signal: &str) -> Duration {
+    let variables = [
+        format!("OTEL_EXPORTER_OTLP_{signal}_TIMEOUT"),
+        "OTEL_EXPORTER_OTLP_TIMEOUT".to_owned(),
+    ];
+    let mut given = variables
+        .iter()
+        .filter_map(|name| std::env::var(name).ok()?.parse().ok());
+    given.next().map_or(DEFAULT_TIMEOUT, Duration::from_millis)
 }
 
 #[cfg(test)]
@@ -285,24 +314,5 @@ mod tests {
             assert_eq!(target.map(|target| target.protocol), Some(read), "{protocol:?}");
             assert_eq!(config.warnings().len(), warned + 1, "an endpoint without a scheme too");
         }
-    }
-
-    #[test]
-    fn a_file_of_certificates_that_is_not_there_is_named() {
-        let config = TelemetryConfig {
-            otel_exporter_otlp_endpoint: Some("https://collector:4318".into()),
-            otel_exporter_otlp_certificate: Some("/nowhere/ca.pem".into()),
-            ..TelemetryConfig::default()
-        };
-        assert!(
-            config
-                .target(Signal::Logs)
-                .is_some_and(|target| target.certificate.is_none())
-        );
-        assert!(
-            config.warnings()[0].contains("/nowhere/ca.pem"),
-            "{:?}",
-            config.warnings()
-        );
     }
 }

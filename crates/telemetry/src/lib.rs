@@ -24,7 +24,7 @@ mod registry;
 mod setup;
 
 pub use clerk_metrics::{ClerkMetrics, WebhookOutcome};
-pub use config::{LogFormat, Signal, TelemetryConfig};
+pub use config::{LogFormat, OtlpTlsConfig, Signal, TelemetryConfig};
 pub use database_metrics::{DatabaseMetrics, PoolState};
 pub use database_spans::DatabaseSpans;
 pub use observed::{Level, LevelShare, PartitionLag, PartitionLags};

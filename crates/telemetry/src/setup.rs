@@ -9,7 +9,7 @@ use opentelemetry::{KeyValue, metrics::Meter, trace::TracerProvider};
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_otlp::{
     ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
-    tonic_types::transport::{Certificate, ClientTlsConfig},
+    tonic_types::transport::{Certificate, ClientTlsConfig, Identity},
 };
 use opentelemetry_sdk::{Resource, error::OTelSdkError, logs::SdkLoggerProvider, trace::SdkTracerProvider};
 use opentelemetry_semantic_conventions::resource::{
@@ -23,7 +23,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    config::{LogFormat, OtlpProtocol, Signal, Target, TelemetryConfig},
+    config::{LogFormat, OtlpProtocol, OtlpTls, Signal, Target, TelemetryConfig},
     database_spans::DatabaseSpans,
     json_log::JsonLog,
     propagation,
@@ -95,7 +95,14 @@ impl Telemetry {
     /// Sets logs, traces and metrics up for this process. Call it once, inside the Tokio runtime (gRPC needs it).
     pub fn start(config: &TelemetryConfig, service: Service) -> Result<Self, TelemetryError> {
         let resource = resource(config, service);
-        let metrics = MetricsRegistry::build(resource.clone(), metric_exporter(config)?)?;
+        let metrics = match config.target(Signal::Metrics) {
+            Some(target) => Some(metric_exporter(&target).map_err(|source| TelemetryError::Exporter {
+                signal: Signal::Metrics,
+                source,
+            })?),
+            None => None,
+        };
+        let metrics = MetricsRegistry::build(resource.clone(), metrics)?;
         let traces = match config.target(Signal::Traces) {
             Some(target) => {
                 let exporter = span_exporter(&target).map_err(|source| TelemetryError::Exporter {
@@ -273,27 +280,20 @@ fn log_layer(config: &TelemetryConfig, output: LogOutput) -> Box<dyn Layer<Regis
     }
 }
 
-fn metric_exporter(config: &TelemetryConfig) -> Result<Option<MetricExporter>, TelemetryError> {
-    let Some(target) = config.target(Signal::Metrics) else {
-        return Ok(None);
-    };
-    let built = match target.protocol {
-        OtlpProtocol::Grpc => with_tls(with_endpoint(MetricExporter::builder().with_tonic(), &target), &target).build(),
+fn metric_exporter(target: &Target) -> Result<MetricExporter, ExporterBuildError> {
+    match target.protocol {
+        OtlpProtocol::Grpc => with_tls(with_endpoint(MetricExporter::builder().with_tonic(), target), target).build(),
         OtlpProtocol::HttpProtobuf => {
-            with_client(with_endpoint(MetricExporter::builder().with_http(), &target), &target).build()
+            with_client(with_endpoint(MetricExporter::builder().with_http(), target), target)?.build()
         }
-    };
-    built.map(Some).map_err(|source| TelemetryError::Exporter {
-        signal: Signal::Metrics,
-        source,
-    })
+    }
 }
 
 fn span_exporter(target: &Target) -> Result<SpanExporter, ExporterBuildError> {
     match target.protocol {
         OtlpProtocol::Grpc => with_tls(with_endpoint(SpanExporter::builder().with_tonic(), target), target).build(),
         OtlpProtocol::HttpProtobuf => {
-            with_client(with_endpoint(SpanExporter::builder().with_http(), target), target).build()
+            with_client(with_endpoint(SpanExporter::builder().with_http(), target), target)?.build()
         }
     }
 }
@@ -302,7 +302,7 @@ fn log_exporter(target: &Target) -> Result<LogExporter, ExporterBuildError> {
     match target.protocol {
         OtlpProtocol::Grpc => with_tls(with_endpoint(LogExporter::builder().with_tonic(), target), target).build(),
         OtlpProtocol::HttpProtobuf => {
-            with_client(with_endpoint(LogExporter::builder().with_http(), target), target).build()
+            with_client(with_endpoint(LogExporter::builder().with_http(), target), target)?.build()
         }
     }
 }
@@ -320,33 +320,48 @@ fn with_endpoint<B: WithExportConfig>(builder: B, target: &Target) -> B {
 
 /// The system's certificates for `https`, unless others are given; gRPC brings none of its own.
 fn with_tls<B: WithTonicConfig>(builder: B, target: &Target) -> B {
-    let tls = match (&target.endpoint, &target.certificate) {
-        (Some(endpoint), Some(pem)) if endpoint.starts_with("https:") => {
-            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
-        }
-        (Some(endpoint), None) if endpoint.starts_with("https:") => ClientTlsConfig::new().with_native_roots(),
-        _ => return builder,
+    if !target.is_https() {
+        return builder;
+    }
+    let tls = match &target.tls.certificates {
+        Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
+        None => ClientTlsConfig::new().with_native_roots(),
     };
-    builder.with_tls_config(tls)
+    builder.with_tls_config(match &target.tls.identity {
+        Some(own) => tls.identity(Identity::from_pem(&own.certificate, &own.key)),
+        None => tls,
+    })
 }
 
 /// HTTP finds the system's certificates by itself, and is told of others.
-fn with_client<B: WithHttpConfig>(builder: B, target: &Target) -> B {
-    let Some(pem) = target.certificate.clone() else {
-        return builder;
-    };
-    // A blocking client may not be made on a thread of an asynchronous runtime.
-    let made = std::thread::spawn(move || {
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem)?;
-        reqwest::blocking::Client::builder()
-            .tls_certs_only(certificates)
-            .build()
-    });
-    match made.join() {
-        Ok(Ok(client)) => builder.with_http_client(client),
-        // Told of when the first export fails.
-        Ok(Err(_)) | Err(_) => builder,
+fn with_client<B: WithHttpConfig>(builder: B, target: &Target) -> Result<B, ExporterBuildError> {
+    if !target.is_https() || target.tls == OtlpTls::default() {
+        return Ok(builder);
     }
+    let (tls, timeout) = (target.tls.clone(), target.timeout);
+    // A blocking client may not be made on a thread of an asynchronous runtime.
+    let made = std::thread::spawn(move || blocking_client(&tls, timeout)).join();
+    match made {
+        Ok(Ok(client)) => Ok(builder.with_http_client(client)),
+        Ok(Err(error)) => Err(unusable(&error)),
+        Err(_) => Err(unusable(&"making an HTTP client panicked")),
+    }
+}
+
+fn unusable(cause: &dyn std::fmt::Display) -> ExporterBuildError {
+    ExporterBuildError::InvalidConfiguration(format!("certificates or a key that cannot be used: {cause}"))
+}
+
+fn blocking_client(tls: &OtlpTls, timeout: Duration) -> reqwest::Result<reqwest::blocking::Client> {
+    let mut client = reqwest::blocking::Client::builder().timeout(timeout);
+    if let Some(pem) = &tls.certificates {
+        client = client.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem)?);
+    }
+    if let Some(own) = &tls.identity {
+        let both = [own.certificate.as_slice(), b"\n", own.key.as_slice()].concat();
+        client = client.identity(reqwest::Identity::from_pem(&both)?);
+    }
+    client.build()
 }
 
 /// Warnings and errors on standard error, a line each without time and place, for tools that are no service. Nothing happens where

@@ -5,6 +5,8 @@
 
 #[path = "otlp/receiver.rs"]
 mod receiver;
+#[path = "otlp/tls.rs"]
+mod tls;
 
 use clap::Parser;
 use opentelemetry_proto::tonic::trace::v1::Span;

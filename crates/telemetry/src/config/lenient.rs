@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 
+/// How a block of PEM begins (RFC 7468).
+const PEM: &[u8] = b"-----BEGIN ";
+
 /// OTLP's transports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum OtlpProtocol {
@@ -81,15 +84,22 @@ impl Reading {
         Some(format!("http://{value}"))
     }
 
-    pub fn file(&mut self, variable: &str, value: Option<&String>) -> Option<Vec<u8>> {
+    /// A file of PEM blocks; `remedy` says what is done without it.
+    pub fn file(&mut self, variable: &str, value: Option<&String>, remedy: &str) -> Option<Vec<u8>> {
         let path = set(value)?;
         match std::fs::read(path) {
-            Ok(bytes) => Some(bytes),
-            Err(error) => {
-                self.warn(variable, path, &format!("{error}; the system's certificates are used"));
-                None
-            }
+            Ok(bytes) if bytes.windows(PEM.len()).any(|window| window == PEM) => return Some(bytes),
+            Ok(_) => self.warn(variable, path, &format!("holds nothing in PEM; {remedy}")),
+            Err(error) => self.warn(variable, path, &format!("{error}; {remedy}")),
         }
+        None
+    }
+
+    /// A certificate without a key, or a key without a certificate.
+    pub fn incomplete(&mut self, variables: &str, remedy: &str) {
+        self.0.insert(format!(
+            "{variables}: a certificate needs a key, and a key a certificate; {remedy}"
+        ));
     }
 }
 

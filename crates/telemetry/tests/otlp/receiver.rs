@@ -26,8 +26,11 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use prost::Message;
+use recap_testing::CertificateAuthority;
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
+
+use crate::tls::TlsListener;
 
 /// Everything received so far.
 #[derive(Clone, Default)]
@@ -61,6 +64,24 @@ pub struct Receiver {
 
 impl Receiver {
     pub async fn start() -> anyhow::Result<Self> {
+        let (store, router) = Self::routes();
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { endpoint, store })
+    }
+
+    /// The same over TLS, for clients with a certificate of that authority.
+    pub async fn start_with_tls(authority: &CertificateAuthority) -> anyhow::Result<Self> {
+        let (store, router) = Self::routes();
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let endpoint = format!("https://{}", listener.local_addr()?);
+        let listener = TlsListener::new(listener, authority)?;
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { endpoint, store })
+    }
+
+    fn routes() -> (Store, Router) {
         let store = Store::default();
         let http = Router::new()
             .route("/v1/traces", post(http_traces))
@@ -72,10 +93,7 @@ impl Receiver {
             .add_service(LogsServiceServer::new(store.clone()))
             .into_axum_router()
             .reset_fallback();
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let endpoint = format!("http://{}", listener.local_addr()?);
-        tokio::spawn(async move { axum::serve(listener, http.merge(grpc)).await });
-        Ok(Self { endpoint, store })
+        (store, http.merge(grpc))
     }
 
     /// For `OTEL_EXPORTER_OTLP_ENDPOINT`.
