@@ -8,13 +8,13 @@ use tokio::time::{Instant, timeout};
 use crate::world::{CHANGES, ORG, World, conversation, send};
 
 /// Server-sent events as they come.
-struct Events {
+pub struct Events {
     response: reqwest::Response,
     text: String,
 }
 
 impl Events {
-    async fn open(world: &World, token: &str) -> Self {
+    pub async fn open(world: &World, token: &str) -> Self {
         let response = world.request(token, CHANGES).send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -24,7 +24,7 @@ impl Events {
     }
 
     /// The next event; `None` at the end.
-    async fn next(&mut self) -> Option<String> {
+    pub async fn next(&mut self) -> Option<String> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());

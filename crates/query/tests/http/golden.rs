@@ -6,14 +6,23 @@ use crate::world::World;
 
 #[tokio::test]
 async fn the_golden_requests_are_answered_exactly() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/tests/golden/");
-    let read = |name: &str| std::fs::read_to_string(format!("{directory}{name}")).unwrap();
     let world = World::start().await;
-    let events: Vec<Value> = read("events.ndjson")
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    world.publish(&events).await;
+    world.publish(&events()).await;
+    assert_answers(&world).await;
+}
+
+pub fn events() -> Vec<Value> {
+    let lines = read("events.ndjson");
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn read(name: &str) -> String {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/tests/golden/");
+    std::fs::read_to_string(format!("{directory}{name}")).unwrap()
+}
+
+/// Asks everything, once the golden events are there to be read.
+pub async fn assert_answers(world: &World) {
     let mut requests = Vec::new();
     for list in ["requests.json", "requests-1.1.json"] {
         let list: Vec<Value> = serde_json::from_str(&read(list)).unwrap();

@@ -18,5 +18,6 @@ mod nesting;
 mod one;
 mod operations;
 mod parameters;
+mod replica;
 mod sorting;
 mod tokens;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use recap_events::Decoded;
-use recap_query::{Config, RunningServer, config::ClerkConfig};
+use recap_query::{
+    Config, RunningServer,
+    config::{Changes, ClerkConfig},
+};
 use recap_store::{BatchBuilder, Store, Target};
 use recap_telemetry::MetricsRegistry;
 use recap_testing::{
@@ -103,8 +106,31 @@ impl World {
     /// The same on a server of the test's own.
     pub async fn on(postgres: &PostgresServer, change: impl FnOnce(&mut Config)) -> Self {
         let database = TestDatabase::migrated(postgres).await;
+        let url = database.url.clone();
+        Self::reading(&url, database, change).await
+    }
+
+    /// Events are committed on the primary, changes heard of there, and everything is read from its standby.
+    pub async fn on_standby(
+        primary: &PostgresServer,
+        standby: &PostgresServer,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let database = TestDatabase::migrated(primary).await;
+        primary.caught_up(standby).await.unwrap();
+        let port = |server: &PostgresServer| format!(":{}/", server.port());
+        let url = database.url.replace(&port(primary), &port(standby));
+        let primary_url = database.url.clone();
+        let change = |config: &mut Config| {
+            config.changes = Changes::From(primary_url.as_str().into());
+            change(config);
+        };
+        Self::reading(&url, database, change).await
+    }
+
+    async fn reading(url: &str, database: TestDatabase<'_>, change: impl FnOnce(&mut Config)) -> Self {
         let clerk = LocalClerk::start().await.unwrap();
-        let mut config = Config::local(&database.url, ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url()));
+        let mut config = Config::local(url, ClerkConfig::fetched(clerk.issuer(), clerk.jwks_url()));
         config.limits.rate = 0;
         config.limits.connections = 4;
         config.limits.streams = 2;
