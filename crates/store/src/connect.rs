@@ -254,7 +254,7 @@ impl Pool {
 }
 
 /// Asked without a prepared statement, which is what fails behind such a pooler.
-async fn backend(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+pub(crate) async fn backend(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
     sqlx::raw_sql("SELECT pg_backend_pid()")
         .fetch_one(connection)
         .await?

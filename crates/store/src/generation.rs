@@ -11,7 +11,7 @@ mod offsets;
 mod rebuild_lock;
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _, postgres::PgRow};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, postgres::PgRow};
 
 pub(crate) use self::migrate::check_schema;
 pub use self::{
@@ -125,17 +125,9 @@ impl Store {
 
     /// Creates an empty generation to build: its tables and keys, without the secondary indexes.
     pub async fn create_generation(&self) -> Result<GenerationId, GenerationError> {
-        let mut transaction = self.operating().begin().await?;
-        lock_exclusively(&mut transaction).await?;
-        let building = generations(&mut transaction)
-            .await?
-            .into_iter()
-            .find(|generation| generation.status == GenerationStatus::Building);
-        if let Some(generation) = building {
-            return Err(GenerationError::AlreadyBuilding(generation.id));
-        }
-        let id = create_tables(&mut transaction, "building").await?;
-        transaction.commit().await?;
+        let (mut lease, watchdog) = self.watched_lease().await?;
+        let id = watchdog.over(create(lease.get()?)).await?;
+        lease.give_back();
         Ok(id)
     }
 
@@ -150,12 +142,9 @@ impl Store {
 
     /// Creates the secondary indexes of a generation that has none.
     pub async fn create_indexes(&self, id: GenerationId) -> Result<(), GenerationError> {
-        let mut transaction = self.operating().begin().await?;
-        run_template(&mut transaction, id, INDEXES).await?;
-        sqlx::raw_sql(AssertSqlSafe(statistics::analyze(id)))
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
+        let (mut lease, watchdog) = self.watched_lease().await?;
+        watchdog.over(index(lease.get()?, id)).await?;
+        lease.give_back();
         Ok(())
     }
 
@@ -168,99 +157,152 @@ impl Store {
         from_offsets: &[GenerationOffset],
         to_offsets: &[GenerationOffset],
     ) -> Result<(), GenerationError> {
-        let mut transaction = self.operating().begin().await?;
-        lock_exclusively(&mut transaction).await?;
-        let live = live(&mut transaction).await?;
-        if live != from {
-            return Err(GenerationError::Changed { live });
-        }
-        set_status(&mut transaction, from, "kept").await?;
-        if !set_status(&mut transaction, to, "live").await? {
-            return Err(GenerationError::Unknown(to));
-        }
-        sqlx::query("UPDATE recap.live SET generation = $1")
-            .bind(to.number())
-            .execute(&mut *transaction)
-            .await?;
-        offsets::store(&mut transaction, from, from_offsets).await?;
-        offsets::store(&mut transaction, to, to_offsets).await?;
-        changes::notify_generation(&mut transaction, to).await?;
-        transaction.commit().await?;
+        let (mut lease, watchdog) = self.watched_lease().await?;
+        let switching = switch(lease.get()?, (from, from_offsets), (to, to_offsets));
+        watchdog.over(switching).await?;
+        lease.give_back();
         Ok(())
     }
 
     /// Makes a kept generation one that is being built, to bring it up to date for a rollback.
     pub async fn reopen_generation(&self, id: GenerationId) -> Result<(), GenerationError> {
-        let mut transaction = self.operating().begin().await?;
-        lock_exclusively(&mut transaction).await?;
-        if live(&mut transaction).await? == id {
-            return Err(GenerationError::Live(id));
-        }
-        if !set_status(&mut transaction, id, "building").await? {
-            return Err(GenerationError::Unknown(id));
-        }
-        transaction.commit().await?;
+        let (mut lease, watchdog) = self.watched_lease().await?;
+        watchdog.over(reopen(lease.get()?, id)).await?;
+        lease.give_back();
         Ok(())
     }
 
     /// Fills an empty generation with the rows of another of the same layout.
     pub async fn copy_generation(&self, from: GenerationId, to: GenerationId) -> Result<(), GenerationError> {
-        // One snapshot for all tables: a state whose payloads were not copied would never get them again.
-        let mut transaction = self
-            .operating()
-            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ")
-            .await?;
-        let tables: Vec<String> =
-            sqlx::query_scalar("SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1")
-                .bind(to.schema())
-                .fetch_all(&mut *transaction)
-                .await?;
-        for table in tables {
-            let columns: String = sqlx::query_scalar(
-                "SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) \
-             FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 AND is_generated = 'NEVER'",
-            )
-            .bind(to.schema())
-            .bind(&table)
-            .fetch_one(&mut *transaction)
-            .await?;
-            sqlx::query(AssertSqlSafe(format!(
-                "INSERT INTO {}.{table} ({columns}) SELECT {columns} FROM {}.{table}",
-                to.schema(),
-                from.schema()
-            )))
-            .execute(&mut *transaction)
-            .await?;
-        }
-        transaction.commit().await?;
+        let (mut lease, watchdog) = self.watched_lease().await?;
+        watchdog.over(copy(lease.get()?, from, to)).await?;
+        lease.give_back();
         Ok(())
     }
 
     /// Drops a generation that is not live, with everything in it.
     pub async fn discard_generation(&self, id: GenerationId) -> Result<(), GenerationError> {
-        let mut transaction = self.operating().begin().await?;
-        lock_exclusively(&mut transaction).await?;
-        if live(&mut transaction).await? == id {
-            return Err(GenerationError::Live(id));
-        }
-        let deleted = sqlx::query("DELETE FROM recap.generation WHERE id = $1")
-            .bind(id.number())
-            .execute(&mut *transaction)
-            .await?;
-        if deleted.rows_affected() == 0 {
-            return Err(GenerationError::Unknown(id));
-        }
-        sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA {} CASCADE", id.schema())))
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
+        let (mut lease, watchdog) = self.watched_lease().await?;
+        watchdog.over(discard(lease.get()?, id)).await?;
+        lease.give_back();
         Ok(())
     }
 }
 
+async fn create(connection: &mut PgConnection) -> Result<GenerationId, GenerationError> {
+    let mut transaction = connection.begin().await?;
+    lock_exclusively(&mut transaction).await?;
+    let building = generations(&mut transaction)
+        .await?
+        .into_iter()
+        .find(|generation| generation.status == GenerationStatus::Building);
+    if let Some(generation) = building {
+        return Err(GenerationError::AlreadyBuilding(generation.id));
+    }
+    let id = create_tables(&mut transaction, "building").await?;
+    transaction.commit().await?;
+    Ok(id)
+}
+
+async fn index(connection: &mut PgConnection, id: GenerationId) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    run_template(&mut transaction, id, INDEXES).await?;
+    sqlx::raw_sql(AssertSqlSafe(statistics::analyze(id)))
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
+
+async fn switch(
+    connection: &mut PgConnection,
+    (from, from_offsets): (GenerationId, &[GenerationOffset]),
+    (to, to_offsets): (GenerationId, &[GenerationOffset]),
+) -> Result<(), GenerationError> {
+    let mut transaction = connection.begin().await?;
+    lock_exclusively(&mut transaction).await?;
+    let live = live(&mut transaction).await?;
+    if live != from {
+        return Err(GenerationError::Changed { live });
+    }
+    set_status(&mut transaction, from, "kept").await?;
+    if !set_status(&mut transaction, to, "live").await? {
+        return Err(GenerationError::Unknown(to));
+    }
+    sqlx::query("UPDATE recap.live SET generation = $1")
+        .bind(to.number())
+        .execute(&mut *transaction)
+        .await?;
+    offsets::store(&mut transaction, from, from_offsets).await?;
+    offsets::store(&mut transaction, to, to_offsets).await?;
+    changes::notify_generation(&mut transaction, to).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn reopen(connection: &mut PgConnection, id: GenerationId) -> Result<(), GenerationError> {
+    let mut transaction = connection.begin().await?;
+    lock_exclusively(&mut transaction).await?;
+    if live(&mut transaction).await? == id {
+        return Err(GenerationError::Live(id));
+    }
+    if !set_status(&mut transaction, id, "building").await? {
+        return Err(GenerationError::Unknown(id));
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn copy(connection: &mut PgConnection, from: GenerationId, to: GenerationId) -> Result<(), sqlx::Error> {
+    // One snapshot for all tables: a state whose payloads were not copied would never get them again.
+    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1")
+            .bind(to.schema())
+            .fetch_all(&mut *transaction)
+            .await?;
+    for table in tables {
+        let columns: String = sqlx::query_scalar(
+            "SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) \
+             FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 AND is_generated = 'NEVER'",
+        )
+        .bind(to.schema())
+        .bind(&table)
+        .fetch_one(&mut *transaction)
+        .await?;
+        sqlx::query(AssertSqlSafe(format!(
+            "INSERT INTO {}.{table} ({columns}) SELECT {columns} FROM {}.{table}",
+            to.schema(),
+            from.schema()
+        )))
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await
+}
+
+async fn discard(connection: &mut PgConnection, id: GenerationId) -> Result<(), GenerationError> {
+    let mut transaction = connection.begin().await?;
+    lock_exclusively(&mut transaction).await?;
+    if live(&mut transaction).await? == id {
+        return Err(GenerationError::Live(id));
+    }
+    let deleted = sqlx::query("DELETE FROM recap.generation WHERE id = $1")
+        .bind(id.number())
+        .execute(&mut *transaction)
+        .await?;
+    if deleted.rows_affected() == 0 {
+        return Err(GenerationError::Unknown(id));
+    }
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA {} CASCADE", id.schema())))
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
 /// Creates the first generation and makes it live, unless one is.
-pub(crate) async fn ensure_live(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+pub(crate) async fn ensure_live(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
     lock_exclusively(&mut transaction).await?;
     let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM recap.live)")
         .fetch_one(&mut *transaction)
@@ -278,8 +320,8 @@ pub(crate) async fn ensure_live(pool: &PgPool) -> Result<(), sqlx::Error> {
 }
 
 /// Brings generations of an older layout up to this one.
-pub(crate) async fn upgrade(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+pub(crate) async fn upgrade(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
     lock_exclusively(&mut transaction).await?;
     for generation in generations(&mut transaction).await? {
         if generation.layout == 1 {

@@ -61,7 +61,7 @@ impl NoAnswer {
     }
 }
 
-fn no_answer(limit: Duration) -> sqlx::Error {
+pub(crate) fn no_answer(limit: Duration) -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, NoAnswer(limit)))
 }
 

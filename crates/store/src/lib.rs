@@ -49,6 +49,7 @@ mod sql;
 mod statistics;
 mod store;
 mod table;
+mod watchdog;
 mod write;
 
 pub use batch::{AgentWrite, Base, Batch, BatchBuilder, Entry, UserFields, UserWrite};

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::{GenerationId, Store};
 
@@ -61,16 +61,23 @@ impl Store {
     }
 
     async fn gather_statistics(&self, generation: GenerationId) -> Result<(), sqlx::Error> {
-        let mut transaction = self.operating().begin().await?;
-        // Whoever else is at the tables, a migration or an erasure, has better reasons.
-        sqlx::raw_sql("SET LOCAL lock_timeout = '1s'")
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::raw_sql(AssertSqlSafe(analyze(generation)))
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await
+        let (mut lease, watchdog) = self.watched_lease().await?;
+        watchdog.over(gather(lease.get()?, generation)).await?;
+        lease.give_back();
+        Ok(())
     }
+}
+
+async fn gather(connection: &mut PgConnection, generation: GenerationId) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    // Whoever else is at the tables, a migration or an erasure, has better reasons.
+    sqlx::raw_sql("SET LOCAL lock_timeout = '1s'")
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::raw_sql(AssertSqlSafe(analyze(generation)))
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
 }
 
 #[cfg(test)]

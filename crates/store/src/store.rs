@@ -107,7 +107,9 @@ impl Store {
             ("enable_mergejoin", "off"),
         ];
         let flushing = options.pool(options.max_connections, &settings, "")?;
-        let operating = options.pool(OPERATING_CONNECTIONS, &[], "")?;
+        // A session that lost its client in a transaction must not hold the lock of generations for ever.
+        let settings = [("idle_in_transaction_session_timeout", "30s")];
+        let operating = options.pool(OPERATING_CONNECTIONS, &settings, "")?;
         Ok(Self {
             inner: Arc::new(Inner {
                 options: options.clone(),

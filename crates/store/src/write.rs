@@ -247,7 +247,8 @@ impl Flush<'_> {
             self.touched.insert(&entry.key.org_id);
             *revision = Some(new_revision(&mut self.random));
         }
-        self.report.payloads += copy::copy(self.connection, &self.schema, entries, &self.revisions).await?;
+        let copying = copy::copy(self.connection, &self.schema, entries, &self.revisions);
+        self.report.payloads += within(self.answer_timeout, copying).await?;
         self.report.written += count(entries.len());
         Ok(())
     }

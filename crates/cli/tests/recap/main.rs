@@ -12,5 +12,6 @@ mod rebuild;
 mod secured;
 mod secured_kafka;
 mod services;
+mod silence;
 
 const RECAP: &str = env!("CARGO_BIN_EXE_recap");

@@ -5,7 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgRow};
+use sqlx::{
+    AssertSqlSafe, Postgres, Row as _,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 
 use crate::{Store, columns::may_differ, error::DatabaseError, generation_id::GenerationId};
 
@@ -53,7 +57,7 @@ pub struct OrganizationTotals {
 /// Compares the generation `old` with the generation `new`.
 #[derive(Debug, Clone)]
 pub struct Comparison {
-    pool: PgPool,
+    store: Store,
     old: GenerationId,
     new: GenerationId,
     tables: Vec<Table>,
@@ -69,35 +73,45 @@ struct Table {
 impl Store {
     /// Prepares to compare, by the columns that the two generations have in common.
     pub async fn compare(&self, old: GenerationId, new: GenerationId) -> Result<Comparison, DatabaseError> {
-        let pool = self.operating().clone();
-        let tables = common_tables(&pool, old, new).await?;
-        Ok(Comparison { pool, old, new, tables })
+        let mut comparison = Comparison {
+            store: self.clone(),
+            old,
+            new,
+            tables: Vec::new(),
+        };
+        comparison.tables = comparison.common_tables().await?;
+        Ok(comparison)
     }
-}
-
-async fn common_tables(pool: &PgPool, old: GenerationId, new: GenerationId) -> Result<Vec<Table>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT table_name::text, column_name::text FROM information_schema.columns \
-         WHERE table_schema IN ($1, $2) GROUP BY 1, 2 HAVING count(*) = 2 ORDER BY 1, 2",
-    )
-    .bind(old.schema())
-    .bind(new.schema())
-    .fetch_all(pool)
-    .await?;
-    let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in rows {
-        let (table, column): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        if !may_differ(&column) {
-            columns.entry(table).or_default().push(column);
-        }
-    }
-    Ok(TABLES
-        .iter()
-        .filter_map(|(name, key)| columns.remove(*name).map(|columns| Table { name, key, columns }))
-        .collect())
 }
 
 impl Comparison {
+    async fn common_tables(&self) -> Result<Vec<Table>, sqlx::Error> {
+        let statement = sqlx::query(
+            "SELECT table_name::text, column_name::text FROM information_schema.columns \
+             WHERE table_schema IN ($1, $2) GROUP BY 1, 2 HAVING count(*) = 2 ORDER BY 1, 2",
+        );
+        let statement = statement.bind(self.old.schema()).bind(self.new.schema());
+        let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for row in self.fetch(statement).await? {
+            let (table, column): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            if !may_differ(&column) {
+                columns.entry(table).or_default().push(column);
+            }
+        }
+        Ok(TABLES
+            .iter()
+            .filter_map(|(name, key)| columns.remove(*name).map(|columns| Table { name, key, columns }))
+            .collect())
+    }
+
+    /// Runs a statement that may take as long as it takes.
+    async fn fetch(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, sqlx::Error> {
+        let (mut lease, watchdog) = self.store.watched_lease().await?;
+        let rows = watchdog.over(statement.fetch_all(lease.get()?)).await?;
+        lease.give_back();
+        Ok(rows)
+    }
+
     /// Organizations in which anything differs, by row counts and row hashes; of all tables at once.
     pub async fn organizations(&self) -> Result<Vec<String>, DatabaseError> {
         let tables = self.tables.iter().map(|table| self.differing_in(table));
@@ -121,15 +135,15 @@ impl Comparison {
             digest(self.old),
             digest(self.new),
         );
-        sqlx::query_scalar(AssertSqlSafe(statement)).fetch_all(&self.pool).await
+        let rows = self.fetch(sqlx::query(AssertSqlSafe(statement))).await?;
+        rows.iter().map(|row| row.try_get(0)).collect()
     }
 
     /// How many conversations the new generation has.
     pub async fn conversations(&self) -> Result<u64, DatabaseError> {
         let statement = format!("SELECT count(*) FROM {}.conversation_summary", self.new.schema());
-        let count: i64 = sqlx::query_scalar(AssertSqlSafe(statement))
-            .fetch_one(&self.pool)
-            .await?;
+        let rows = self.fetch(sqlx::query(AssertSqlSafe(statement))).await?;
+        let count: i64 = one(&rows)?.try_get(0)?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -138,11 +152,8 @@ impl Comparison {
         let mut differences = Vec::new();
         for table in &self.tables {
             let statement = table.differing(self, "WHERE org_id = ANY($1)", &format!(" LIMIT {limit}"));
-            let rows = sqlx::query(AssertSqlSafe(statement))
-                .bind(organizations)
-                .fetch_all(&self.pool)
-                .await?;
-            for row in rows {
+            let statement = sqlx::query(AssertSqlSafe(statement)).bind(organizations);
+            for row in self.fetch(statement).await? {
                 differences.push(table.difference(&row)?);
             }
         }
@@ -173,7 +184,7 @@ impl Comparison {
             for column in &keys {
                 query = query.bind(column);
             }
-            for row in query.fetch_all(&self.pool).await? {
+            for row in self.fetch(query).await? {
                 still.push(table.difference(&row)?);
             }
         }
@@ -204,14 +215,13 @@ impl Comparison {
     pub async fn totals(&self, org_id: &str) -> Result<(OrganizationTotals, OrganizationTotals), DatabaseError> {
         let mut totals = [OrganizationTotals::default(); 2];
         for (total, generation) in totals.iter_mut().zip([self.old, self.new]) {
-            let row = sqlx::query(AssertSqlSafe(format!(
+            let statement = format!(
                 "SELECT count(*), coalesce(sum(total_tokens), 0)::bigint \
                  FROM {}.conversation_summary WHERE org_id = $1",
                 generation.schema()
-            )))
-            .bind(org_id)
-            .fetch_one(&self.pool)
-            .await?;
+            );
+            let rows = self.fetch(sqlx::query(AssertSqlSafe(statement)).bind(org_id)).await?;
+            let row = one(&rows)?;
             total.conversations = row.try_get(0)?;
             total.total_tokens = row.try_get(1)?;
         }
@@ -243,13 +253,17 @@ impl Comparison {
         for value in &difference.key {
             query = query.bind(value);
         }
-        match query.fetch_optional(&self.pool).await? {
+        match self.fetch(query).await?.first() {
             None => Ok(vec![None; table.columns.len()]),
             Some(row) => (0..table.columns.len())
                 .map(|column| row.try_get(column).map(Some))
                 .collect(),
         }
     }
+}
+
+fn one(rows: &[PgRow]) -> Result<&PgRow, sqlx::Error> {
+    rows.first().ok_or(sqlx::Error::RowNotFound)
 }
 
 impl Table {

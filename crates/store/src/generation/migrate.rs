@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error::Error};
 
 use sqlx::{
-    PgConnection,
+    Connection as _, PgConnection,
     migrate::{MigrateError, Migrator},
 };
 
@@ -113,22 +113,8 @@ impl Store {
             return Err(SchemaError::NoSessions);
         }
         // The migrator's lock belongs to the session: after a failure only closing it gives it back, which dropping the lease does.
-        let mut lease = self.lease().await?;
-        access::check_encoding(lease.get()?).await?;
-        access::ensure_roles(lease.get()?).await?;
-        prepare(lease.get()?).await?;
-        migrator().run_direct(None, lease.get()?, false).await?;
-        publish(lease.get()?).await?;
-        drop(lease);
-        super::ensure_live(self.operating()).await?;
-        super::upgrade(self.operating()).await?;
-        let generations = self.generations().await?;
-        let ids: Vec<GenerationId> = generations.into_iter().map(|generation| generation.id).collect();
-        let mut transaction = self.operating().begin().await?;
-        super::lock_exclusively(&mut transaction).await?;
-        access::grant(&mut transaction, &ids).await?;
-        transaction.commit().await?;
-        Ok(())
+        let (mut lease, watchdog) = self.watched_lease().await?;
+        watchdog.over(migrate(lease.get()?)).await
     }
 
     /// Whether this program and the database fit together. Changes nothing.
@@ -142,6 +128,23 @@ impl Store {
         lease.give_back();
         Ok(())
     }
+}
+
+async fn migrate(connection: &mut PgConnection) -> Result<(), SchemaError> {
+    access::check_encoding(connection).await?;
+    access::ensure_roles(connection).await?;
+    prepare(connection).await?;
+    migrator().run_direct(None, &mut *connection, false).await?;
+    publish(connection).await?;
+    super::ensure_live(connection).await?;
+    super::upgrade(connection).await?;
+    let generations = super::generations(connection).await?;
+    let ids: Vec<GenerationId> = generations.into_iter().map(|generation| generation.id).collect();
+    let mut transaction = connection.begin().await?;
+    super::lock_exclusively(&mut transaction).await?;
+    access::grant(&mut transaction, &ids).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// Whether this program and the database fit together. Changes nothing.

@@ -11,6 +11,7 @@ mod erasure_reaches_everything;
 mod figures_equal_a_naive_count;
 mod giants_are_written_in_parts;
 mod kept_generations_lose_what_is_erased;
+mod long_statements_are_watched;
 mod lost_commits_are_noticed;
 mod migrations_fit;
 mod plans_survive_growth;

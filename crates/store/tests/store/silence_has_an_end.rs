@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use recap_store::{FlushError, Reader, Store, StoreOptions, Target};
 use recap_testing::{PostgresServer, TcpProxy, TestDatabase, eventually};
+use sqlx::AssertSqlSafe;
 
 use crate::support::{batch, log};
 
@@ -51,4 +52,44 @@ async fn a_database_that_falls_silent_is_given_up_and_pools_are_whole_afterwards
         *whole == (true, true)
     })
     .await;
+}
+
+/// The same in the middle of a copy into a generation that is being built.
+#[tokio::test]
+async fn a_copy_that_nothing_answers_is_given_up() {
+    let server = PostgresServer::shared().await.unwrap();
+    let database = TestDatabase::migrated(server).await;
+    let building = database.store.create_generation().await.unwrap();
+    let proxy = TcpProxy::to(server.port()).await;
+    let options = StoreOptions {
+        statement_timeout: Duration::from_secs(5),
+        ..StoreOptions::new(proxy.in_url(&database.url, server.port()), "silent")
+    };
+    let store = Store::new(&options).unwrap();
+    let mut lock = database.pool.begin().await.unwrap();
+    let table = format!("{}.conversation_summary", building.schema());
+    sqlx::raw_sql(AssertSqlSafe(format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")))
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+
+    let started = Instant::now();
+    let mut unwritten = batch(&log(1, 50));
+    let silence = async {
+        let waiting = async || {
+            sqlx::query_scalar::<_, i64>("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass")
+                .bind(&table)
+                .fetch_one(&database.pool)
+                .await
+                .unwrap()
+        };
+        eventually("the copy waits", LIMIT, waiting, |waiting| *waiting == 1).await;
+        proxy.black_hole();
+    };
+    let (copied, ()) = tokio::join!(store.flush(Target::NewInBuilding(building), &mut unwritten), silence);
+    assert!(
+        matches!(&copied, Err(error @ FlushError::Unavailable(_)) if error.is_timeout()),
+        "{copied:?}"
+    );
+    assert!(started.elapsed() < LIMIT, "{:?}", started.elapsed());
 }
