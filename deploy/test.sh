@@ -86,6 +86,11 @@ console() {
   deploy/check/console.sh
 }
 
+# The schemas and the AsyncAPI document that producers are given.
+contract() {
+  deploy/check/contract.sh
+}
+
 documentation() {
   RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 }
@@ -100,6 +105,7 @@ stage "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 stage "tests" tests
 stage "API description" description
 stage "API clients" clients
+stage "contract" contract
 stage "console" console
 stage "documentation" documentation
 

@@ -1,4 +1,8 @@
-//! `recap events`: the sample log that `recap dev`, `recap-bench` and the tests use, for anyone's own experiments.
+//! `recap events`: the sample log that `recap dev`, `recap-bench` and the tests use, for anyone's own experiments; and the contract of events
+//! for machines.
+
+mod asyncapi;
+mod contract;
 
 use std::{
     fs::File,
@@ -14,6 +18,8 @@ use recap_generator::{Config, Log, Record};
 use recap_log::{KafkaArgs, Pace, Publisher};
 use recap_service::clock;
 
+use self::contract::Contract;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Target {
     /// One event a line
@@ -22,16 +28,21 @@ enum Target {
     Kafka,
 }
 
-/// Write the sample event log to standard output, a file or Kafka
+/// Write the sample event log to standard output, a file or Kafka; or print the contract of events
 ///
-/// It is the traffic of an AI-agent platform, the same for the same seed and start. Every event is a structured `CloudEvent` in JSON. All eleven types occur, with duplicates, disorder, revisions and
+/// The log is the traffic of an AI-agent platform, the same for the same seed and start. Every event is a structured `CloudEvent` in JSON. All eleven types occur, with duplicates, disorder, revisions and
 /// halves that arrive reversed.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   recap events --events 3                                   three events to read
   recap events --file log.ndjson                            a million events into a file
-  recap events --to kafka --rate 500 --events 0             500 events a second until Ctrl-C")]
+  recap events --to kafka --rate 500 --events 0             500 events a second until Ctrl-C
+  recap events schema message.upserted                      what a message has to look like, as a JSON Schema")]
 pub struct Options {
+    #[command(subcommand)]
+    contract: Option<Contract>,
+
     /// Where the events go
     #[arg(long, value_enum, default_value = "stdout")]
     to: Target,
@@ -156,6 +167,9 @@ impl Sink {
 
 /// Runs the command.
 pub fn run(options: &Options) -> anyhow::Result<()> {
+    if let Some(contract) = &options.contract {
+        return contract::run(contract);
+    }
     let mut sink = match (&options.file, options.to) {
         (Some(path), _) => {
             let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;

@@ -19,6 +19,7 @@ mod outcome;
 mod owned;
 mod raw_json;
 mod reader;
+pub mod schema;
 mod time;
 mod time_ahead;
 mod usage;

@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// The greatest count: 2^31−1.
-const MAX_COUNT: i64 = 0x7fff_ffff;
+pub(crate) const MAX_COUNT: i64 = 0x7fff_ffff;
 /// The greatest `agentId` either way: 2^53−1.
-const MAX_AGENT_ID: i64 = (1 << 53) - 1;
+pub(crate) const MAX_AGENT_ID: i64 = (1 << 53) - 1;
 /// The longest id, in bytes.
-const MAX_ID_BYTES: usize = 255;
+pub(crate) const MAX_ID_BYTES: usize = 255;
 
 /// A breach of the contract within valid JSON.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 //! contract's own example through every part.
 
 mod clerk;
+mod contract;
 mod dead_letters;
 mod dev;
 mod golden;
