@@ -5,6 +5,7 @@ mod clerk;
 mod contract;
 mod dead_letters;
 mod dev;
+mod example_producers;
 mod golden;
 mod kafka_rights;
 mod mappings;
