@@ -50,6 +50,9 @@ impl Database {
 /// Safe to run at any time and by several at once; does nothing when the schema is up to date. The role of `DATABASE_URL`
 /// must be allowed to create schemas and the role `recap_query`, which the query service reads as. Run it before the
 /// projector and the query service of a new release start: they check the schema and refuse an older one.
+///
+/// On the coordinator of a Citus cluster the tables are distributed by organization, those of later rebuilds too, and
+/// `recap_query` may log in.
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]

@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub(crate) use self::notifier::Notifier;
 use crate::{
     DatabaseUrl, GenerationId, LogPosition, OrgBuckets,
-    connect::Connector,
+    connect::{Connector, SetUp},
     error::DatabaseError,
     lease::{BRIEF, within},
 };
@@ -113,7 +113,9 @@ impl ChangeListener {
     /// Connects and listens; changes committed after this returns are announced.
     pub async fn connect(database_url: &DatabaseUrl) -> Result<Self, ListenError> {
         let connecting = async {
-            let found = Connector::new(database_url, APPLICATION, String::new()).find().await?;
+            let found = Connector::new(database_url, APPLICATION, SetUp::default())
+                .find()
+                .await?;
             let pool = PgPoolOptions::new()
                 .max_connections(1)
                 .max_lifetime(None)

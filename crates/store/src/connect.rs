@@ -17,6 +17,7 @@ use crate::{
     database_url::{Server, Target},
     error::DatabaseError,
     lease::{self, Lease, within},
+    placement::{HAS_CITUS, Placement},
     sql::sql,
 };
 
@@ -28,8 +29,16 @@ const CONNECT: Duration = Duration::from_secs(4);
 pub(crate) struct Connector {
     url: DatabaseUrl,
     application_name: String,
-    /// Run on each new connection.
-    set_up: String,
+    set_up: SetUp,
+}
+
+/// What is run on each new connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SetUp {
+    /// Ends with a semicolon, unless it is empty.
+    pub statements: String,
+    /// What is run after it on the coordinator of a cluster.
+    pub on_cluster: &'static str,
 }
 
 /// Why no server can be used; the last cause, with its server.
@@ -41,7 +50,7 @@ struct Unreachable {
 }
 
 impl Connector {
-    pub fn new(url: &DatabaseUrl, application_name: &str, set_up: String) -> Self {
+    pub fn new(url: &DatabaseUrl, application_name: &str, set_up: SetUp) -> Self {
         Self {
             url: url.clone(),
             application_name: application_name.to_owned(),
@@ -96,7 +105,7 @@ impl Connector {
 
     async fn try_one(&self, options: &PgConnectOptions, target: Target) -> Result<(), sqlx::Error> {
         let mut connection = options.connect().await?;
-        set_up(&mut connection, &self.set_up).await?;
+        self.set_up.run(&mut connection).await?;
         if target != Target::Any {
             let row = sqlx::raw_sql("SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'")
                 .fetch_one(&mut connection)
@@ -121,7 +130,10 @@ impl Connector {
     fn explain(&self, error: &sqlx::Error) -> String {
         let text = error.to_string();
         let role = "the role recap_query";
-        if self.set_up.contains("SET ROLE") && text.contains("does not exist") && text.contains("recap_query") {
+        if self.set_up.statements.contains("SET ROLE")
+            && text.contains("does not exist")
+            && text.contains("recap_query")
+        {
             return format!("{role} does not exist: run `recap migrate`");
         }
         if text.contains("permission denied to set role") {
@@ -149,11 +161,18 @@ impl ConfigText for sqlx::Error {
     }
 }
 
-async fn set_up(connection: &mut PgConnection, statements: &str) -> Result<(), sqlx::Error> {
-    if !statements.is_empty() {
-        sqlx::raw_sql(sql(statements.to_owned())).execute(connection).await?;
+impl SetUp {
+    /// Answers where rows are.
+    async fn run(&self, connection: &mut PgConnection) -> Result<Placement, sqlx::Error> {
+        let row = sqlx::raw_sql(sql(format!("{}{HAS_CITUS}", self.statements)))
+            .fetch_one(&mut *connection)
+            .await?;
+        if !row.try_get::<bool, _>(0)? {
+            return Ok(Placement::Server);
+        }
+        sqlx::raw_sql(self.on_cluster).execute(connection).await?;
+        Ok(Placement::Cluster)
     }
-    Ok(())
 }
 
 /// The connections of one kind; clones share them.
@@ -171,17 +190,25 @@ struct Inner {
     searches: AtomicBool,
     /// It was seen that each connection has a session of its own.
     has_sessions: AtomicBool,
+    /// The last connection was made to the coordinator of a cluster.
+    is_cluster: Arc<AtomicBool>,
 }
 
 impl Pool {
     /// A pool that connects when it is first used.
     pub fn new(connector: Connector, max_connections: u32, acquire_timeout: Duration) -> Result<Self, DatabaseError> {
         let (options, has_choice) = connector.first()?;
-        let statements = connector.set_up.clone();
+        let set_up = connector.set_up.clone();
+        let is_cluster = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_cluster);
         let connections = lease::pool(max_connections, acquire_timeout)
             .after_connect(move |connection, _| {
-                let statements = statements.clone();
-                Box::pin(async move { set_up(connection, &statements).await })
+                let (set_up, seen) = (set_up.clone(), Arc::clone(&seen));
+                Box::pin(async move {
+                    let placement = set_up.run(connection).await?;
+                    seen.store(placement == Placement::Cluster, Ordering::Relaxed);
+                    Ok(())
+                })
             })
             .connect_lazy_with(options);
         Ok(Self {
@@ -191,6 +218,7 @@ impl Pool {
                 max_connections,
                 searches: AtomicBool::new(has_choice),
                 has_sessions: AtomicBool::new(false),
+                is_cluster,
             }),
         })
     }
@@ -211,6 +239,15 @@ impl Pool {
                 self.search().await?;
                 Lease::of(&self.connections).await
             }
+        }
+    }
+
+    /// Where the rows are, once there is a connection.
+    pub fn placement(&self) -> Placement {
+        if self.inner.is_cluster.load(Ordering::Relaxed) {
+            Placement::Cluster
+        } else {
+            Placement::Server
         }
     }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use recap_summary::StateError;
 
-use crate::{ConversationKey, GenerationId, lease::NoAnswer};
+use crate::{ConversationKey, GenerationId, lease::NoAnswer, placement::Placement};
 
 /// What the database, or the connection to it, answered.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,16 @@ impl FlushError {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::Unavailable(error) if error.is_timeout())
+    }
+}
+
+impl FlushError {
+    /// Why rows were not copied. Citus says of a row that is there already only that the copy failed (SQLSTATE XX000).
+    pub(crate) fn of_copy(error: sqlx::Error, placement: Placement) -> Self {
+        if placement == Placement::Cluster && sqlstate(&error).as_deref() == Some("XX000") {
+            return Self::Refused(error.into());
+        }
+        error.into()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod access;
 mod comparison;
+mod distribution;
 mod migrate;
 mod offsets;
 mod rebuild_lock;
@@ -206,7 +207,7 @@ async fn create(connection: &mut PgConnection) -> Result<GenerationId, Generatio
 
 async fn index(connection: &mut PgConnection, id: GenerationId) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    run_template(&mut transaction, id, INDEXES).await?;
+    create_secondary_indexes(&mut transaction, id).await?;
     sqlx::raw_sql(AssertSqlSafe(statistics::analyze(id)))
         .execute(&mut *transaction)
         .await?;
@@ -309,7 +310,7 @@ pub(crate) async fn ensure_live(connection: &mut PgConnection) -> Result<(), sql
         .await?;
     if !exists {
         let id = create_tables(&mut transaction, "building").await?;
-        run_template(&mut transaction, id, INDEXES).await?;
+        create_secondary_indexes(&mut transaction, id).await?;
         set_status(&mut transaction, id, "live").await?;
         sqlx::query("INSERT INTO recap.live (generation) VALUES ($1)")
             .bind(id.number())
@@ -328,7 +329,7 @@ pub(crate) async fn upgrade(connection: &mut PgConnection) -> Result<(), sqlx::E
             run_template(&mut transaction, generation.id, UPGRADE_2).await?;
             // A generation that is being built gets its indexes last.
             if generation.status != GenerationStatus::Building {
-                run_template(&mut transaction, generation.id, INDEXES).await?;
+                create_secondary_indexes(&mut transaction, generation.id).await?;
             }
             sqlx::query("UPDATE recap.generation SET layout = $2 WHERE id = $1")
                 .bind(generation.id.number())
@@ -392,6 +393,7 @@ async fn create_tables(connection: &mut PgConnection, status: &'static str) -> R
     .await?;
     run_template(connection, id, TABLES).await?;
     access::grant_generation(connection, id).await?;
+    distribution::distribute(connection, id).await?;
     Ok(id)
 }
 
@@ -425,6 +427,14 @@ async fn run_template(
     sqlx::raw_sql("SET LOCAL search_path TO DEFAULT")
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// Statement by statement: Citus passes on the whole text that a statement came in.
+async fn create_secondary_indexes(connection: &mut PgConnection, id: GenerationId) -> Result<(), sqlx::Error> {
+    for statement in INDEXES.split_inclusive(";\n") {
+        run_template(connection, id, statement).await?;
+    }
     Ok(())
 }
 

@@ -43,6 +43,7 @@ mod key;
 mod lease;
 mod metadata;
 mod org_buckets;
+mod placement;
 mod progress;
 mod read;
 mod sql;

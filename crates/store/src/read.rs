@@ -20,7 +20,13 @@ mod sort;
 mod stats;
 mod users;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::DateTime;
 use futures::TryStreamExt as _;
@@ -54,6 +60,7 @@ use crate::{
     error::DatabaseError,
     generation,
     lease::{BRIEF, within},
+    placement::ON_CLUSTER,
 };
 
 /// What the planner is told on every connection of a [`Reader`], for whoever wants to see its plans or to time its
@@ -111,6 +118,9 @@ impl PageStatements {
 pub struct Reader {
     pool: Pool,
     answer_timeout: Duration,
+    /// Every node of a cluster has answered, once: a role that may not log in there is found at the start, and a node that goes away later takes
+    /// its own organizations with it alone.
+    nodes_answered: Arc<AtomicBool>,
 }
 
 impl Reader {
@@ -125,10 +135,11 @@ impl Reader {
             ("client_connection_check_interval", "500ms"),
         ];
         let settings = [&own[..], &READER_SETTINGS].concat();
-        let pool = options.pool(options.max_connections, &settings, "SET ROLE recap_query")?;
+        let pool = options.pool(options.max_connections, &settings, "SET ROLE recap_query; ", ON_CLUSTER)?;
         Ok(Self {
             pool,
             answer_timeout: options.answer_timeout(),
+            nodes_answered: Arc::default(),
         })
     }
 
@@ -138,7 +149,13 @@ impl Reader {
             return Err(SchemaError::NoSessions);
         }
         let mut lease = self.pool.lease().await?;
-        generation::check_schema(lease.get()?).await?;
+        let live = generation::check_schema(lease.get()?).await?;
+        if !self.nodes_answered.load(Ordering::Relaxed) {
+            let schema = live.schema();
+            let asking = self.pool.placement().ask_nodes(lease.get()?, &schema);
+            within(BRIEF, asking).await?;
+            self.nodes_answered.store(true, Ordering::Relaxed);
+        }
         lease.give_back();
         Ok(())
     }
@@ -177,6 +194,10 @@ impl Reader {
                 .fetch_one(connection.get()?);
             let row = within(self.answer_timeout, row).await?;
             let generation = GenerationId::new(row.try_get(0)?);
+            // Beside the organization, all but how plans are kept.
+            let settings = [&READER_SETTINGS[1..], &[("recap.org_id", org_id)]].concat();
+            let telling = self.pool.placement().tell_nodes(connection.get()?, &settings);
+            within(self.answer_timeout, telling).await?;
             Ok(Snapshot {
                 connection,
                 answer_timeout: self.answer_timeout,

@@ -12,6 +12,11 @@ pub(crate) fn sql(text: String) -> AssertSqlSafe<String> {
     AssertSqlSafe(text)
 }
 
+/// A constant as SQL spells it, whatever `standard_conforming_strings` is: for what takes no parameters.
+pub(crate) fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''"))
+}
+
 /// Cuts a list into statements of bounded size.
 pub(crate) fn chunks<T>(mut rest: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
@@ -28,4 +33,16 @@ pub(crate) fn chunks<T>(mut rest: &[T], bytes: impl Fn(&T) -> usize) -> impl Ite
         rest = after;
         (!chunk.is_empty()).then_some(chunk)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn a_constant_ends_where_it_is_to_end() {
+        assert_eq!(literal("org_1"), "E'org_1'");
+        assert_eq!(literal(r"a\'; DROP TABLE b"), r"E'a\\''; DROP TABLE b'");
+        assert_eq!(literal(&literal("'")), "E'E'''''''''");
+    }
 }

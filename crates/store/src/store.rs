@@ -7,9 +7,10 @@ use sqlx::PgPool;
 use crate::{
     DatabaseUrl, OrgBuckets,
     changes::Notifier,
-    connect::{Connector, Pool},
+    connect::{Connector, Pool, SetUp},
     error::DatabaseError,
     lease::{GRACE, Lease},
+    placement::ON_CLUSTER,
     statistics::Flushed,
     write::{
         busy::Busy,
@@ -19,6 +20,14 @@ use crate::{
 
 /// Connections for operating on generations: a rebuild holds a lock and makes indexes while a comparison reads five tables.
 const OPERATING_CONNECTIONS: u32 = 8;
+
+/// What the planner is told in a flush: rows are looked up by primary key, however young the table's statistics are.
+pub(crate) const WRITER_SETTINGS: [(&str, &str); 4] = [
+    ("jit", "off"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
 
 /// How a program connects to its database.
 #[derive(Clone, Debug)]
@@ -56,11 +65,15 @@ impl StoreOptions {
     pub(crate) fn pool(
         &self,
         max_connections: u32,
-        set_up: &[(&str, &str)],
+        settings: &[(&str, &str)],
         then: &str,
+        on_cluster: &'static str,
     ) -> Result<Pool, DatabaseError> {
-        let settings = set_up.iter().map(|(name, value)| format!("SET {name} = '{value}'; "));
-        let set_up = settings.collect::<String>() + then;
+        let settings = settings.iter().map(|(name, value)| format!("SET {name} = '{value}'; "));
+        let set_up = SetUp {
+            statements: settings.collect::<String>() + then,
+            on_cluster,
+        };
         let connector = Connector::new(&self.database_url, &self.application_name, set_up);
         Pool::new(connector, max_connections, self.acquire_timeout)
     }
@@ -95,21 +108,17 @@ impl Store {
     /// Prepares to connect. Fails when `database_url` is no URL of PostgreSQL.
     pub fn new(options: &StoreOptions) -> Result<Self, DatabaseError> {
         let timeout = options.statement_timeout();
-        let settings = [
+        let own = [
             ("statement_timeout", timeout.as_str()),
             // A projector that is stopped in a transaction must not hold its rows for ever.
             ("idle_in_transaction_session_timeout", "10s"),
-            ("jit", "off"),
-            // Lookups by primary key, however young the table's statistics are.
             ("plan_cache_mode", "force_generic_plan"),
-            ("enable_seqscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
         ];
-        let flushing = options.pool(options.max_connections, &settings, "")?;
+        let settings = [&own[..], &WRITER_SETTINGS].concat();
+        let flushing = options.pool(options.max_connections, &settings, "", ON_CLUSTER)?;
         // A session that lost its client in a transaction must not hold the lock of generations for ever.
         let settings = [("idle_in_transaction_session_timeout", "30s")];
-        let operating = options.pool(OPERATING_CONNECTIONS, &settings, "")?;
+        let operating = options.pool(OPERATING_CONNECTIONS, &settings, "", "")?;
         Ok(Self {
             inner: Arc::new(Inner {
                 options: options.clone(),

@@ -51,7 +51,10 @@ pub use self::{
     retry::{Attempt, BatchFlush},
     target::{FlushReport, Target},
 };
-use crate::{Base, Batch, Entry, FlushError, OrgBuckets, Store, generation, lease::within};
+use crate::{
+    Base, Batch, Entry, FlushError, OrgBuckets, Store, generation, lease::within, placement::Placement,
+    store::WRITER_SETTINGS,
+};
 
 /// Rows of one statement; beyond this they gain nothing.
 const CHUNK_ROWS: usize = 1_000;
@@ -80,7 +83,8 @@ impl Store {
             let answer_timeout = self.answer_timeout();
             let announce = |session: &Session<'_>, touched: &OrgBuckets| self.announce(session, touched);
             let shared = (self.sessions(), self.busy());
-            let flushed = flush(lease.get()?, answer_timeout, shared, announce, target, batch).await;
+            let place = (self.flushing().placement(), target);
+            let flushed = flush(lease.get()?, answer_timeout, shared, announce, place, batch).await;
             if flushed.is_ok() {
                 self.count_flushed(target.generation(), count(rows));
             }
@@ -104,7 +108,7 @@ async fn flush(
     answer_timeout: Duration,
     (sessions, busy): (&Sessions, &Busy),
     announce: impl FnOnce(&Session<'_>, &OrgBuckets) + Send,
-    target: Target,
+    (placement, target): (Placement, Target),
     batch: &mut Batch,
 ) -> Result<FlushReport, FlushError> {
     let session = if target.is_live() {
@@ -112,7 +116,11 @@ async fn flush(
     } else {
         None
     };
-    let mut transaction = within(answer_timeout, connection.begin_with(AssertSqlSafe(target.begin()))).await?;
+    let mut transaction = within(
+        answer_timeout,
+        connection.begin_with(AssertSqlSafe(target.begin(placement))),
+    )
+    .await?;
     let generation = target.generation();
     let live = match &session {
         Some(session) => within(answer_timeout, session.begin(&mut transaction))
@@ -128,8 +136,10 @@ async fn flush(
         reason = "revisions are random, and nothing a row shows depends on one"
     )]
     let random = StdRng::from_rng(&mut rand::rng());
+    within(answer_timeout, placement.tell_nodes(&mut transaction, &WRITER_SETTINGS)).await?;
     let mut flush = Flush {
         target,
+        placement,
         busy,
         connection: &mut transaction,
         answer_timeout,
@@ -193,6 +203,7 @@ fn mark_written(batch: &mut Batch, revisions: &[Option<i64>]) {
 /// A flush under way.
 struct Flush<'t> {
     target: Target,
+    placement: Placement,
     busy: &'t Busy,
     connection: &'t mut PgConnection,
     /// How long each step waits for an answer.
@@ -216,7 +227,7 @@ impl Flush<'_> {
             .collect();
         for chunk in unknown.chunks(LOAD_ROWS) {
             let keys: Vec<_> = chunk.iter().map(|index| &entries[*index].key).collect();
-            let loading = load::load(self.connection, &self.schema, &keys, None);
+            let loading = load::load(self.connection, self.placement, &self.schema, &keys, None);
             let found = within(self.answer_timeout, loading).await?;
             for index in chunk {
                 entries[*index].base = Base::Absent;
@@ -248,7 +259,8 @@ impl Flush<'_> {
             *revision = Some(new_revision(&mut self.random));
         }
         let copying = copy::copy(self.connection, &self.schema, entries, &self.revisions);
-        self.report.payloads += within(self.answer_timeout, copying).await?;
+        let copied = within(self.answer_timeout, copying).await;
+        self.report.payloads += copied.map_err(|error| FlushError::of_copy(error, self.placement))?;
         self.report.written += count(entries.len());
         Ok(())
     }
@@ -273,7 +285,7 @@ impl Flush<'_> {
         let (chunk, rest, affected) = {
             let (rows, rest) = self.prepare(entries, dirty);
             let chunk = &dirty[..rows.len()];
-            let affected = upsert::upsert(self.connection, &self.schema, &rows).await?;
+            let affected = upsert::upsert(self.connection, self.placement, &self.schema, &rows).await?;
             if affected == count(rows.len()) {
                 parts::upsert(self.connection, &self.schema, &rows).await?;
             }
@@ -289,7 +301,7 @@ impl Flush<'_> {
             self.touched.insert(&entry.key.org_id);
         }
         let with_payloads: Vec<&Entry> = written.iter().map(|index| &entries[*index]).collect();
-        let payloads = payloads::write(self.connection, &self.schema, &with_payloads).await?;
+        let payloads = payloads::write(self.connection, self.placement, &self.schema, &with_payloads).await?;
         self.report.payloads += payloads.rows;
         self.report.reused_ids += payloads.reused_ids;
         self.report.written += count(written.len());
@@ -329,7 +341,7 @@ impl Flush<'_> {
     async fn resolve_conflicts(&mut self, entries: &mut [Entry], chunk: &[usize]) -> Result<Vec<usize>, FlushError> {
         let revisions: Vec<i64> = chunk.iter().filter_map(|index| self.revisions[*index]).collect();
         let keys: Vec<_> = chunk.iter().map(|index| &entries[*index].key).collect();
-        let conflicts = load::load(self.connection, &self.schema, &keys, Some(&revisions)).await?;
+        let conflicts = load::load(self.connection, self.placement, &self.schema, &keys, Some(&revisions)).await?;
         self.report.conflicts += count(conflicts.len());
         let mut conflicting = Vec::with_capacity(conflicts.len());
         for stored in conflicts {
@@ -353,7 +365,7 @@ impl Flush<'_> {
         let mut rest = again.as_slice();
         while !rest.is_empty() {
             let (rows, after) = self.prepare(entries, rest);
-            let affected = upsert::upsert(self.connection, &self.schema, &rows).await?;
+            let affected = upsert::upsert(self.connection, self.placement, &self.schema, &rows).await?;
             if affected != count(rows.len()) {
                 let message = "a locked row has changed".to_owned();
                 return Err(sqlx::Error::Protocol(message).into());
@@ -376,10 +388,11 @@ impl Flush<'_> {
 
     async fn write_profiles(&mut self, batch: &Batch) -> Result<(), FlushError> {
         let over = self.over();
+        let placement = self.placement;
         let users = profiles::greatest(&batch.users);
         let agents = profiles::greatest(&batch.agents);
-        let written_users = profiles::write_users(self.connection, &self.schema, &users, over).await?;
-        let written_agents = profiles::write_agents(self.connection, &self.schema, &agents, over).await?;
+        let written_users = profiles::write_users(self.connection, placement, &self.schema, &users, over).await?;
+        let written_agents = profiles::write_agents(self.connection, placement, &self.schema, &agents, over).await?;
         self.report.profiles += count(written_users.len() + written_agents.len());
         for user in &written_users {
             self.touched.insert(&user.write.org_id);

@@ -47,6 +47,12 @@ pub enum ServerError {
         /// The server.
         server: &'static str,
     },
+    /// The server was not started here, and is not to be stopped here either.
+    #[error("{server} was given: only one that is started here can be stopped or signalled")]
+    Given {
+        /// The server.
+        server: &'static str,
+    },
     /// A request to Kafka failed.
     #[error("{doing}: {source}")]
     Kafka {

@@ -6,6 +6,9 @@
 //! (see `guard.rs`). Tests of one binary share one server of each kind, so they run in parallel; a test that stops or kills a server
 //! starts its own. [`clerk`] stands in for a Clerk instance: keys, session tokens, a JWKS endpoint.
 //!
+//! `RECAP_TEST_DATABASE_URL` names a PostgreSQL server to share in place of a private one, with superuser rights and on a port of 127.0.0.1;
+//! databases of tests stay there. Tests that start a server of their own do so all the same.
+//!
 //! Not for production: one node, no replication, nothing kept. This crate knows neither the projector nor the query service: a test
 //! hands in the path of its crate's program. Start reading at [`World`].
 //!
@@ -107,6 +110,7 @@ mod oidc;
 mod pooler;
 pub mod port;
 pub mod postgres;
+mod postgres_given;
 mod postgres_recovery;
 mod postgres_standby;
 mod process;

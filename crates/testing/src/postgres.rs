@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use reqwest::Url;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -17,6 +18,7 @@ use crate::{
     error::ServerError,
     guard::{Spec, User},
     port::free_port,
+    postgres_given,
     process::{ServerProcess, run},
     unique::unique_id,
 };
@@ -37,13 +39,15 @@ pub struct PostgresOptions {
     pub settings: Vec<(String, String)>,
 }
 
-/// A running cluster, stopped and removed on drop.
+/// A running cluster, stopped and removed on drop; or one that is somebody else's.
 #[derive(Debug)]
 pub struct PostgresServer {
-    process: ServerProcess,
+    /// None when the server was given.
+    process: Option<ServerProcess>,
     port: u16,
+    user: String,
     password: String,
-    _dir: TempDir,
+    _dir: Option<TempDir>,
 }
 
 static SHARED: OnceCell<PostgresServer> = OnceCell::const_new();
@@ -66,17 +70,31 @@ impl PostgresServer {
         Ok(server)
     }
 
-    /// The one cluster of this process, started at its first use.
+    /// The one cluster of this process, started at its first use, unless the environment names another (`RECAP_TEST_DATABASE_URL`).
     pub async fn shared() -> Result<&'static Self, ServerError> {
-        SHARED.get_or_try_init(Self::start).await
+        let start = async || match postgres_given::url()? {
+            Some(url) => Ok(Self::given(&url)),
+            None => Self::start().await,
+        };
+        SHARED.get_or_try_init(start).await
+    }
+
+    fn given(url: &Url) -> Self {
+        Self {
+            process: None,
+            port: url.port().unwrap_or_default(),
+            user: url.username().to_owned(),
+            password: url.password().unwrap_or_default().to_owned(),
+            _dir: None,
+        }
     }
 
     /// The URL of a database of the cluster, with superuser rights.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!(
-            "postgres://recap:{}@127.0.0.1:{}/{database}?sslmode=disable",
-            self.password, self.port
+            "postgres://{}:{}@127.0.0.1:{}/{database}?sslmode=disable",
+            self.user, self.password, self.port
         )
     }
 
@@ -111,27 +129,27 @@ impl PostgresServer {
 
     /// The process id of the postmaster.
     pub fn pid(&self) -> Result<u32, ServerError> {
-        self.process.pid()
+        self.process()?.pid()
     }
 
     /// Sends a signal (`HUP`, `STOP`, `CONT`, …) to the postmaster.
     pub fn signal(&self, name: &str) -> Result<(), ServerError> {
-        self.process.signal(name)
+        self.process()?.signal(name)
     }
 
     /// Stops as `pg_ctl stop -m immediate` does: every session is cut, nothing is written, the next start recovers.
     pub async fn stop_immediate(&self) {
-        self.process.end("QUIT").await;
+        self.end("QUIT").await;
     }
 
     /// Stops as `pg_ctl stop -m fast` does: sessions are ended, a checkpoint is written.
     pub async fn stop_fast(&self) {
-        self.process.end("INT").await;
+        self.end("INT").await;
     }
 
     /// Starts again after a stop, on the same port with the same data, and waits until it answers.
     pub async fn start_again(&self) -> Result<(), ServerError> {
-        self.process.start_again()?;
+        self.process()?.start_again()?;
         self.ready().await
     }
 
@@ -147,7 +165,17 @@ impl PostgresServer {
             let _ = connection.close().await;
             Ok(true)
         };
-        self.process.until(answers, READY).await
+        self.process()?.until(answers, READY).await
+    }
+
+    fn process(&self) -> Result<&ServerProcess, ServerError> {
+        self.process.as_ref().ok_or(ServerError::Given { server: NAME })
+    }
+
+    async fn end(&self, signal: &'static str) {
+        if let Some(process) = &self.process {
+            process.end(signal).await;
+        }
     }
 
     fn launch(options: &PostgresOptions) -> Result<Self, ServerError> {
@@ -183,10 +211,11 @@ impl PostgresServer {
             match wait_for_pid_file(&process, data) {
                 Ok(()) => {
                     return Ok(Self {
-                        process,
+                        process: Some(process),
                         port,
+                        user: "recap".to_owned(),
                         password,
-                        _dir: dir,
+                        _dir: Some(dir),
                     });
                 }
                 // Most likely another process took the port between the search and the start.

@@ -145,7 +145,7 @@ impl<'s> TestDatabase<'s> {
                 format!("convert_to({column}::text, 'UTF8')")
             };
             let sql = format!(
-                "SELECT EXISTS (SELECT FROM {schema}.{table} WHERE position(convert_to($1, 'UTF8') IN {bytes}) > 0)"
+                "SELECT EXISTS (SELECT 1 FROM {schema}.{table} WHERE position(convert_to($1, 'UTF8') IN {bytes}) > 0)"
             );
             let exists = sqlx::query_scalar(AssertSqlSafe(sql)).bind(text);
             if exists.fetch_one(&self.pool).await.unwrap() {

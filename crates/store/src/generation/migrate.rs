@@ -7,7 +7,7 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
 };
 
-use super::access;
+use super::{access, distribution};
 use crate::{
     Store,
     columns::LAYOUT,
@@ -79,6 +79,19 @@ pub enum SchemaError {
         /// Which.
         role: String,
     },
+    /// A worker of a cluster, where the control schema is not.
+    #[error("DATABASE_URL leads to a worker of a Citus cluster: every program of recap connects to the coordinator")]
+    NotCoordinator,
+    /// A node of a cluster does not have the role by which the coordinator reads from it.
+    #[error(
+        "the node {node} of the Citus cluster has no role recap_query that may log in ({cause}): have it created there, then run `recap migrate` again"
+    )]
+    Node {
+        /// Which.
+        node: String,
+        /// What it answered.
+        cause: String,
+    },
     /// A pooler gives each transaction another session.
     #[error(
         "DATABASE_URL leads to a pooler in transaction mode, where settings and prepared statements do not last: use session mode, or PostgreSQL directly"
@@ -132,7 +145,9 @@ impl Store {
 
 async fn migrate(connection: &mut PgConnection) -> Result<(), SchemaError> {
     access::check_encoding(connection).await?;
+    distribution::check_coordinator(connection).await?;
     access::ensure_roles(connection).await?;
+    distribution::let_readers_log_in(connection).await?;
     prepare(connection).await?;
     migrator().run_direct(None, &mut *connection, false).await?;
     publish(connection).await?;
@@ -142,6 +157,9 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), SchemaError> {
     let ids: Vec<GenerationId> = generations.into_iter().map(|generation| generation.id).collect();
     let mut transaction = connection.begin().await?;
     super::lock_exclusively(&mut transaction).await?;
+    for id in &ids {
+        distribution::distribute(&mut transaction, *id).await?;
+    }
     access::grant(&mut transaction, &ids).await?;
     transaction.commit().await?;
     Ok(())
@@ -190,6 +208,7 @@ async fn compare_with_database(connection: &mut PgConnection) -> Result<Generati
     };
     access::check_encoding(connection).await?;
     access::check_readers(connection, live).await?;
+    distribution::check(connection, live).await?;
     Ok(live)
 }
 

@@ -62,8 +62,8 @@ impl Flush<'_> {
         let over = self.over();
         for other in self.others().await? {
             let schema = other.schema();
-            profiles::write_users(self.connection, &schema, &users, over).await?;
-            profiles::write_agents(self.connection, &schema, &agents, over).await?;
+            profiles::write_users(self.connection, self.placement, &schema, &users, over).await?;
+            profiles::write_agents(self.connection, self.placement, &schema, &agents, over).await?;
         }
         Ok(())
     }
@@ -83,6 +83,7 @@ impl Flush<'_> {
     fn elsewhere(&mut self, other: GenerationId) -> Flush<'_> {
         Flush {
             target: Target::Building(other),
+            placement: self.placement,
             busy: self.busy,
             random: StdRng::from_rng(&mut self.random),
             connection: &mut *self.connection,

@@ -12,7 +12,9 @@ use sqlx::{PgConnection, Row as _};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::prepared::MAX_LISTED_BYTES;
-use crate::{GenerationId, Store, columns::COPIES, error::DatabaseError, lease::within, sql::sql};
+use crate::{
+    GenerationId, Store, columns::COPIES, error::DatabaseError, lease::within, placement::Placement, sql::sql,
+};
 
 /// One process at a time looks; the value is arbitrary and must never change.
 const LOCK: i64 = 0x7265_6361_706c_6973;
@@ -85,8 +87,12 @@ impl Store {
         }
         looks.revisions = revisions;
         let mut listed = 0;
+        let (placement, schema) = (self.flushing().placement(), generation.schema());
         for chunk in quiet.chunks(LIST) {
-            listed += within(self.answer_timeout(), list(lease.get()?, &generation.schema(), chunk)).await?;
+            for rows in placement.statements(chunk, |row| &row.org_id) {
+                let listing = list(lease.get()?, placement, &schema, rows);
+                listed += within(self.answer_timeout(), listing).await?;
+            }
         }
         within(self.answer_timeout(), unlock(lease.get()?)).await?;
         lease.give_back();
@@ -143,24 +149,33 @@ async fn look(connection: &mut PgConnection, schema: &str) -> Result<Option<Vec<
     }
 }
 
-/// Brings these level with themselves, if they are still what they were. One that a writer holds is left for another time.
-async fn list(connection: &mut PgConnection, schema: &str, quiet: &[&Found]) -> Result<usize, sqlx::Error> {
+/// Brings these level with themselves, if they are still what they were. One that a writer holds is left for another time. On a cluster all are of
+/// one organization.
+async fn list(
+    connection: &mut PgConnection,
+    placement: Placement,
+    schema: &str,
+    quiet: &[&Found],
+) -> Result<usize, sqlx::Error> {
+    let only = placement.only("c.org_id", 4);
     let level = COPIES.map(|(copy, column)| format!("{copy} = c.{column}")).join(", ");
     let statement = format!(
         "WITH quiet AS MATERIALIZED (SELECT q.org_id, q.conversation_id \
            FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS q(org_id, conversation_id, revision) \
            CROSS JOIN LATERAL (SELECT FROM {schema}.conversation_summary c \
-             WHERE c.org_id = q.org_id AND c.conversation_id = q.conversation_id AND c.revision = q.revision \
+             WHERE c.org_id = q.org_id AND c.conversation_id = q.conversation_id AND c.revision = q.revision{only} \
              AND c.listed_recency IS NULL FOR UPDATE SKIP LOCKED) c) \
          UPDATE {schema}.conversation_summary c SET {level} FROM quiet q \
-         WHERE c.org_id = q.org_id AND c.conversation_id = q.conversation_id"
+         WHERE c.org_id = q.org_id AND c.conversation_id = q.conversation_id{only}"
     );
-    let done = sqlx::query(sql(statement))
+    let mut query = sqlx::query(sql(statement))
         .bind(quiet.iter().map(|row| row.org_id.as_str()).collect::<Vec<_>>())
         .bind(quiet.iter().map(|row| row.conversation_id.as_str()).collect::<Vec<_>>())
-        .bind(quiet.iter().map(|row| row.revision).collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
+        .bind(quiet.iter().map(|row| row.revision).collect::<Vec<_>>());
+    if placement == Placement::Cluster {
+        query = query.bind(quiet.first().map(|row| row.org_id.as_str()));
+    }
+    let done = query.execute(connection).await?;
     Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }
 

@@ -3,7 +3,7 @@
 use recap_summary::Conversation;
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 
-use crate::{ConversationKey, FlushError, sql::sql};
+use crate::{ConversationKey, FlushError, placement::Placement, sql::sql};
 
 /// A conversation's row as a writer needs it.
 pub(crate) struct Stored {
@@ -19,6 +19,7 @@ pub(crate) struct Stored {
 /// With `unlike`, rows that have the revision given for their key are left out.
 pub(crate) async fn load(
     connection: &mut PgConnection,
+    placement: Placement,
     schema: &str,
     keys: &[&ConversationKey],
     unlike: Option<&[i64]>,
@@ -30,18 +31,20 @@ pub(crate) async fn load(
     } else {
         ("NULL::bigint[]", "")
     };
-    // The fence makes every row a lookup by primary key, whatever the planner thinks of the keys.
+    let conversation = placement.look_up(
+        &format!("{schema}.conversation_summary"),
+        "c",
+        "c.org_id, c.conversation_id, c.revision, c.part_count, c.state",
+        "c.org_id = k.org_id AND c.conversation_id = k.conversation_id",
+    );
     let statement = sql(format!(
         "SELECT k.n, c.revision, c.state, \
          CASE WHEN c.part_count > 1 THEN ARRAY(SELECT p.part FROM {schema}.conversation_state_part p \
-           WHERE p.org_id = k.org_id AND p.conversation_id = k.conversation_id ORDER BY p.part) END, \
+           WHERE p.org_id = c.org_id AND p.conversation_id = c.conversation_id ORDER BY p.part) END, \
          CASE WHEN c.part_count > 1 THEN ARRAY(SELECT p.state FROM {schema}.conversation_state_part p \
-           WHERE p.org_id = k.org_id AND p.conversation_id = k.conversation_id ORDER BY p.part) END \
+           WHERE p.org_id = c.org_id AND p.conversation_id = c.conversation_id ORDER BY p.part) END \
          FROM UNNEST($1::text[], $2::text[], {revisions}) \
-           WITH ORDINALITY AS k(org_id, conversation_id, revision, n) \
-         CROSS JOIN LATERAL (SELECT c.revision, c.part_count, c.state \
-           FROM {schema}.conversation_summary c \
-           WHERE c.org_id = k.org_id AND c.conversation_id = k.conversation_id LIMIT 1) c {differing}"
+           WITH ORDINALITY AS k(org_id, conversation_id, revision, n) {conversation} {differing}"
     ));
     let mut query = sqlx::query(statement).bind(organizations).bind(conversations);
     if let Some(revisions) = unlike {

@@ -10,7 +10,7 @@ use super::{
     feedback::{self, Feedback},
     tool_calls::{self, Erasure, Replacement, ToolCall},
 };
-use crate::{ConversationKey, Entry, sql::chunks};
+use crate::{ConversationKey, Entry, placement::Placement, sql::chunks};
 
 /// What was written.
 pub(crate) struct Written {
@@ -22,6 +22,7 @@ pub(crate) struct Written {
 /// Writes the payloads of these entries.
 pub(crate) async fn write(
     connection: &mut PgConnection,
+    placement: Placement,
     schema: &str,
     entries: &[&Entry],
 ) -> Result<Written, sqlx::Error> {
@@ -34,10 +35,12 @@ pub(crate) async fn write(
     } = Rows::of(entries.iter().copied());
     let rows = calls.len() + feedback.len();
     for chunk in chunks(&erasures, Erasure::bytes) {
-        tool_calls::erase(connection, schema, chunk).await?;
+        for erasures in placement.statements(chunk, Erasure::org_id) {
+            tool_calls::erase(connection, placement, schema, erasures).await?;
+        }
     }
     if !replacements.is_empty() {
-        reused_ids += tool_calls::count_reused(connection, schema, &replacements).await?;
+        reused_ids += tool_calls::count_reused(connection, placement, schema, &replacements).await?;
     }
     for chunk in chunks(&calls, ToolCall::bytes) {
         tool_calls::write(connection, schema, chunk).await?;

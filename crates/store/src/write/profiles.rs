@@ -12,6 +12,7 @@ use crate::{
     AgentWrite, UserWrite,
     batch::{Revision, UserFields},
     metadata::tokens_of,
+    placement::Placement,
     sql::{chunks, sql},
 };
 
@@ -59,14 +60,17 @@ pub(crate) fn greatest<W: Revision>(writes: &[W]) -> Vec<&W> {
 /// metadata tokens of those. Returns the written.
 pub(crate) async fn write_users<'a>(
     connection: &mut PgConnection,
+    placement: Placement,
     schema: &str,
     users: &[&'a UserWrite],
     over: Over,
 ) -> Result<Vec<Written<'a, UserWrite>>, sqlx::Error> {
     let mut written = Vec::new();
     for chunk in chunks(users, |user| user.heap_bytes()) {
-        let changed = upsert_users(connection, schema, chunk, over).await?;
-        replace_tokens(connection, schema, &changed).await?;
+        let changed = upsert_users(connection, placement, schema, chunk, over).await?;
+        for changed in placement.statements(&changed, |user| &*user.write.org_id) {
+            replace_tokens(connection, placement, schema, changed).await?;
+        }
         written.extend(changed);
     }
     Ok(written)
@@ -74,10 +78,12 @@ pub(crate) async fn write_users<'a>(
 
 async fn upsert_users<'a>(
     connection: &mut PgConnection,
+    placement: Placement,
     schema: &str,
     users: &[&'a UserWrite],
     over: Over,
 ) -> Result<Vec<Written<'a, UserWrite>>, sqlx::Error> {
+    let older = older(placement, over, &format!("{schema}.user_profile"), "user_id");
     let over = over.operator();
     let text = |get: fn(&UserFields) -> Option<&str>| -> Vec<Option<&str>> {
         users.iter().map(|user| user.profile.as_ref().and_then(get)).collect()
@@ -87,9 +93,7 @@ async fn upsert_users<'a>(
          deleted, email, first_name, last_name, public_metadata) \
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], \
          $6::boolean[], $7::text[], $8::text[], $9::text[], $10::text[]) \
-         AS n(org_id, user_id, event_time, event_id, content) \
-         WHERE (SELECT (p.event_time, p.event_id, p.content) {over} (n.event_time, n.event_id, n.content) \
-         FROM {schema}.user_profile p WHERE p.org_id = n.org_id AND p.user_id = n.user_id) IS NOT FALSE \
+         AS n(org_id, user_id, event_time, event_id, content) {older} \
          ON CONFLICT (org_id, user_id) DO UPDATE SET event_time = EXCLUDED.event_time, \
          event_id = EXCLUDED.event_id, content = EXCLUDED.content, deleted = EXCLUDED.deleted, \
          email = EXCLUDED.email, first_name = EXCLUDED.first_name, last_name = EXCLUDED.last_name, \
@@ -125,9 +129,22 @@ async fn upsert_users<'a>(
     Ok(written.collect())
 }
 
-/// Makes the tokens of these users those of their profiles; what is there already stays untouched.
+/// Where what is stored is older, or there is nothing, of the new profiles `n`. Nodes of a cluster are not asked: the guard decides there, too.
+fn older(placement: Placement, over: Over, table: &str, id: &str) -> String {
+    let over = over.operator();
+    match placement {
+        Placement::Server => format!(
+            "WHERE (SELECT (p.event_time, p.event_id, p.content) {over} (n.event_time, n.event_id, n.content) \
+             FROM {table} p WHERE p.org_id = n.org_id AND p.{id} = n.{id}) IS NOT FALSE"
+        ),
+        Placement::Cluster => String::new(),
+    }
+}
+
+/// Makes the tokens of these users, on a cluster of one organization, those of their profiles; what is there already stays untouched.
 async fn replace_tokens(
     connection: &mut PgConnection,
+    placement: Placement,
     schema: &str,
     written: &[Written<'_, UserWrite>],
 ) -> Result<(), sqlx::Error> {
@@ -151,22 +168,25 @@ async fn replace_tokens(
     }
     // Each user's rows by the primary key, said so that no plan can begin with the table or take another index, whose order
     // this is not: a plan is kept, and one made when the table was empty would else compare all of it with all users for ever.
-    sqlx::query(sql(format!(
-        "DELETE FROM {schema}.user_metadata_token WHERE ctid = ANY(ARRAY( \
+    let (only, of_those) = (placement.only("d.org_id", 6), placement.only("t.org_id", 6));
+    let mut delete = sqlx::query(sql(format!(
+        "DELETE FROM {schema}.user_metadata_token d WHERE d.ctid = ANY(ARRAY( \
          SELECT t.ctid FROM UNNEST($1::text[], $2::text[]) AS u(org_id, user_id) \
          CROSS JOIN LATERAL (SELECT t.ctid, t.* FROM {schema}.user_metadata_token t \
-           WHERE t.org_id = u.org_id AND t.user_id BETWEEN u.user_id AND u.user_id \
+           WHERE t.org_id = u.org_id{of_those} AND t.user_id BETWEEN u.user_id AND u.user_id \
            ORDER BY t.user_id, t.token OFFSET 0) t \
          WHERE (t.org_id, t.user_id, t.token) NOT IN \
-         (SELECT * FROM UNNEST($3::text[], $4::text[], $5::uuid[]))))"
+         (SELECT * FROM UNNEST($3::text[], $4::text[], $5::uuid[])))){only}"
     )))
     .bind(users.iter().map(|user| &*user.org_id).collect::<Vec<_>>())
     .bind(users.iter().map(|user| &*user.user_id).collect::<Vec<_>>())
     .bind(&organizations)
     .bind(&owners)
-    .bind(&tokens)
-    .execute(&mut *connection)
-    .await?;
+    .bind(&tokens);
+    if placement == Placement::Cluster {
+        delete = delete.bind(users.first().map(|user| &*user.org_id));
+    }
+    delete.execute(&mut *connection).await?;
     if tokens.is_empty() {
         return Ok(());
     }
@@ -185,10 +205,12 @@ async fn replace_tokens(
 /// Writes profiles, each agent once and sorted, where they are greater than what is stored. Returns the written.
 pub(crate) async fn write_agents<'a>(
     connection: &mut PgConnection,
+    placement: Placement,
     schema: &str,
     agents: &[&'a AgentWrite],
     over: Over,
 ) -> Result<Vec<Written<'a, AgentWrite>>, sqlx::Error> {
+    let older = older(placement, over, &format!("{schema}.agent_profile"), "agent_id");
     let over = over.operator();
     let mut written = Vec::new();
     for chunk in chunks(agents, |agent| agent.heap_bytes()) {
@@ -197,9 +219,7 @@ pub(crate) async fn write_agents<'a>(
              name, model, logo_url) \
              SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], \
              $6::text[], $7::text[], $8::text[]) \
-             AS n(org_id, agent_id, event_time, event_id, content) \
-             WHERE (SELECT (p.event_time, p.event_id, p.content) {over} (n.event_time, n.event_id, n.content) \
-             FROM {schema}.agent_profile p WHERE p.org_id = n.org_id AND p.agent_id = n.agent_id) IS NOT FALSE \
+             AS n(org_id, agent_id, event_time, event_id, content) {older} \
              ON CONFLICT (org_id, agent_id) DO UPDATE SET event_time = EXCLUDED.event_time, \
              event_id = EXCLUDED.event_id, content = EXCLUDED.content, name = EXCLUDED.name, \
              model = EXCLUDED.model, logo_url = EXCLUDED.logo_url \

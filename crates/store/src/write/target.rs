@@ -1,6 +1,6 @@
 //! Where a flush goes, and what it did.
 
-use crate::{GenerationId, generation::GENERATION_LOCK};
+use crate::{GenerationId, generation::GENERATION_LOCK, placement::Placement};
 
 /// Where a batch goes, and what is written of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +51,9 @@ impl Target {
     }
 
     /// Begins the transaction, with the generation lock held shared.
-    pub(super) fn begin(self) -> String {
-        let durability = if self.copies() {
+    pub(super) fn begin(self, placement: Placement) -> String {
+        // Of a cluster each node has a write-ahead log of its own.
+        let durability = if self.copies() && placement == Placement::Server {
             "SET LOCAL synchronous_commit = off; "
         } else {
             ""

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 
 use crate::{
     ConversationKey,
+    placement::Placement,
     sql::sql,
     table::{self, Column, Table, Value},
 };
@@ -187,16 +188,19 @@ impl<'a> Replacement<'a> {
 /// How many of these take the place of another message's, before they are written.
 pub(crate) async fn count_reused(
     connection: &mut PgConnection,
+    placement: Placement,
     schema: &str,
     replacements: &[Replacement<'_>],
 ) -> Result<u64, sqlx::Error> {
-    // The fence makes every row a lookup by primary key, whatever the planner thinks of the keys.
+    let stored = placement.look_up(
+        &format!("{schema}.tool_call"),
+        "t",
+        "t.message_id",
+        "t.org_id = k.org_id AND t.conversation_id = k.conversation_id AND t.tool_call_id = k.tool_call_id",
+    );
     let count: i64 = sqlx::query_scalar(sql(format!(
         "SELECT count(*) FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[]) \
-         AS k(org_id, conversation_id, tool_call_id, message_id) \
-         CROSS JOIN LATERAL (SELECT t.message_id FROM {schema}.tool_call t WHERE t.org_id = k.org_id \
-           AND t.conversation_id = k.conversation_id AND t.tool_call_id = k.tool_call_id LIMIT 1) t \
-         WHERE t.message_id <> k.message_id"
+         AS k(org_id, conversation_id, tool_call_id, message_id) {stored} WHERE t.message_id <> k.message_id"
     )))
     .bind(replacements.iter().map(|call| &*call.key.org_id).collect::<Vec<&str>>())
     .bind(
@@ -224,6 +228,11 @@ impl<'a> Erasure<'a> {
         Self { key, id, shown }
     }
 
+    /// The organization that it is of.
+    pub(crate) fn org_id(&self) -> &str {
+        &self.key.org_id
+    }
+
     /// About what it takes in a statement.
     pub(crate) fn bytes(&self) -> usize {
         self.key.org_id.len() + self.key.conversation_id.len() + self.id.len()
@@ -231,17 +240,21 @@ impl<'a> Erasure<'a> {
 }
 
 /// Erases the halves that are not shown, and rows without a half. Of a half that is shown the row may hold an older revision:
-/// then the newer one is written next.
+/// then the newer one is written next. On a cluster all are of one organization.
 pub(crate) async fn erase(
     connection: &mut PgConnection,
+    placement: Placement,
     schema: &str,
     erasures: &[Erasure<'_>],
 ) -> Result<(), sqlx::Error> {
-    let shown = "(SELECT UNNEST($1::text[]) AS org_id, UNNEST($2::text[]) AS conversation_id, \
+    let only = placement.only("t.org_id", 6);
+    let shown = format!(
+        "(SELECT UNNEST($1::text[]) AS org_id, UNNEST($2::text[]) AS conversation_id, \
                  UNNEST($3::text[]) AS tool_call_id, UNNEST($4::boolean[]) AS started, \
                  UNNEST($5::boolean[]) AS finished) AS shown \
                  WHERE t.org_id = shown.org_id AND t.conversation_id = shown.conversation_id \
-                 AND t.tool_call_id = shown.tool_call_id";
+                 AND t.tool_call_id = shown.tool_call_id{only}"
+    );
     let set: Vec<String> = [(HAS_STARTED, "started", STARTED), (HAS_FINISHED, "finished", FINISHED)]
         .into_iter()
         .flat_map(|(present, half, columns)| columns.iter().map(move |column| (present, half, column.name)))
@@ -261,7 +274,7 @@ pub(crate) async fn erase(
         format!("UPDATE {schema}.tool_call AS t SET {} FROM {shown}", set.join(", ")),
     ];
     for statement in statements {
-        sqlx::query(sql(statement))
+        let mut query = sqlx::query(sql(statement))
             .bind(erasures.iter().map(|call| &*call.key.org_id).collect::<Vec<&str>>())
             .bind(
                 erasures
@@ -271,9 +284,11 @@ pub(crate) async fn erase(
             )
             .bind(erasures.iter().map(|call| call.id).collect::<Vec<&str>>())
             .bind(erasures.iter().map(|call| call.shown.started).collect::<Vec<bool>>())
-            .bind(erasures.iter().map(|call| call.shown.finished).collect::<Vec<bool>>())
-            .execute(&mut *connection)
-            .await?;
+            .bind(erasures.iter().map(|call| call.shown.finished).collect::<Vec<bool>>());
+        if placement == Placement::Cluster {
+            query = query.bind(erasures.first().map(Erasure::org_id));
+        }
+        query.execute(&mut *connection).await?;
     }
     Ok(())
 }

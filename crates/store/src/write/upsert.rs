@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use super::prepared::Prepared;
 use crate::{
     columns::{Conversations, FIRST_MESSAGE_TEXT, KEY},
+    placement::Placement,
     sql::sql,
     table::{self, Table as _},
 };
@@ -13,15 +14,22 @@ use crate::{
 /// all of them. Returns how many were written. In key order, so that no two writers deadlock.
 pub(crate) async fn upsert(
     connection: &mut PgConnection,
+    placement: Placement,
     schema: &str,
     rows: &[Prepared<'_>],
 ) -> Result<u64, sqlx::Error> {
     let bytes = rows.iter().map(Prepared::bytes).sum();
     let arrays = table::arrays::<Conversations>(rows, bytes)?;
-    let done = sqlx::query_with(sql(statement(schema)), arrays)
-        .execute(connection)
+    let statement = statement(schema);
+    if placement == Placement::Server {
+        let done = sqlx::query_with(sql(statement), arrays).execute(connection).await?;
+        return Ok(done.rows_affected());
+    }
+    // Citus counts the rows that it was given, written or not. It returns those that are written.
+    let written = sqlx::query_with(sql(statement + " RETURNING 1"), arrays)
+        .fetch_all(connection)
         .await?;
-    Ok(done.rows_affected())
+    Ok(u64::try_from(written.len()).unwrap_or(u64::MAX))
 }
 
 fn statement(schema: &str) -> String {

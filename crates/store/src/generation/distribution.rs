@@ -1,0 +1,99 @@
+//! What a Citus cluster needs beside the tables: made by `recap migrate`, checked at every start.
+
+use sqlx::{PgConnection, Row as _};
+
+use super::{SchemaError, run_template};
+use crate::{
+    generation_id::GenerationId,
+    placement::{HAS_CITUS, Placement},
+};
+
+const DISTRIBUTE: &str = include_str!("../../../../migrations/generation/distribute.sql");
+/// Tables of a generation.
+const TABLES: i64 = 7;
+
+/// The coordinator reads from the nodes by the query service's role, so it may log in there. Roles that are made on the coordinator are made on the nodes by
+/// Citus, but not those that were there before Citus was.
+const READERS_LOGIN: &str = "DO $$ BEGIN \
+     SET LOCAL citus.enable_create_role_propagation = off; SET LOCAL citus.enable_alter_role_propagation = off; \
+     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'recap_query') THEN CREATE ROLE recap_query LOGIN; \
+     ELSIF NOT (SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = 'recap_query') THEN ALTER ROLE recap_query LOGIN; \
+     END IF; END $$";
+
+pub(super) async fn placement(connection: &mut PgConnection) -> Result<Placement, sqlx::Error> {
+    let has_citus: bool = sqlx::query_scalar(HAS_CITUS).fetch_one(connection).await?;
+    Ok(if has_citus {
+        Placement::Cluster
+    } else {
+        Placement::Server
+    })
+}
+
+/// Distributes the tables of a generation, where that is not done.
+pub(super) async fn distribute(connection: &mut PgConnection, id: GenerationId) -> Result<(), sqlx::Error> {
+    run_template(connection, id, DISTRIBUTE).await
+}
+
+/// Refuses a worker of a cluster.
+pub(super) async fn check_coordinator(connection: &mut PgConnection) -> Result<(), SchemaError> {
+    if placement(connection).await? == Placement::Server {
+        return Ok(());
+    }
+    let group: i32 = sqlx::query_scalar("SELECT groupid FROM pg_catalog.pg_dist_local_group")
+        .fetch_one(connection)
+        .await?;
+    if group == 0 {
+        Ok(())
+    } else {
+        Err(SchemaError::NotCoordinator)
+    }
+}
+
+/// Lets the query service's role log in on the coordinator and on every node.
+pub(super) async fn let_readers_log_in(connection: &mut PgConnection) -> Result<(), SchemaError> {
+    if placement(connection).await? == Placement::Server {
+        return Ok(());
+    }
+    sqlx::raw_sql(READERS_LOGIN)
+        .execute(&mut *connection)
+        .await
+        .map_err(|cause| SchemaError::Role {
+            role: "recap_query",
+            cause: cause.into(),
+        })?;
+    let refusal: Option<(String, String)> = sqlx::query_as(
+        "SELECT nodename || ':' || nodeport, result FROM pg_catalog.run_command_on_workers($1) WHERE NOT success LIMIT 1",
+    )
+    .bind(READERS_LOGIN)
+    .fetch_optional(connection)
+    .await?;
+    match refusal {
+        None => Ok(()),
+        Some((node, cause)) => Err(SchemaError::Node { node, cause }),
+    }
+}
+
+/// Whether all is distributed that has to be, and readers may log in on the nodes.
+pub(super) async fn check(connection: &mut PgConnection, live: GenerationId) -> Result<(), SchemaError> {
+    if placement(connection).await? == Placement::Server {
+        return Ok(());
+    }
+    let row = sqlx::query(
+        "SELECT (SELECT count(*) FROM pg_catalog.pg_dist_partition p JOIN pg_catalog.pg_class c ON c.oid = p.logicalrelid \
+           WHERE c.relnamespace = to_regnamespace($1) AND p.partmethod = 'h'), \
+         coalesce((SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = 'recap_query'), false)",
+    )
+    .bind(live.schema())
+    .fetch_one(connection)
+    .await?;
+    let (distributed, may_log_in): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
+    if distributed < TABLES {
+        let missing = format!("{distributed} of {TABLES} tables are distributed over the Citus cluster");
+        return Err(SchemaError::Access(missing));
+    }
+    if !may_log_in {
+        let missing = "the role recap_query may not log in on the nodes of the Citus cluster".to_owned();
+        return Err(SchemaError::Access(missing));
+    }
+    Ok(())
+}
