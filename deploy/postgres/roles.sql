@@ -5,7 +5,7 @@
 -- then DATABASE_URL is, of `recap migrate`, `recap rebuild` and `recap archive` that of recap_owner; of the projector that of recap_projector_login; of
 -- the query service that of recap_query_login. None of them is a superuser or may create roles.
 
--- What a projector may do, and what the query service may do. Neither logs in; `recap migrate` gives them their rights.
+-- What a projector may do, and what the query service may do. Neither logs in, but for recap_query on a Citus cluster: LOGIN there. `recap migrate` gives them their rights.
 CREATE ROLE recap_projector NOLOGIN;
 CREATE ROLE recap_query NOLOGIN;
 
