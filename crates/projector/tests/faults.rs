@@ -387,7 +387,7 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
     .collect();
     sprinkle(&mut records, hostile_share, seed);
     let mapped = setting("RECAP_FAULT_MAPPED", "recap.messages,recap.tool-calls".to_owned());
-    let mapped = Mapped::named(&mapped);
+    let mapped = Mapped::of(&mapped);
     let published = mapped.publish(&records);
     let options = KafkaOptions {
         settings: SESSIONS.map(|(name, value)| (name.into(), value.into())).to_vec(),

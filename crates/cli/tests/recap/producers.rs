@@ -107,10 +107,10 @@ impl Dashboards {
     async fn end(mut self) -> Result<()> {
         let mut rebuild = self.world.command(RECAP);
         rebuild.env("RECAP_MAPPINGS", self.folder.path()).arg("rebuild");
-        let rebuilt = tokio::time::timeout(LIMIT, rebuild.output()).await??;
-        let said = [&rebuilt.stdout[..], &rebuilt.stderr].concat();
+        let output = tokio::time::timeout(LIMIT, rebuild.output()).await??;
+        let said = [&output.stdout[..], &output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
-        ensure!(rebuilt.status.success() && !said.contains("differ"), "{said}");
+        ensure!(output.status.success() && !said.contains("differ"), "{said}");
         let log = &self.world.log;
         let dead = log.kafka().read_all(&log.dead_letters()).await?;
         ensure!(dead.is_empty(), "dead letters: {dead:?}");

@@ -25,13 +25,15 @@ pub struct Published {
 
 impl Mapped {
     /// Of a comma list of the contract's names.
-    pub fn named(names: &str) -> Self {
-        let named = |name: &str| {
+    pub fn of(names: &str) -> Self {
+        let of_name = |name: &str| {
             let topic = Topic::ALL.into_iter().find(|topic| topic.name() == name);
             topic.unwrap_or_else(|| panic!("no such topic: {name}"))
         };
-        let topics = names.split(',').filter(|name| !name.is_empty()).map(named).collect();
-        Self { topics }
+        let names = names.split(',').filter(|name| !name.is_empty());
+        Self {
+            topics: names.map(of_name).collect(),
+        }
     }
 
     /// The folder of the mappings.
@@ -68,7 +70,9 @@ impl Mapped {
                 }
             }
         }
-        waiting.iter().for_each(|batch| published.batch(batch));
+        for batch in &waiting {
+            published.batch(batch);
+        }
         published
     }
 
