@@ -55,12 +55,20 @@ pub fn projector_variables<'a>(
     ]
 }
 
-/// One run over the whole log; the clock runs from the start of the process to the commit of the last offset.
-pub async fn run(broker: &Broker, database: &Database, group: &str, events: u64) -> anyhow::Result<Backlog> {
+/// One run over the whole log, with mappings where there is a folder; the clock runs from the start of the process to the commit of the last offset.
+pub async fn run(
+    broker: &Broker,
+    database: &Database,
+    group: &str,
+    events: u64,
+    mappings: Option<&str>,
+) -> anyhow::Result<Backlog> {
     let lag = Lag::of_finished(&broker.log(group))?;
     let (wal, size) = (database.wal_position().await?, database.size().await?);
     let begun = Instant::now();
-    let mut projector = Service::start("recap-projector", &projector_variables(broker, database, group))?;
+    let mut variables = projector_variables(broker, database, group);
+    variables.extend(mappings.map(|folder| ("RECAP_MAPPINGS", folder)));
+    let mut projector = Service::start("recap-projector", &variables)?;
     while lag.now()? > 0 {
         projector.check()?;
         anyhow::ensure!(begun.elapsed() < RUN_TIMEOUT, "the projector does not catch up");

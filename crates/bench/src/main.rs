@@ -14,6 +14,7 @@ mod http;
 mod limit;
 mod load;
 mod machine;
+mod mapped;
 mod memory_server;
 mod read;
 mod rebuild;

@@ -13,7 +13,7 @@ use super::{
     baseline::{batched, single},
     freshness, limit,
     machine::Machine,
-    rebuild,
+    mapped, rebuild,
     report::{Report, Row, Verdict, whole},
     samples::Samples,
     stack::{Broker, Databases, postgres_settings},
@@ -22,7 +22,7 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Rows for --only: limit, backlog, rebuild, baseline-a, baseline-b, freshness, growth (with memory). \
+    after_help = "Rows for --only: limit, backlog, mapped, rebuild, baseline-a, baseline-b, freshness, growth (with memory). \
                         Ratios need the limit and the backlog, which are then measured as well."
 )]
 pub struct Options {
@@ -140,6 +140,9 @@ impl Bench<'_> {
     async fn rows(&mut self) -> anyhow::Result<()> {
         let limit = self.limit().await?;
         let backlog = self.backlog(limit).await?;
+        if self.wants("mapped") {
+            self.mapped(backlog).await?;
+        }
         if self.wants("rebuild") {
             self.rebuild(limit).await?;
         }
@@ -191,7 +194,7 @@ impl Bench<'_> {
     async fn backlog(&mut self, limit: f64) -> anyhow::Result<f64> {
         let mut runs = Vec::new();
         for _ in 0..self.plan.rounds {
-            runs.push(self.backlog_run(None).await?);
+            runs.push(self.backlog_run(None, None).await?);
         }
         let rates: Samples = runs.iter().map(|run| run.events_per_second).collect();
         let rate = rates.median();
@@ -215,11 +218,29 @@ impl Bench<'_> {
         Ok(rate)
     }
 
-    async fn backlog_run(&mut self, stored: Option<Stored>) -> anyhow::Result<Backlog> {
+    /// The backlog with a mapping for every topic.
+    async fn mapped(&mut self, backlog: f64) -> anyhow::Result<()> {
+        let folder = mapped::folder()?;
+        let path = folder.path().display().to_string();
+        let mut rates = Samples::default();
+        for _ in 0..self.plan.rounds {
+            rates.add(self.backlog_run(None, Some(&path)).await?.events_per_second);
+        }
+        let rate = rates.median();
+        let part = rate / backlog;
+        let text = format!("{} events/s, {part:.2} of the backlog{}", whole(rate), spread(&rates));
+        let row = Row::new("mapped", text, "reported", Verdict::Reported)
+            .with("events_per_second", rate)
+            .with("of_backlog", part);
+        self.report.add(row);
+        Ok(())
+    }
+
+    async fn backlog_run(&mut self, stored: Option<Stored>, mappings: Option<&str>) -> anyhow::Result<Backlog> {
         self.groups += 1;
         let group = format!("bench-{}", self.groups);
         let database = prepare(&self.databases, stored).await?;
-        let run = backlog::run(&self.broker, &database, &group, self.plan.events).await?;
+        let run = backlog::run(&self.broker, &database, &group, self.plan.events, mappings).await?;
         self.databases.drop(database).await?;
         Ok(run)
     }
@@ -230,7 +251,7 @@ impl Bench<'_> {
             self.groups += 1;
             let group = format!("bench-{}", self.groups);
             let database = prepare(&self.databases, None).await?;
-            backlog::run(&self.broker, &database, &group, self.plan.events).await?;
+            backlog::run(&self.broker, &database, &group, self.plan.events, None).await?;
             rates.add(rebuild::rate(&self.broker, &database, &group, self.plan.events).await?);
             self.databases.drop(database).await?;
         }
@@ -369,9 +390,9 @@ impl Bench<'_> {
                 contents: Contents::Rows,
             })
         };
-        let small = self.backlog_run(stored(few)).await?;
+        let small = self.backlog_run(stored(few), None).await?;
         eprintln!("  filling in {} conversations", whole(float(many.unsigned_abs())));
-        let large = self.backlog_run(stored(many)).await?;
+        let large = self.backlog_run(stored(many), None).await?;
         let ratio = large.events_per_second / small.events_per_second;
         let stored = |n: i64| whole(float(n.unsigned_abs()));
         let text = format!(
