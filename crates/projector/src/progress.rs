@@ -8,7 +8,7 @@
 mod start;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, mpsc},
     time::Duration,
 };
@@ -22,6 +22,7 @@ use tokio::{
     task::JoinError,
     time::{Instant, MissedTickBehavior, interval},
 };
+use uuid::Uuid;
 
 use self::start::{Known, Start, start};
 use crate::{
@@ -50,8 +51,6 @@ pub(crate) enum Answer {
     Begin(Offsets),
     /// These offsets are kept.
     Saved(Offsets),
-    /// The topic of these partitions was deleted and created anew.
-    Recreated(Vec<Partition>),
 }
 
 /// Why the keeper cannot answer now.
@@ -63,7 +62,15 @@ enum Trouble {
     Database(#[from] DatabaseError),
     #[error("a question to the brokers crashed: {0}")]
     Crashed(#[from] JoinError),
+    #[error(transparent)]
+    Recreated(#[from] Recreated),
 }
+
+/// A topic that the clients of this process know was deleted and created anew. They would refuse what brokers say of the new one: librdkafka keeps the
+/// leader epochs of the one before (2.12.1, `rd_kafka_toppar_leader_update`), and those of a new topic begin at 0 again. So they are replaced.
+#[derive(Debug, thiserror::Error)]
+#[error("the topic {0} was deleted and created anew")]
+pub struct Recreated(Arc<str>);
 
 /// Keeps offsets in the database.
 pub(crate) struct Keeper {
@@ -75,6 +82,8 @@ pub(crate) struct Keeper {
     /// What the database holds of the partitions that are read here.
     held: BTreeMap<Partition, ProjectedOffset>,
     lookup: Option<Arc<OffsetLookup>>,
+    /// The topics that the clients know.
+    topic_ids: BTreeMap<Arc<str>, Uuid>,
 }
 
 impl Keeper {
@@ -93,13 +102,14 @@ impl Keeper {
             answers,
             held: BTreeMap::new(),
             lookup: None,
+            topic_ids: BTreeMap::new(),
         }
     }
 
     /// Answers for as long as the consumer thread asks.
     ///
     /// # Errors
-    /// [`FlushError::CommitsLost`]: the database lacks what it had confirmed.
+    /// [`FlushError::CommitsLost`]: the database lacks what it had confirmed. [`Recreated`]: a topic is another one now.
     pub async fn run(mut self) -> Result<(), WorkerError> {
         for topic in &*self.settings.topics {
             self.metrics.began(topic, 0, 0);
@@ -111,14 +121,14 @@ impl Keeper {
             tokio::select! {
                 request = self.requests.recv() => match request {
                     None => return Ok(()),
-                    Some(Request::Begin { partitions, stopped }) => self.begin(&partitions, stopped).await,
+                    Some(Request::Begin { partitions, stopped }) => self.begin(&partitions, stopped).await?,
                     Some(Request::Save(offsets)) => {
                         self.save(&offsets).await?;
                         last_saved = Instant::now();
                     }
                     Some(Request::Forget(partitions)) => self.held.retain(|held, _| !partitions.contains(held)),
                 },
-                _ = looks.tick() => self.look_for_recreated_topics().await,
+                _ = looks.tick() => self.look_for_recreated_topics().await?,
                 () = tokio::time::sleep_until(last_saved + CHECK_EVERY) => {
                     self.check().await?;
                     last_saved = Instant::now();
@@ -133,11 +143,15 @@ impl Keeper {
     }
 
     /// Decides where to begin, however long the brokers or the database are away.
-    async fn begin(&mut self, partitions: &[Partition], stopped: bool) {
+    async fn begin(&mut self, partitions: &[Partition], stopped: bool) -> Result<(), Recreated> {
         let mut backoff = Backoff::new();
         loop {
             match self.try_begin(partitions, stopped).await {
-                Ok(offsets) => return self.answer(Answer::Begin(offsets)),
+                Ok(offsets) => {
+                    self.answer(Answer::Begin(offsets));
+                    return Ok(());
+                }
+                Err(Trouble::Recreated(recreated)) => return Err(recreated),
                 Err(error) => tracing::warn!(%error, "where to begin to read is not known yet"),
             }
             backoff.wait().await;
@@ -149,6 +163,8 @@ impl Keeper {
         let (extents, committed) = self
             .ask(move |lookup| Ok((lookup.extents(&asked)?, lookup.committed_of(&asked)?)))
             .await?;
+        let seen = extents.iter();
+        self.note(seen.filter_map(|(partition, extent)| Some((&partition.topic, extent.topic_id?))))?;
         let holdings = self.store.holdings().await?;
         let projected = |partition: &Partition| {
             let is_it = |held: &&ProjectedOffset| *held.topic == *partition.topic && held.partition == partition.number;
@@ -293,28 +309,25 @@ impl Keeper {
         Ok(())
     }
 
-    async fn look_for_recreated_topics(&mut self) {
-        let topics: BTreeSet<Arc<str>> = self.held.keys().map(|partition| Arc::clone(&partition.topic)).collect();
-        if topics.is_empty() {
-            return;
+    async fn look_for_recreated_topics(&mut self) -> Result<(), Recreated> {
+        let topics = self.settings.topics.to_vec();
+        match self.ask(move |lookup| lookup.topic_ids(&topics)).await {
+            Ok(ids) => self.note(ids.iter().filter_map(|(topic, id)| Some((topic, (*id)?)))),
+            Err(error) => {
+                tracing::debug!(%error, "topic ids not looked up");
+                Ok(())
+            }
         }
-        let topics: Vec<_> = topics.into_iter().collect();
-        let ids = match self.ask(move |lookup| lookup.topic_ids(&topics)).await {
-            Ok(ids) => ids,
-            Err(error) => return tracing::debug!(%error, "topic ids not looked up"),
-        };
-        let is_new = |partition: &Partition, held: &ProjectedOffset| {
-            let id = ids.get(&partition.topic).copied().flatten();
-            id.is_some() && held.topic_id.is_some() && id != held.topic_id
-        };
-        let recreated: Vec<Partition> = self
-            .held
-            .extract_if(.., |partition, held| is_new(partition, held))
-            .map(|(partition, _)| partition)
-            .collect();
-        if !recreated.is_empty() {
-            self.answer(Answer::Recreated(recreated));
+    }
+
+    /// Notes which topics there are.
+    fn note<'t>(&mut self, ids: impl IntoIterator<Item = (&'t Arc<str>, Uuid)>) -> Result<(), Recreated> {
+        for (topic, id) in ids {
+            if *self.topic_ids.entry(Arc::clone(topic)).or_insert(id) != id {
+                return Err(Recreated(Arc::clone(topic)));
+            }
         }
+        Ok(())
     }
 
     /// Asks the brokers, on a thread that may wait for them.
@@ -329,7 +342,12 @@ impl Keeper {
             self.lookup = Some(Arc::clone(&lookup));
             lookup
         };
-        Ok(tokio::task::spawn_blocking(move || question(&lookup)).await??)
+        let answer = tokio::task::spawn_blocking(move || question(&lookup)).await?;
+        if answer.is_err() {
+            // A new client has forgotten what it knew.
+            self.lookup = None;
+        }
+        Ok(answer?)
     }
 }
 

@@ -235,17 +235,16 @@ struct Supervisor {
 impl Supervisor {
     async fn run(self) -> Result<(), ProjectorError> {
         let result = loop {
-            match self.project().await {
-                Err(ProjectorError::Worker(error)) if error.is_commits_lost() => {
-                    tracing::warn!(%error, "beginning anew: states in memory are dropped, and what the database lacks is read again");
-                    self.metrics.reset(ResetReason::CommitsLost);
-                    self.metrics.lags.clear();
-                    self.metrics.paused.set(0);
-                    self.flusher.writer.begin_anew();
-                    self.health.begin_anew();
-                }
-                result => break result,
-            }
+            let result = self.project().await;
+            let Some((error, reason)) = begins_anew(&result) else {
+                break result;
+            };
+            tracing::warn!(%error, "beginning anew: states in memory are dropped, and what the database lacks is read");
+            self.metrics.reset(reason);
+            self.metrics.lags.clear();
+            self.metrics.paused.set(0);
+            self.flusher.writer.begin_anew();
+            self.health.begin_anew();
         };
         if tokio::time::timeout(LEAVE_TIMEOUT, self.flusher.writer.close())
             .await
@@ -422,7 +421,7 @@ impl Supervisor {
         };
         ends.stop.cancel();
         ends.hard.cancel();
-        let begins_anew = matches!(&result, Err(ProjectorError::Worker(error)) if error.is_commits_lost());
+        let begins_anew = begins_anew(&result).is_some();
         if !begins_anew {
             self.health.stopping();
         }
@@ -431,6 +430,14 @@ impl Supervisor {
         }
         workers.shutdown().await;
         result
+    }
+}
+
+/// Why projecting ended that is to begin anew.
+fn begins_anew(result: &Result<(), ProjectorError>) -> Option<(&WorkerError, ResetReason)> {
+    match result {
+        Err(ProjectorError::Worker(error)) => Some((error, error.begins_anew()?)),
+        _ => None,
     }
 }
 

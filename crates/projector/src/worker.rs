@@ -39,6 +39,7 @@ use crate::{
         Report,
         chunk::{Buffers, Chunk},
     },
+    progress::Recreated,
 };
 
 /// Why a worker ended before its work did.
@@ -47,15 +48,22 @@ pub enum WorkerError {
     /// It cannot write.
     #[error(transparent)]
     Flush(#[from] FlushFailure),
+    /// What is read is another topic now.
+    #[error(transparent)]
+    Recreated(#[from] Recreated),
     /// A task panicked.
     #[error("a task crashed: {0}")]
     Crashed(#[from] JoinError),
 }
 
 impl WorkerError {
-    /// Whether the database is back at an earlier state: everything in memory rests on what is gone.
-    pub(crate) fn is_commits_lost(&self) -> bool {
-        matches!(self, Self::Flush(FlushFailure::Store(FlushError::CommitsLost)))
+    /// Why everything in memory rests on what is gone, the database or the log, and is to be begun anew; `None` where it is not.
+    pub(crate) fn begins_anew(&self) -> Option<ResetReason> {
+        match self {
+            Self::Flush(FlushFailure::Store(FlushError::CommitsLost)) => Some(ResetReason::CommitsLost),
+            Self::Recreated(_) => Some(ResetReason::TopicRecreated),
+            _ => None,
+        }
     }
 }
 

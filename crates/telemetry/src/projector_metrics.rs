@@ -79,6 +79,8 @@ pub enum ResetReason {
     Rebalance,
     /// The database is back at an earlier state.
     CommitsLost,
+    /// A topic was deleted and created anew.
+    TopicRecreated,
 }
 
 impl ResetReason {
@@ -88,6 +90,7 @@ impl ResetReason {
             Self::Refused => "refused",
             Self::Rebalance => "rebalance",
             Self::CommitsLost => "commits-lost",
+            Self::TopicRecreated => "topic-recreated",
         }
     }
 }

@@ -61,10 +61,13 @@ impl KeeperLink {
         });
     }
 
-    /// Asks where to go on with partitions that are read. `stopped`: brokers refused to go on with one of them.
-    pub fn restart(&mut self, partitions: Vec<Partition>, stopped: bool) {
+    /// Asks where to go on with partitions that are read: brokers refused to go on with one of them.
+    pub fn restart(&mut self, partitions: Vec<Partition>) {
         self.restarting.extend(partitions.iter().cloned());
-        self.ask(Request::Begin { partitions, stopped });
+        self.ask(Request::Begin {
+            partitions,
+            stopped: true,
+        });
     }
 
     pub fn is_saving(&self) -> bool {

@@ -178,11 +178,6 @@ impl Membership {
         match answer {
             Answer::Begin(offsets) => self.begin(&offsets, client),
             Answer::Saved(offsets) => self.store_offsets(&offsets, client),
-            Answer::Recreated(partitions) => {
-                let assigned = partitions.into_iter();
-                let assigned = assigned.filter(|partition| self.is_assigned(&partition.topic, partition.number));
-                self.restart(assigned.collect(), false);
-            }
         }
     }
 
@@ -221,10 +216,10 @@ impl Membership {
         let drained = self.drain(&assigned, Instant::now() + self.drain_timeout);
         self.save_all(drained, client);
         let partitions = self.names(&assigned);
-        self.restart(partitions, true);
+        self.restart(partitions);
     }
 
-    fn restart(&mut self, partitions: Vec<Partition>, stopped: bool) {
+    fn restart(&mut self, partitions: Vec<Partition>) {
         if partitions.is_empty() {
             return;
         }
@@ -234,7 +229,7 @@ impl Membership {
             .collect();
         self.forget(&numbers);
         self.keeper.forget_held(&partitions);
-        self.keeper.restart(partitions, stopped);
+        self.keeper.restart(partitions);
     }
 
     fn names(&self, partitions: &[PartitionIndex]) -> Vec<Partition> {

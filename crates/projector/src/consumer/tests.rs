@@ -11,7 +11,6 @@ use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::OwnedMessage,
 };
-use recap_log::Partition;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{callbacks::ClientEvent, keeper_link::KeeperLink, *};
@@ -126,7 +125,6 @@ struct Setting {
     chunks: UnboundedReceiver<Chunk>,
     reports: mpsc::Sender<Report>,
     rejoin: mpsc::Sender<RejoinTarget>,
-    answers: mpsc::Sender<Answer>,
     stop: CancellationToken,
     hard_stop: CancellationToken,
 }
@@ -143,8 +141,7 @@ impl Setting {
         let (stop, hard_stop) = (CancellationToken::new(), CancellationToken::new());
         let (requests, asked) = unbounded_channel();
         let (answers, answered) = mpsc::channel();
-        let keeper = answers.clone();
-        std::thread::spawn(move || keep(asked, &keeper));
+        std::thread::spawn(move || keep(asked, &answers));
         let membership = Membership::new(
             &settings,
             vec![input],
@@ -176,7 +173,6 @@ impl Setting {
             chunks,
             reports,
             rejoin,
-            answers,
             stop,
             hard_stop,
         }
@@ -328,27 +324,6 @@ fn a_lost_partition_is_given_up_at_once_and_not_committed() {
     setting.client.take_calls();
     setting.revoke(&[0], true);
     assert_eq!(setting.client.take_calls(), ["resume 0", "unassign 0"]);
-}
-
-#[test]
-fn a_topic_created_anew_is_read_from_where_the_keeper_says() {
-    let mut setting = Setting::new(&[]).assigned(&[0, 1]);
-    setting.receive(5..8);
-    setting.until("store");
-    setting.client.take_calls();
-    setting
-        .answers
-        .send(Answer::Recreated(vec![Partition::new(TOPIC, 0)]))
-        .unwrap();
-    assert_eq!(setting.until("restart"), ["restart 0@4"]);
-    setting.client.take_calls();
-    setting.finish_chunk();
-    setting.round();
-    assert_eq!(
-        setting.client.take_calls(),
-        [""; 0],
-        "what was received before moves nothing"
-    );
 }
 
 #[test]

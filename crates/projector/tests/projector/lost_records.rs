@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use recap_generator::{Config, Log, Record};
 use recap_log::Topic;
-use recap_testing::{World, eventually};
+use recap_testing::{KafkaServer, World, eventually};
 
 use crate::PROJECTOR;
 
@@ -108,7 +108,9 @@ async fn records_that_retention_takes_from_a_running_projector_are_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_of_a_topic_created_anew_is_read() {
     for protocol in ["classic", "consumer"] {
-        let world = World::builder("recreated").partitions(2).build().await;
+        // Its leaders are elected anew, and their epochs are above those of the new topic.
+        let kafka = KafkaServer::start().await.unwrap();
+        let world = World::builder("recreated").partitions(2).kafka(&kafka).build().await;
         let topic = world.log.name(Topic::Messages.name());
         let records = messages(3, 3_000);
         let option = format!("--group-protocol={protocol}");
@@ -116,11 +118,15 @@ async fn every_event_of_a_topic_created_anew_is_read() {
         let quarter = records.len() / 4;
         world.publish(&records[..quarter]).await;
         world.caught_up(LIMIT).await;
-        let kafka = world.log.kafka();
+        kafka.kill().await;
+        kafka.start_again().await.unwrap();
+        let eighth = quarter / 2;
+        world.publish(&records[quarter..quarter + eighth]).await;
+        world.caught_up(LIMIT).await;
         kafka.delete_topic(&topic).await.unwrap();
         kafka.topic(&topic, 2).await.unwrap();
         // More than the old topic had: its offsets are all in range.
-        world.publish(&records[quarter..]).await;
+        world.publish(&records[quarter + eighth..]).await;
         let rows = async || {
             let comparison = world.database.compare_with_fold(&records).await;
             comparison.missing.len() + comparison.wrong.len()
