@@ -33,7 +33,7 @@ pub fn data_schema(event_type: EventType) -> Value {
 
 /// The schema of a whole event of that type, whose data is as the schema `data` says: the value of a record in structured mode.
 #[must_use]
-pub fn event_schema(event_type: EventType, data: Value) -> Value {
+pub fn event_schema(event_type: EventType, data: &Value) -> Value {
     let ignored = "Required by CloudEvents; recap ignores it.";
     let base64 = json!({"type": "string", "contentEncoding": "base64", "contentMediaType": "application/json"});
     json!({
@@ -65,7 +65,7 @@ pub fn event_schema(event_type: EventType, data: Value) -> Value {
 /// A document of its own: events of that type in structured mode, with the schema of their data at `#/$defs/data`.
 #[must_use]
 pub fn document(event_type: EventType) -> Value {
-    let mut schema = event_schema(event_type, json!({"$ref": "#/$defs/data"}));
+    let mut schema = event_schema(event_type, &json!({"$ref": "#/$defs/data"}));
     schema["$schema"] = DRAFT.into();
     schema["$id"] = format!("urn:recap:event:{event_type}").into();
     schema["$defs"] = json!({"data": data_schema(event_type)});
@@ -79,7 +79,7 @@ pub fn document_of_all() -> Value {
     let mut any = Vec::new();
     for event_type in EventType::ALL {
         let data = format!("{event_type}.data");
-        let event = event_schema(event_type, json!({"$ref": format!("#/$defs/{data}")}));
+        let event = event_schema(event_type, &json!({"$ref": format!("#/$defs/{data}")}));
         definitions.insert(event_type.to_string(), event);
         definitions.insert(data, data_schema(event_type));
         any.push(json!({"$ref": format!("#/$defs/{event_type}")}));

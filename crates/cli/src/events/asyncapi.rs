@@ -107,7 +107,7 @@ fn components() -> Value {
         let data_name = format!("{event_type}.data");
         let data = json!({"$ref": format!("#/components/schemas/{data_name}")});
         schemas.insert(data_name, data_schema(event_type));
-        schemas.insert(event_type.to_string(), event_schema(event_type, data.clone()));
+        schemas.insert(event_type.to_string(), event_schema(event_type, &data));
         messages.insert(event_type.to_string(), structured(event_type));
         messages.insert(binary_name(event_type), binary(event_type, &data));
     }
@@ -130,7 +130,7 @@ fn structured(event_type: EventType) -> Value {
 }
 
 fn binary(event_type: EventType, data: &Value) -> Value {
-    let event = event_schema(event_type, Value::Null);
+    let event = event_schema(event_type, &Value::Null);
     let attribute = |name: &str| event["properties"][name].clone();
     json!({
         "name": event_type.as_str(),
