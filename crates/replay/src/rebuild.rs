@@ -79,7 +79,7 @@ impl Replay {
         };
         builder.fill().await?;
         let to = builder.generation();
-        let report = self.index_and_compare(from, to, options, &mut builder).await?;
+        let report = Box::pin(self.index_and_compare(from, to, options, &mut builder)).await?;
         if !report.is_empty() && !options.accept_differences {
             builder.catch_up().await?;
             return Ok(Outcome::Differs { built: to, report });

@@ -31,7 +31,8 @@ pub enum Contract {
     /// Print the `AsyncAPI` document: topics, keys, headers and events
     Asyncapi,
     /// Write all of it to a folder: `asyncapi.json`, `schemas/event.json` and a schema of each type
-    Contract {
+    #[command(name = "contract")]
+    Files {
         /// The folder
         #[arg(value_name = "DIR")]
         folder: PathBuf,
@@ -59,7 +60,7 @@ pub fn run(contract: &Contract) -> anyhow::Result<()> {
             data: true,
         } => print(&data_schema(*event_type))?,
         Contract::Asyncapi => print(&asyncapi::document())?,
-        Contract::Contract { folder } => {
+        Contract::Files { folder } => {
             for (path, document) in files() {
                 let path = folder.join(path);
                 let writing = || format!("cannot write {}", path.display());
