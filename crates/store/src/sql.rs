@@ -7,7 +7,7 @@ const ROWS: usize = 1_000;
 /// Bytes of one statement, about.
 const BYTES: usize = 2 << 20;
 
-/// A statement as text. Only fixed fragments and a generation's schema name ever go into one.
+/// A statement as text. Only fixed fragments, a generation's schema name and what [`literal`] spells ever go into one.
 pub(crate) fn sql(text: String) -> AssertSqlSafe<String> {
     AssertSqlSafe(text)
 }
