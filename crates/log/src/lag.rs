@@ -42,14 +42,6 @@ impl Lag {
         }
     }
 
-    /// The same, without the offsets at the ends of partitions that hold no record: the brokers are asked about each partition that is behind.
-    pub fn records(&self) -> Result<u64, LogError> {
-        let mut position = self.position()?;
-        let ends = self.look_up_ends()?;
-        self.lookup.skip_empty_ends(&mut position, &ends)?;
-        Ok(position.missing(&ends))
-    }
-
     fn position(&self) -> Result<Offsets, LogError> {
         let mut position = self.oldest.clone();
         for (partition, next) in self.lookup.committed_of(&self.partitions)?.iter() {
