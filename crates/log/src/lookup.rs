@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,16 +24,7 @@ use crate::{
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_millis(30);
-const IDS_AGAIN_AFTER: Duration = Duration::from_hours(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Whether the brokers tell the ids of topics.
-enum IdsTold {
-    Unknown,
-    Before,
-    /// They did not, when they were asked last.
-    NotAt(Instant),
-}
 
 /// Topics by name, each with its id. One that was deleted and created anew has another id.
 pub type TopicIds = BTreeMap<Arc<str>, Uuid>;
@@ -56,7 +47,6 @@ pub struct OffsetLookup {
     consumer: BaseConsumer<Complaints>,
     config: ClientConfig,
     log: Log,
-    ids_told: Mutex<IdsTold>,
 }
 
 impl OffsetLookup {
@@ -74,7 +64,6 @@ impl OffsetLookup {
                 .map_err(LogError::kafka("create a consumer"))?,
             config,
             log: log.clone(),
-            ids_told: Mutex::new(IdsTold::Unknown),
         })
     }
 
@@ -149,25 +138,10 @@ impl OffsetLookup {
         Ok(asked.into_iter().filter_map(extent).collect())
     }
 
-    /// The ids of the topics that exist; `None` where the broker has no ids. A cluster that has never told any is not waited for, and not asked again
-    /// for a while: librdkafka's built-in one never does. One that has told them is away for the moment.
+    /// The ids of the topics that exist; `None` where the broker has no ids. Brokers that are away may tell them later, so that is an error: without its id,
+    /// a topic that is created anew is taken for the one before.
     pub fn topic_ids(&self, topics: &[Arc<str>]) -> Result<BTreeMap<Arc<str>, Option<Uuid>>, LogError> {
-        let mut told = self.ids_told.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*told, IdsTold::NotAt(at) if at.elapsed() < IDS_AGAIN_AFTER) {
-            return Ok(BTreeMap::new());
-        }
-        match topic_ids(&self.consumer, topics) {
-            Ok(ids) => {
-                *told = IdsTold::Before;
-                Ok(ids)
-            }
-            Err(error) if matches!(*told, IdsTold::Before) => Err(error),
-            Err(error) => {
-                tracing::debug!(%error, "a topic that is created anew cannot be told from the one before");
-                *told = IdsTold::NotAt(Instant::now());
-                Ok(BTreeMap::new())
-            }
-        }
+        topic_ids(&self.consumer, topics)
     }
 
     /// The ids of the log's topics, as far as there are any ([`Self::topic_ids`]).
