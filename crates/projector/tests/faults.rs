@@ -30,7 +30,7 @@ use std::{
 use mapped::Mapped;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use recap_generator::{Config, Log, Record};
-use recap_testing::{KafkaOptions, KafkaServer, PostgresServer, Program, World, eventually};
+use recap_testing::{KafkaOptions, KafkaServer, PostgresOptions, PostgresServer, Program, World, eventually};
 use sprinkle::sprinkle;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
@@ -40,6 +40,9 @@ use tokio_util::sync::CancellationToken;
 const PROJECTOR: &str = env!("CARGO_BIN_EXE_recap-projector");
 /// Longer than the projectors' session timeout.
 const FREEZE: Duration = Duration::from_secs(8);
+/// Longer than any outage with what follows it.
+const STANDSTILL: Duration = Duration::from_mins(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What is raised by a trigger: deadlock, serialization failure, disk full, out of memory, query cancelled, shutdown.
 const SQLSTATES: [&str; 6] = ["40P01", "40001", "53100", "53200", "57014", "57P01"];
 
@@ -90,6 +93,7 @@ struct Harness<'a> {
     postgres: &'a PostgresServer,
     long: Duration,
     protocol: String,
+    flush_max_events: String,
     /// Whether members have static ids.
     is_static: bool,
     mappings: TempDir,
@@ -136,7 +140,7 @@ impl Harness<'_> {
         let mut arguments = vec![
             protocol.as_str(),
             &mappings,
-            "--flush-max-events=2000",
+            &self.flush_max_events,
             "--dead-letter-max-ratio=1",
             // Hostile times are up to the last that there is.
             "--max-time-ahead=off",
@@ -350,20 +354,24 @@ impl Harness<'_> {
         assert!(done.is_ok(), "never committed");
     }
 
-    /// Until the database holds everything, by its own word: what the group has committed may be of a topic that was deleted.
+    /// Until the database holds everything, by its own word: what the group has committed may be of a topic that was deleted. However much that is,
+    /// some of it is always on its way.
     async fn caught_up(&self) {
-        let left = async || {
-            // Struck, neither of them answers.
-            let held = self.world.database.store.holdings().await.ok()?;
-            self.world.log.records_not_held(held.offsets).await.ok()
-        };
-        eventually(
-            "records that the database does not hold",
-            Duration::from_mins(5),
-            left,
-            |left| *left == Some(0),
-        )
-        .await;
+        let (mut last, mut since) = (None, Instant::now());
+        while last != Some(0) {
+            let left = self.records_not_held().await;
+            if left.is_some() && left != last {
+                (last, since) = (left, Instant::now());
+            }
+            assert!(since.elapsed() < STANDSTILL, "stands still, records not held: {last:?}");
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// `None` when the brokers or the database do not answer, for they are struck.
+    async fn records_not_held(&self) -> Option<u64> {
+        let held = self.world.database.store.holdings().await.ok()?;
+        self.world.log.records_not_held(held.offsets).await.ok()
     }
 }
 
@@ -393,9 +401,14 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         settings: SESSIONS.map(|(name, value)| (name.into(), value.into())).to_vec(),
         ..KafkaOptions::default()
     };
+    let settings = [("shared_buffers", "1GB"), ("max_wal_size", "4GB")];
+    let roomy = PostgresOptions {
+        settings: settings.map(|(name, value)| (name.into(), value.into())).to_vec(),
+        ..PostgresOptions::default()
+    };
     let (kafka, postgres) = (
         KafkaServer::start_with(options).await.unwrap(),
-        PostgresServer::start().await.unwrap(),
+        PostgresServer::start_with(roomy).await.unwrap(),
     );
     let world = World::builder("faults")
         .partitions(0)
@@ -418,6 +431,8 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
             if unread > Duration::ZERO { 0.0 } else { 0.2_f64 },
         ),
         protocol,
+        // Some hundred flushes, and few enough row versions for millions of events.
+        flush_max_events: format!("--flush-max-events={}", (events / 100).clamp(2_000, 20_000)),
         struck: Mutex::default(),
         planned,
         publishing: RwLock::new(()),
