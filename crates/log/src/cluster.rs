@@ -50,7 +50,12 @@ impl Cluster {
             .set("client.id", "recap")
             .set("reconnect.backoff.max.ms", "2000")
             .set("socket.keepalive.enable", "true")
-            .set_log_level(RDKafkaLogLevel::Info);
+            // librdkafka's debug contexts say what they have to say at this level only.
+            .set_log_level(if self.options.contains_key("debug") {
+                RDKafkaLogLevel::Debug
+            } else {
+                RDKafkaLogLevel::Info
+            });
         settings(&mut config);
         // The OpenSSL and the curl that are built into librdkafka know no directory of this machine.
         for (location, pem) in [("ssl.ca.location", "ssl.ca.pem"), ("https.ca.location", "https.ca.pem")] {
