@@ -16,8 +16,10 @@ const TABLES: i64 = 7;
 /// Citus, but not those that were there before Citus was.
 const READERS_LOGIN: &str = "DO $$ BEGIN \
      SET LOCAL citus.enable_create_role_propagation = off; SET LOCAL citus.enable_alter_role_propagation = off; \
-     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'recap_query') THEN CREATE ROLE recap_query LOGIN; \
-     ELSIF NOT (SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = 'recap_query') THEN ALTER ROLE recap_query LOGIN; \
+     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'recap_query') THEN \
+       BEGIN CREATE ROLE recap_query LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; \
+     END IF; \
+     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'recap_query' AND NOT rolcanlogin) THEN ALTER ROLE recap_query LOGIN; \
      END IF; END $$";
 
 pub(super) async fn placement(connection: &mut PgConnection) -> Result<Placement, sqlx::Error> {

@@ -1,6 +1,6 @@
 //! Migrations: run by the operator's tool, checked by the services.
 
-use std::{borrow::Cow, error::Error};
+use std::{borrow::Cow, error::Error, time::Duration};
 
 use sqlx::{
     Connection as _, PgConnection,
@@ -105,6 +105,14 @@ pub enum SchemaError {
     Database(#[from] DatabaseError),
 }
 
+impl SchemaError {
+    /// Whether somebody else changed the same row of a catalog meanwhile: PostgreSQL lets the second of two that grant, or alter a role, wait and then refuses it
+    /// (SQLSTATE XX000 and a text that it never translates). Roles belong to all databases of a server, so no lock of one database prevents it.
+    fn is_collision(&self) -> bool {
+        self.to_string().contains("tuple concurrently ")
+    }
+}
+
 impl From<sqlx::Error> for SchemaError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error.into())
@@ -125,9 +133,20 @@ impl Store {
         if !self.has_sessions().await? {
             return Err(SchemaError::NoSessions);
         }
-        // The migrator's lock belongs to the session: after a failure only closing it gives it back, which dropping the lease does.
-        let (mut lease, watchdog) = self.watched_lease().await?;
-        watchdog.over(migrate(lease.get()?)).await
+        let mut attempt = 1;
+        loop {
+            // The locks belong to the session: closing it gives them back, which dropping the lease does.
+            let (mut lease, watchdog) = self.watched_lease().await?;
+            match watchdog.over(migrate(lease.get()?)).await {
+                Err(cause) if cause.is_collision() && attempt < ATTEMPTS => {
+                    tracing::warn!(%cause, attempt, "another program changed the same rights or roles, migrating again");
+                }
+                done => return done,
+            }
+            drop(lease);
+            tokio::time::sleep(BETWEEN_ATTEMPTS * attempt).await;
+            attempt += 1;
+        }
     }
 
     /// Whether this program and the database fit together. Changes nothing.
@@ -143,7 +162,12 @@ impl Store {
     }
 }
 
+/// One at a time in a database: of two at once the later finds everything done.
 async fn migrate(connection: &mut PgConnection) -> Result<(), SchemaError> {
+    sqlx::query("SELECT pg_advisory_lock($1)")
+        .bind(MIGRATION_LOCK)
+        .execute(&mut *connection)
+        .await?;
     access::check_encoding(connection).await?;
     distribution::check_coordinator(connection).await?;
     access::ensure_roles(connection).await?;
@@ -240,6 +264,13 @@ fn compare(applied: &[(i64, Vec<u8>)], refused: i64) -> Result<(), SchemaError> 
     Ok(())
 }
 
+/// The advisory lock of migrations. Earlier releases take it for a part of them. The value is arbitrary and must never change.
+const MIGRATION_LOCK: i64 = 0x6865_6c6c_6f77_6f72;
+/// How often a migration is tried that others collide with.
+const ATTEMPTS: u32 = 10;
+/// Before the second attempt; longer before each later one.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
+
 /// What a migration's file says when older releases can live with it, followed by the oldest of them.
 const LIVES_WITH: &str = "-- Oldest release that can live with it: ";
 
@@ -247,8 +278,7 @@ const LIVES_WITH: &str = "-- Oldest release that can live with it: ";
 /// release 0.1.0 reads only that. Both are made here, since the first migration grants rights on one of them.
 async fn prepare(connection: &mut PgConnection) -> Result<(), SchemaError> {
     sqlx::raw_sql(
-        "BEGIN; SELECT pg_advisory_xact_lock(7522537965574647666); \
-         DO $$ BEGIN IF to_regnamespace('recap') IS NULL THEN CREATE SCHEMA recap; END IF; END $$; \
+        "BEGIN; DO $$ BEGIN IF to_regnamespace('recap') IS NULL THEN CREATE SCHEMA recap; END IF; END $$; \
          CREATE TABLE IF NOT EXISTS recap.migration (version bigint PRIMARY KEY, description text NOT NULL, \
            installed_on timestamptz NOT NULL DEFAULT now(), success boolean NOT NULL, checksum bytea NOT NULL, execution_time bigint NOT NULL); \
          CREATE TABLE IF NOT EXISTS recap.schema_migration (LIKE recap.migration INCLUDING ALL); \

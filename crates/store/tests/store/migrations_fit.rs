@@ -1,6 +1,6 @@
 use rand::{SeedableRng as _, rngs::StdRng};
 use recap_store::{Batch, ConversationKey, Entry, Filter, Include, SchemaError, Sort, Target};
-use recap_testing::{PostgresServer, TestDatabase};
+use recap_testing::{LIMIT, PostgresServer, TestDatabase, eventually};
 
 use crate::support::known::conversations;
 
@@ -55,6 +55,51 @@ async fn migrating_is_idempotent_and_checked() {
         store.check_schema().await,
         Err(SchemaError::Behind { applied: 0, .. })
     ));
+}
+
+/// Roles are the server's and not a database's: on one that has none yet, several databases are migrated at once, each by several.
+#[tokio::test(flavor = "multi_thread")]
+async fn databases_of_one_server_are_migrated_at_once() {
+    let server = PostgresServer::start().await.unwrap();
+    let mut databases = Vec::new();
+    for _ in 0..6 {
+        databases.push(TestDatabase::empty(&server).await);
+    }
+    let migrations = databases.iter().flat_map(|database| {
+        (0..3).map(|_| {
+            let store = database.another_store();
+            tokio::spawn(async move { store.migrate().await })
+        })
+    });
+    for migration in migrations.collect::<Vec<_>>() {
+        migration.await.unwrap().unwrap();
+    }
+    for database in &databases {
+        database.store.check_schema().await.unwrap();
+        database.reader().check_schema().await.unwrap();
+    }
+}
+
+/// PostgreSQL refuses a grant for which somebody else's on the same table had to be awaited ("tuple concurrently updated"): the migration goes on.
+#[tokio::test]
+async fn a_grant_of_somebody_else_stops_no_migration() {
+    let database = TestDatabase::migrated(PostgresServer::shared().await.unwrap()).await;
+    let mut other = database.pool.begin().await.unwrap();
+    sqlx::raw_sql("GRANT SELECT ON recap.writer TO recap_projector")
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    let store = database.another_store();
+    let migrating = tokio::spawn(async move { store.migrate().await });
+    let waiting = async || -> i64 {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'";
+        sqlx::query_scalar(waiting).fetch_one(&database.pool).await.unwrap()
+    };
+    eventually("waiting for the grant", LIMIT, waiting, |waiting| *waiting > 0).await;
+    other.commit().await.unwrap();
+    migrating.await.unwrap().unwrap();
+    database.store.check_schema().await.unwrap();
 }
 
 /// What release 0.1.0 looks at: it refuses a migration there that it does not know. Migrations that it can live with are listed elsewhere, and so
