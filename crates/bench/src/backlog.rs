@@ -10,6 +10,7 @@ use super::{
     source::per_second,
     stack::{Broker, Database, Databases},
     stored::{self, Stored},
+    tables::{Cost, Tables},
 };
 
 /// A run that takes longer has failed.
@@ -20,10 +21,7 @@ const RUN_TIMEOUT: Duration = Duration::from_hours(1);
 pub struct Backlog {
     pub events_per_second: f64,
     pub memory: Memory,
-    /// Bytes of write-ahead log an event.
-    pub wal_per_event: f64,
-    /// Bytes on disk an event, indexes included.
-    pub table_per_event: f64,
+    pub cost: Cost,
 }
 
 /// A database as a projector finds it: migrated, and filled where asked.
@@ -64,7 +62,7 @@ pub async fn run(
     mappings: Option<&str>,
 ) -> anyhow::Result<Backlog> {
     let lag = Lag::of_finished(&broker.log(group))?;
-    let (wal, size) = (database.wal_position().await?, database.size().await?);
+    let before = Tables::of(database).await?;
     let begun = Instant::now();
     let mut variables = projector_variables(broker, database, group);
     variables.extend(mappings.map(|folder| ("RECAP_MAPPINGS", folder)));
@@ -76,14 +74,11 @@ pub async fn run(
     }
     let events_per_second = per_second(events, begun.elapsed());
     let memory = projector.memory()?;
-    let wal = database.wal_position().await? - wal;
-    let size = database.size().await? - size;
+    let cost = Tables::of(database).await?.cost_since(&before, events);
     projector.stop()?;
-    let seconds = per_second(events, Duration::from_secs(1));
     Ok(Backlog {
         events_per_second,
         memory,
-        wal_per_event: wal / seconds,
-        table_per_event: size / seconds,
+        cost,
     })
 }

@@ -7,24 +7,25 @@ const TICKS: f64 = 100.0;
 
 /// Seconds that the process `pid` has used.
 pub fn of_process(pid: u32) -> f64 {
-    seconds(&Path::new("/proc").join(pid.to_string()))
+    seconds(&Path::new("/proc").join(pid.to_string()), 2)
 }
 
-/// Seconds that the processes of this name, which are alive, have used.
+/// Seconds that the processes of this name have used, those included that their parents of that name have buried: a server's sessions and its autovacuum.
 pub fn of_name(name: &str) -> f64 {
     let Ok(processes) = fs::read_dir("/proc") else {
         return 0.0;
     };
     let paths = processes.filter_map(|entry| Some(entry.ok()?.path()));
     let named = paths.filter(|path| fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim_end() == name));
-    named.map(|path| seconds(&path)).sum()
+    named.map(|path| seconds(&path, 4)).sum()
 }
 
-fn seconds(process: &Path) -> f64 {
+/// Its first two times are its own, the other two those of the children that it has waited for.
+fn seconds(process: &Path, times: usize) -> f64 {
     let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
-    // The name, in parentheses, may hold anything; user and system time are the 12th and 13th fields behind it.
+    // The name, in parentheses, may hold anything; user and system time are the 12th and 13th fields behind it, those of children follow.
     let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
-    let times = fields.skip(11).take(2);
+    let times = fields.skip(11).take(times);
     times.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS
 }
 

@@ -1,21 +1,14 @@
 //! How long an acknowledged event takes to be visible through the API, while others arrive, and what that costs. The database holds the log already and the traffic
 //! goes on where the log ended: from an empty one a quarter of the first writes are births of conversations, and each user's profile is new.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
-use recap_generator::{Config, Log, Record};
-use recap_log::{Cluster, Lag, Pace, Publisher, Topic};
+use recap_generator::{Config, Record};
+use recap_log::{Lag, Publisher, Topic};
 use recap_service::clock;
 use recap_testing::clerk::{LocalClerk, Session};
-use tokio::sync::mpsc::{Sender, channel};
 
 use super::{
     backlog::{prepare, projector_variables},
@@ -25,9 +18,12 @@ use super::{
     samples::Samples,
     service::Service,
     stack::{Broker, Database, Databases},
+    tables::{Cost, Tables},
+    traffic::Traffic,
 };
 
-const ORGANIZATION: &str = "org_fresh";
+/// The organization of the probes.
+pub const ORGANIZATION: &str = "org_fresh";
 /// One event that takes longer has failed.
 const VISIBLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two requests for a probe, and so how much too long its time may be. Requests take from the cores that the projector has.
@@ -103,6 +99,8 @@ pub struct Live {
     pub projector_cores: f64,
     /// Cores that PostgreSQL used, for the probes' requests too.
     pub postgresql_cores: f64,
+    /// Of an event of the traffic.
+    pub cost: Cost,
 }
 
 /// Live traffic, the events from number `from` of the log on at `rate` a second, for that long. The live figures, and the number of the next event.
@@ -120,25 +118,62 @@ pub async fn run(
     let query = start_query(&database, ORGANIZATION, &[]).await?;
     let mut probes = Probes::connect(broker, &query.target, from).await?;
     probes.one().await?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let (begun, mut begins) = channel(1);
-    let traffic = {
-        let (kafka, stop) = (broker.cluster(), Arc::clone(&stop));
-        std::thread::spawn(move || publish(&kafka, &log, from, rate, &begun, &stop))
-    };
-    begins.recv().await;
-    let live = probes.measure(time, &mut projector).await;
-    stop.store(true, Ordering::Relaxed);
-    let published = tokio::task::spawn_blocking(move || traffic.join()).await?;
-    let published = published.map_err(|_| anyhow::anyhow!("the traffic crashed"))??;
+    let traffic = Traffic::start(broker.cluster(), log, from, rate).await?;
+    let live = measure(&mut probes, time, (&traffic, &database), &mut projector).await;
+    let published = traffic.stop().await?;
     query.service.stop()?;
     projector.stop()?;
     databases.drop(database).await?;
     Ok((live?, from + published))
 }
 
+/// Probes for `time`, after a fifth of it to warm up.
+async fn measure(
+    probes: &mut Probes,
+    time: Duration,
+    (traffic, database): (&Traffic, &Database),
+    projector: &mut Service,
+) -> anyhow::Result<Live> {
+    probes.until(Instant::now() + time / 5).await?;
+    let (began, before, published) = (Instant::now(), Usage::of(projector), traffic.published());
+    let tables = Tables::of(database).await?;
+    let latency = probes.until(began + time).await?;
+    projector.check()?;
+    let (projector_cores, postgresql_cores) = Usage::of(projector).cores_since(before, began.elapsed());
+    let events = traffic.published() - published;
+    Ok(Live {
+        latency,
+        projector_cores,
+        postgresql_cores,
+        cost: Tables::of(database).await?.cost_since(&tables, events),
+    })
+}
+
+/// Seconds of processor time that the two have used.
+#[derive(Clone, Copy)]
+pub struct Usage {
+    projector: f64,
+    postgresql: f64,
+}
+
+impl Usage {
+    pub fn of(projector: &Service) -> Self {
+        Self {
+            projector: projector.cpu(),
+            postgresql: cpu::of_name("postgres"),
+        }
+    }
+
+    /// Cores of the projector and of PostgreSQL, in the time since.
+    pub fn cores_since(self, before: Self, time: Duration) -> (f64, f64) {
+        let seconds = time.as_secs_f64().max(1e-9);
+        let (projector, postgresql) = (self.projector - before.projector, self.postgresql - before.postgresql);
+        (projector / seconds, postgresql / seconds)
+    }
+}
+
 /// Waits until the projector has read what the log holds.
-async fn caught_up(log: &recap_log::Log, projector: &mut Service) -> anyhow::Result<()> {
+pub async fn caught_up(log: &recap_log::Log, projector: &mut Service) -> anyhow::Result<()> {
     let lag = Lag::of_finished(log)?;
     while lag.now()? > 0 {
         projector.check()?;
@@ -147,41 +182,8 @@ async fn caught_up(log: &recap_log::Log, projector: &mut Service) -> anyhow::Res
     Ok(())
 }
 
-/// Publishes events of the log until it is stopped; how many they were. `begun` hears when those before are made.
-fn publish(
-    cluster: &Cluster,
-    log: &Config,
-    from: u64,
-    rate: f64,
-    begun: &Sender<()>,
-    stop: &AtomicBool,
-) -> anyhow::Result<u64> {
-    let mut publisher = Publisher::connect(cluster)?;
-    let mut records = Log::new(Config {
-        events: u64::MAX,
-        ..log.clone()
-    })
-    .iter();
-    let mut record = Record::default();
-    for _ in 0..from {
-        records.next_into(&mut record);
-    }
-    begun.blocking_send(())?;
-    let (mut pace, mut sent) = (Pace::new(Some(rate)), 0);
-    while !stop.load(Ordering::Relaxed) {
-        records.next_into(&mut record);
-        publisher.send(record.topic.name(), &record.key, &record.value)?;
-        sent += 1;
-        if let Some(pause) = pace.step() {
-            publisher.wait(pause);
-        }
-    }
-    publisher.flush()?;
-    Ok(sent)
-}
-
 /// Markers, each awaited before the next.
-struct Probes {
+pub struct Probes {
     /// Before the number, in the ids of this run's conversations.
     run: u64,
     client: Client,
@@ -190,7 +192,7 @@ struct Probes {
 }
 
 impl Probes {
-    async fn connect(broker: &Broker, target: &Target, run: u64) -> anyhow::Result<Self> {
+    pub async fn connect(broker: &Broker, target: &Target, run: u64) -> anyhow::Result<Self> {
         Ok(Self {
             run,
             client: Client::connect(&target.host, &target.token).await?,
@@ -200,7 +202,7 @@ impl Probes {
     }
 
     /// From one marker's acknowledgement until it is seen.
-    async fn one(&mut self) -> anyhow::Result<Duration> {
+    pub async fn one(&mut self) -> anyhow::Result<Duration> {
         let created_at = clock::now();
         let id = format!("fresh-{}-{}", self.run, self.number);
         let marker = marker(&id, created_at);
@@ -212,25 +214,14 @@ impl Probes {
         Ok(acknowledged.elapsed())
     }
 
-    /// Markers for `time`, after a fifth of it to warm up.
-    async fn measure(&mut self, time: Duration, projector: &mut Service) -> anyhow::Result<Live> {
-        let warm = Instant::now() + time / 5;
-        while Instant::now() < warm {
-            self.one().await?;
+    /// Markers one after the other, until that moment.
+    pub async fn until(&mut self, end: Instant) -> anyhow::Result<Samples> {
+        let mut latency = Samples::default();
+        while Instant::now() < end {
+            latency.add_millis(self.one().await?);
             tokio::time::sleep(PAUSE).await;
         }
-        let used = |projector: &Service| (projector.cpu(), cpu::of_name("postgres"));
-        let (began, before) = (Instant::now(), used(projector));
-        let mut live = Live::default();
-        while began.elapsed() < time {
-            projector.check()?;
-            live.latency.add_millis(self.one().await?);
-            tokio::time::sleep(PAUSE).await;
-        }
-        let (seconds, after) = (began.elapsed().as_secs_f64(), used(projector));
-        live.projector_cores = (after.0 - before.0) / seconds;
-        live.postgresql_cores = (after.1 - before.1) / seconds;
-        Ok(live)
+        Ok(latency)
     }
 }
 

@@ -1,5 +1,5 @@
-//! `recap-bench`: how fast recap is, and against what. `write` measures the log into the database, `read` the API under load, `attack` the API
-//! under attack.
+//! `recap-bench`: how fast recap is, and against what. `write` measures the log into the database, `live` an hour of traffic, `read` the API under load,
+//! `attack` the API under attack.
 //!
 //! A program of its own: it brings servers, a generator and baselines that no production image should hold. It measures the
 //! real services as processes of their own, never parts of them. Start reading at `write` and `read`, each one table; a row is
@@ -9,9 +9,11 @@ mod attack;
 mod backlog;
 mod baseline;
 mod cpu;
+mod floor;
 mod freshness;
 mod http;
 mod limit;
+mod live;
 mod load;
 mod machine;
 mod mapped;
@@ -24,6 +26,8 @@ mod service;
 mod source;
 mod stack;
 mod stored;
+mod tables;
+mod traffic;
 mod write;
 
 use std::path::PathBuf;
@@ -52,6 +56,8 @@ struct Cli {
 enum Command {
     /// The log into the database: limit, rebuild, backlog, two baselines, freshness, memory, growth, cost
     Write(write::Options),
+    /// Live traffic for an hour, a line a minute: freshness, dead rows, vacuums, bytes, cores, memory
+    Live(live::Options),
     /// The API under load: pages cached and not, filters, statistics, whole ranges, a stampede
     Read(read::Options),
     /// The query service under attack, beside clients who mean well: what they see, and its memory
@@ -95,6 +101,7 @@ async fn main() -> anyhow::Result<()> {
     }
     match cli.command {
         Command::Write(write) => write::run(&write).await,
+        Command::Live(live) => live::run(&live).await,
         Command::Read(read) => read::run(&read).await,
         Command::Attack(attack) => attack::run(&attack).await,
         Command::MemoryServer => memory_server::serve().await,
