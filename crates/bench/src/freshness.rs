@@ -214,14 +214,16 @@ impl Probes {
         Ok(acknowledged.elapsed())
     }
 
-    /// Markers one after the other, until that moment.
+    /// Markers one after the other until that moment, at least one.
     pub async fn until(&mut self, end: Instant) -> anyhow::Result<Samples> {
         let mut latency = Samples::default();
-        while Instant::now() < end {
+        loop {
             latency.add_millis(self.one().await?);
             tokio::time::sleep(PAUSE).await;
+            if Instant::now() >= end {
+                return Ok(latency);
+            }
         }
-        Ok(latency)
     }
 }
 

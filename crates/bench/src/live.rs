@@ -99,7 +99,7 @@ async fn traffic(
     options: &Options,
     broker: &Broker,
     databases: &Databases,
-    lines: &mut Lines,
+    lines: &mut Lines<'_>,
 ) -> anyhow::Result<Summary> {
     let database = prepare(databases, None).await?;
     let group = "bench-live";
