@@ -74,10 +74,10 @@ pub struct Traffic {
 impl Traffic {
     /// Begins with the event of number `first` of the log, `rate` of them a second; returns when those before it are made.
     pub async fn start(cluster: Cluster, log: Config, first: u64, rate: f64) -> anyhow::Result<Self> {
-        let (stop, published) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (begun, begins) = oneshot::channel();
         let thread = {
-            let (stop, published) = (Arc::clone(&stop), Arc::clone(&published));
+            let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
             std::thread::spawn(move || {
                 let mut publisher = Publisher::connect(&cluster)?;
                 let (mut records, mut record) = (from(&log, first), Record::default());
@@ -87,7 +87,7 @@ impl Traffic {
                 while !stop.load(Ordering::Relaxed) {
                     records.next_into(&mut record);
                     publisher.send(record.topic.name(), &record.key, &record.value)?;
-                    published.fetch_add(1, Ordering::Relaxed);
+                    sent.fetch_add(1, Ordering::Relaxed);
                     if let Some(pause) = pace.step() {
                         publisher.wait(pause);
                     }
@@ -97,7 +97,7 @@ impl Traffic {
         };
         let traffic = Self {
             stop,
-            published,
+            published: sent,
             thread,
         };
         match begins.await {
