@@ -1,6 +1,6 @@
 //! The seam to the consumer group: what the consumer thread asks of its Kafka client.
 
-use std::{cell::RefCell, sync::atomic::Ordering, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
 use rdkafka::{
     TopicPartitionList,
@@ -8,10 +8,12 @@ use rdkafka::{
     error::KafkaResult,
     message::BorrowedMessage,
 };
+use recap_log::Partition;
 
 use super::{
     ConsumerError,
     callbacks::{Callbacks, ClientEvent},
+    keeper_link::names,
 };
 use crate::{Settings, intake::chunk::KafkaRecord};
 
@@ -63,8 +65,8 @@ pub(crate) trait GroupClient {
 /// librdkafka as a member of the group.
 pub(super) struct LibrdkafkaClient {
     consumer: BaseConsumer<Callbacks>,
-    /// What the group assigned, and librdkafka still waits for an answer to.
-    unanswered: RefCell<Option<TopicPartitionList>>,
+    /// What the group assigned, be it nothing, and librdkafka still waits for an answer to.
+    unanswered: RefCell<Option<BTreeSet<Partition>>>,
 }
 
 impl LibrdkafkaClient {
@@ -89,18 +91,23 @@ impl Drop for LibrdkafkaClient {
     /// Closing a consumer waits until its partitions are given up; from here on the callbacks do that themselves.
     fn drop(&mut self) {
         self.consumer.context().closing.store(true, Ordering::Relaxed);
-        for event in self.take_events() {
+        let events = self.take_events();
+        let unanswered = self.unanswered.take();
+        if let Some(unanswered) = unanswered {
+            let mut partitions = TopicPartitionList::new();
+            for partition in &unanswered {
+                partitions.add_partition(&partition.topic, partition.number);
+            }
+            if let Err(error) = self.assign(&partitions) {
+                tracing::debug!(%error, "partitions not taken on closing");
+            }
+        }
+        for event in events {
             if let ClientEvent::Revoked { partitions, .. } = event
                 && let Err(error) = self.unassign(&partitions)
             {
                 tracing::debug!(%error, "partitions not given up on closing");
             }
-        }
-        let unanswered = self.unanswered.take();
-        if let Some(partitions) = unanswered
-            && let Err(error) = self.assign(&partitions)
-        {
-            tracing::debug!(%error, "partitions not taken on closing");
         }
     }
 }
@@ -116,7 +123,8 @@ impl GroupClient for LibrdkafkaClient {
         let events = self.consumer.context().take_events();
         for event in &events {
             if let ClientEvent::Assigned(partitions) = event {
-                self.unanswered.replace(Some(partitions.clone()));
+                let mut unanswered = self.unanswered.borrow_mut();
+                unanswered.get_or_insert_default().extend(names(partitions));
             }
         }
         events
@@ -131,7 +139,11 @@ impl GroupClient for LibrdkafkaClient {
     }
 
     fn assign(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
-        self.unanswered.take();
+        let answered = names(partitions);
+        self.unanswered.borrow_mut().take_if(|unanswered| {
+            unanswered.retain(|partition| !answered.contains(partition));
+            unanswered.is_empty()
+        });
         if self.is_cooperative() {
             self.consumer.incremental_assign(partitions)
         } else {

@@ -51,14 +51,34 @@ impl KeeperLink {
         let _unheard = self.requests.send(request);
     }
 
-    /// Asks where to begin to read what the group assigns.
+    /// Asks where to begin to read what the group assigns. It may assign more before that is known: when topics change, librdkafka joins again without
+    /// waiting, and tells of what is new only. All of it is read at once.
     pub fn begin(&mut self, partitions: &TopicPartitionList) {
-        self.assigned = Some(partitions.clone());
-        let partitions = names(partitions);
+        let assigned = self.assigned.get_or_insert_default();
+        for element in partitions.elements() {
+            if assigned.find_partition(element.topic(), element.partition()).is_none() {
+                assigned.add_partition(element.topic(), element.partition());
+            }
+        }
+        let partitions = names(assigned);
         self.ask(Request::Begin {
             partitions,
             stopped: false,
         });
+    }
+
+    /// Those of these partitions that are assigned and not read yet. They will not be.
+    pub fn take_assigned(&mut self, partitions: &TopicPartitionList) -> TopicPartitionList {
+        let (mut taken, mut left) = (TopicPartitionList::new(), TopicPartitionList::new());
+        for element in self.assigned.take().unwrap_or_default().elements() {
+            let is_one = partitions
+                .find_partition(element.topic(), element.partition())
+                .is_some();
+            let list = if is_one { &mut taken } else { &mut left };
+            list.add_partition(element.topic(), element.partition());
+        }
+        self.assigned = Some(left).filter(|left| left.count() > 0);
+        taken
     }
 
     /// Asks where to go on with partitions that are read: brokers refused to go on with one of them.

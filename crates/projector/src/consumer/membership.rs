@@ -183,8 +183,10 @@ impl Membership {
 
     fn begin(&mut self, offsets: &Offsets, client: &impl GroupClient) {
         let is_answered = |assigned: &mut TopicPartitionList| names(assigned).iter().all(|name| offsets.contains(name));
-        if self.keeper.assigned.take_if(is_answered).is_some() {
-            if let Some(list) = to_list(offsets) {
+        if let Some(assigned) = self.keeper.assigned.take_if(is_answered) {
+            let next = |name: Partition| offsets.find(&name).map(|next| (name, next));
+            let offsets: Offsets = names(&assigned).into_iter().filter_map(next).collect();
+            if let Some(list) = to_list(&offsets) {
                 self.read(&list, client);
             }
             return;
@@ -255,6 +257,13 @@ impl Membership {
         }
         self.forget(&partitions);
         self.keeper.forget(names(revoked));
+        // librdkafka gives up only what it was told to read.
+        let unread = self.keeper.take_assigned(revoked);
+        if unread.count() > 0
+            && let Err(error) = client.assign(&unread)
+        {
+            tracing::warn!(%error, "revoked partitions not accepted");
+        }
         if let Err(error) = client.unassign(revoked) {
             tracing::warn!(%error, "revoked partitions not given up");
         }

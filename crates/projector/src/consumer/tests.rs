@@ -368,6 +368,36 @@ fn a_stop_waits_for_the_worker_and_commits() {
 }
 
 #[test]
+fn what_the_group_assigns_before_it_is_known_where_to_begin_is_read_too() {
+    let mut setting = Setting::new(&[]);
+    for partitions in [[0], [1]] {
+        let event = ClientEvent::Assigned(list(&partitions));
+        setting.thread.membership.handle(event, &setting.client);
+    }
+    assert_eq!(setting.until("assign"), ["assign 0@4,1@4"]);
+    assert_eq!(setting.thread.membership.assignment(), list(&[0, 1]));
+}
+
+#[test]
+fn a_partition_that_is_revoked_before_it_is_known_where_to_begin_is_accepted_and_given_up() {
+    let mut setting = Setting::new(&[]);
+    let (assigned, partitions) = (list(&[0, 1]), list(&[0]));
+    for event in [
+        ClientEvent::Assigned(assigned),
+        ClientEvent::Revoked {
+            partitions,
+            lost: false,
+        },
+    ] {
+        setting.thread.membership.handle(event, &setting.client);
+    }
+    let calls = setting.client.take_calls();
+    assert_eq!(calls, ["resume 0", "assign 0", "unassign 0"]);
+    assert_eq!(setting.until("assign"), ["assign 1@4"]);
+    assert_eq!(setting.thread.membership.assignment(), list(&[1]));
+}
+
+#[test]
 fn a_stop_before_it_is_known_where_to_begin_accepts_the_assignment_and_reads_nothing() {
     let mut setting = Setting::new(&[]);
     setting.stop.cancel();
