@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl KafkaServer {
-    /// Publishes in one transaction, which is committed or aborted. After an error it may be either; publishing again under the same `id`
-    /// aborts what is open.
+    /// Publishes in one transaction, which is committed or aborted, and returns once its markers are written: a commit is acknowledged before anybody can read
+    /// it. After an error it may be either; publishing again under the same `id` aborts what is open.
     pub async fn publish_in_transaction(
         &self,
         id: &str,
@@ -31,10 +31,13 @@ impl KafkaServer {
             }
             producer.flush(LIMIT).map_err(doing())?;
             if commit {
-                producer.commit_transaction(LIMIT).map_err(doing())
+                producer.commit_transaction(LIMIT).map_err(doing())?;
             } else {
-                producer.abort_transaction(LIMIT).map_err(doing())
+                producer.abort_transaction(LIMIT).map_err(doing())?;
             }
+            // The next one begins after the markers of the one before.
+            let next: BaseProducer = config.create().map_err(doing())?;
+            next.init_transactions(LIMIT).map_err(doing())
         })
         .await
     }
