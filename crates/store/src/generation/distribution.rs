@@ -22,6 +22,10 @@ const READERS_LOGIN: &str = "DO $$ BEGIN \
      IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'recap_query' AND NOT rolcanlogin) THEN ALTER ROLE recap_query LOGIN; \
      END IF; END $$";
 
+/// Whether commits on a node do not wait for any of its standbys; followers by logical decoding are none, such as those of a shard that is moved.
+const FORGETFUL: &str = "SELECT current_setting('synchronous_standby_names') = '' AND EXISTS (SELECT FROM pg_catalog.pg_stat_replication r \
+     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_replication_slots s WHERE s.active_pid = r.pid AND s.slot_type = 'logical'))";
+
 pub(super) async fn placement(connection: &mut PgConnection) -> Result<Placement, sqlx::Error> {
     let has_citus: bool = sqlx::query_scalar(HAS_CITUS).fetch_one(connection).await?;
     Ok(if has_citus {
@@ -96,6 +100,26 @@ pub(super) async fn check(connection: &mut PgConnection, live: GenerationId) -> 
     if !may_log_in {
         let missing = "the role recap_query may not log in on the nodes of the Citus cluster".to_owned();
         return Err(SchemaError::Access(missing));
+    }
+    Ok(())
+}
+
+/// Says which workers may forget what they confirmed. Of their rows nobody would notice it: what tells a projector that commits are gone is the coordinator's.
+pub(super) async fn warn_of_forgetful_workers(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    if placement(connection).await? == Placement::Server {
+        return Ok(());
+    }
+    let workers: Vec<String> = sqlx::query_scalar(
+        "SELECT nodename || ':' || nodeport FROM pg_catalog.run_command_on_workers($1) WHERE success AND result = 't'",
+    )
+    .bind(FORGETFUL)
+    .fetch_all(connection)
+    .await?;
+    for worker in workers {
+        tracing::warn!(
+            worker,
+            "commits on this worker of the Citus cluster do not wait for its standby: what the standby lacks when it is promoted is lost unnoticed; set synchronous_standby_names there"
+        );
     }
     Ok(())
 }

@@ -157,7 +157,13 @@ impl Store {
         let mut lease = self.lease().await?;
         let live = check_schema(lease.get()?).await?;
         within(BRIEF, access::check_writer(lease.get()?, live)).await?;
-        lease.give_back();
+        // A worker that is away is no reason not to start.
+        if within(BRIEF, distribution::warn_of_forgetful_workers(lease.get()?))
+            .await
+            .is_ok()
+        {
+            lease.give_back();
+        }
         Ok(())
     }
 }
