@@ -11,12 +11,17 @@ use tokio::time::{Instant, sleep};
 use crate::{
     Store, connect,
     lease::{BRIEF, Lease, no_answer, within},
+    sql::sql,
 };
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long nothing may be heard of the server's work.
 const SILENCE: Duration = Duration::from_secs(15);
+
+/// A coordinator of a cluster that waits for its nodes says that it reads from its client (Citus 13.2.2, `adaptive_executor.c`), in the middle of a statement.
+const WAITS_FOR_NODES: &str = "state = 'active' AND wait_event = 'ClientRead' \
+                               AND EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus')";
 
 /// Watches one connection from others.
 pub(crate) struct Watchdog {
@@ -75,9 +80,10 @@ impl Watchdog {
 
     async fn look(&self) -> Result<Backend, sqlx::Error> {
         let mut connection = self.options.connect().await?;
-        let found = sqlx::query(
-            "SELECT wait_event_type IS NOT DISTINCT FROM 'Client', state_change::text FROM pg_stat_activity WHERE pid = $1",
-        )
+        let found = sqlx::query(sql(format!(
+            "SELECT wait_event_type IS NOT DISTINCT FROM 'Client' AND NOT ({WAITS_FOR_NODES}), state_change::text \
+             FROM pg_stat_activity WHERE pid = $1"
+        )))
         .bind(self.backend)
         .fetch_optional(&mut connection)
         .await?;
