@@ -7,17 +7,17 @@ use std::{
 };
 
 use http::{StatusCode, header::RETRY_AFTER};
-use recap_service::backoff::Backoff;
+use recap_service::{
+    backoff::Backoff,
+    secret::{Secret, UnreadableSecret},
+};
 use recap_telemetry::ClerkMetrics;
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
-use crate::{
-    object::{Membership, User},
-    secret::{Secret, UnreadableSecret},
-};
+use crate::object::{Membership, User};
 
 /// The most that the API answers at once.
 const PAGE: u32 = 500;

@@ -4,13 +4,15 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use recap_log::{Cluster, KafkaArgs, Topic, is_topic_name};
-use recap_service::config::{Given, InvalidConfig, Mistakes, Reader, address, http_url, number, text};
+use recap_service::{
+    config::{Given, InvalidConfig, Mistakes, Reader, address, http_url, number, text},
+    secret::Secret,
+};
 use secrecy::SecretString;
 
 use crate::{
     metadata::MetadataSource,
     profile_event::{MAX_REVISION, Shape},
-    secret::Secret,
     signature::SigningSecrets,
 };
 

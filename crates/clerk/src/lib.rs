@@ -23,7 +23,6 @@ pub mod metadata;
 pub mod object;
 pub mod profile_event;
 mod receiver;
-mod secret;
 mod sender;
 mod serve;
 mod signature;

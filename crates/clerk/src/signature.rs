@@ -1,12 +1,11 @@
 //! Whether Clerk sent a webhook: its signature by one of the endpoint's secrets, at most five minutes old (Standard Webhooks, as Svix signs).
 
 use http::{HeaderMap, HeaderName};
+use recap_service::secret::{Secret, UnreadableSecret};
 use secrecy::ExposeSecret as _;
 use standardwebhooks::{
     HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook as Verifier, WebhookError,
 };
-
-use crate::secret::{Secret, UnreadableSecret};
 
 /// Svix's names of the headers, and the standard's.
 const HEADERS: [(&str, &str); 3] = [

@@ -15,5 +15,6 @@ pub mod exit;
 pub mod one_line;
 pub mod probes;
 pub mod random;
+pub mod secret;
 pub mod stop;
 pub mod tasks;

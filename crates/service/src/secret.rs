@@ -1,4 +1,4 @@
-//! A secret that may change while the bridge runs: given as it is, or in a file that is read each time.
+//! A secret that may change while a program runs: given as it is, or in a file that is read each time.
 
 use std::{fs, path::PathBuf};
 
