@@ -67,6 +67,7 @@ fn measure(name: &str, program: &str, value: &str) -> bool {
                 key: None,
                 headers: &[("tenant", Some(b"org_a"))],
                 value: Some(black_box(value.as_bytes())),
+                schemas: None,
             };
             match mapping.read(&record, None, &mut memory) {
                 Mapped::Events { events: mapped, .. } if !mapped.is_empty() => events += mapped.len() as u64,

@@ -1,6 +1,7 @@
 //! Records as lines of JSON, what becomes of them as lines of JSON, and the examples beside a mapping that say what should.
 //!
-//! `chat.examples/NAME.records.ndjson` beside `chat.jq` holds records, one a line, and `NAME.events.ndjson` what they become.
+//! `chat.examples/NAME.records.ndjson` beside `chat.jq` holds records, one a line, and `NAME.events.ndjson` what they become; `schemas.ndjson` there the schemas
+//! of a registry that their values name.
 //!
 //! | of a record | |
 //! | --- | --- |
@@ -21,7 +22,9 @@ use recap_events::{MaxTimeAhead, Micros};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Events, MAPPING, Mapped, Mapping, Mappings, Record, value::write_string};
+use crate::{
+    Events, Lookup, MAPPING, Mapped, Mapping, Mappings, Record, SCHEMA, SchemaText, Schemas, value::write_string,
+};
 
 /// A record that is kept outside of Kafka.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,11 +105,12 @@ pub struct Counts {
     pub refused: usize,
 }
 
-/// Maps records, and writes a line for each event and each refusal.
+/// Maps records, their values decoded by these schemas where there is a registry, and writes a line for each event and each refusal.
 pub fn map(
     mapping: &Mapping,
     topic: &str,
     records: &[OwnedRecord],
+    schemas: Option<&Schemas>,
     max_time_ahead: MaxTimeAhead,
     lines: &mut String,
 ) -> Counts {
@@ -126,6 +130,7 @@ pub fn map(
             key: record.key.as_deref(),
             headers: &headers,
             value: record.value.as_deref(),
+            schemas,
         };
         let latest = max_time_ahead.latest(record.timestamp);
         counts.records += 1;
@@ -154,7 +159,10 @@ fn write_outcome(
         Mapped::Refused(refusal) => refused = Some(refusal),
     }
     // What a mapping that failed has put out until then is of no use to anybody.
-    if refused.as_ref().is_none_or(|refusal| refusal.reason != MAPPING) {
+    if refused
+        .as_ref()
+        .is_none_or(|refusal| ![MAPPING, SCHEMA].contains(&refusal.reason))
+    {
         for event in memory.iter() {
             lines.push_str(&place);
             lines.push_str(",\"event\":");
@@ -204,8 +212,18 @@ pub fn test(folder: &Path, update: bool) -> io::Result<Vec<Example>> {
         if !beside.is_dir() {
             continue;
         }
+        let schemas = match schemas(&beside.join(SCHEMAS))? {
+            Ok(schemas) => schemas,
+            Err(mistake) => {
+                examples.push(Example {
+                    records: beside.join(SCHEMAS),
+                    mistakes: vec![mistake],
+                });
+                continue;
+            }
+        };
         for records in paths(&beside, ".records.ndjson")? {
-            let mistakes = run(mapping, topic, &records, update)?;
+            let mistakes = run(mapping, topic, &records, schemas.as_ref(), update)?;
             examples.push(Example { records, mistakes });
         }
     }
@@ -224,13 +242,46 @@ fn paths(folder: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn run(mapping: &Mapping, topic: &str, path: &Path, update: bool) -> io::Result<Vec<String>> {
+/// The schemas that values of examples name, one a line as `{"id": 7, "schemaType": "JSON", "schema": "{…}", "references": [{"name": …, "schema": …}]}`.
+const SCHEMAS: &str = "schemas.ndjson";
+
+#[derive(Deserialize)]
+struct SchemaLine {
+    id: u32,
+    #[serde(flatten)]
+    text: SchemaText,
+}
+
+/// The schemas in a file; `None` where there is no file.
+fn schemas(path: &Path) -> io::Result<Result<Option<Schemas>, String>> {
+    let lines = match fs::read_to_string(path) {
+        Ok(lines) => lines,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ok(None)),
+        Err(error) => return Err(error),
+    };
+    let mut schemas = Schemas::default();
+    for (at, line) in lines.lines().enumerate() {
+        match serde_json::from_str::<SchemaLine>(line) {
+            Ok(line) => schemas.insert(line.id, Arc::new(Lookup::read(&line.text))),
+            Err(error) => return Ok(Err(format!("line {}: {error}", at + 1))),
+        }
+    }
+    Ok(Ok(Some(schemas)))
+}
+
+fn run(
+    mapping: &Mapping,
+    topic: &str,
+    path: &Path,
+    schemas: Option<&Schemas>,
+    update: bool,
+) -> io::Result<Vec<String>> {
     let records = match OwnedRecord::read_lines(&fs::read_to_string(path)?) {
         Ok(records) => records,
         Err(mistake) => return Ok(vec![mistake]),
     };
     let mut lines = String::new();
-    map(mapping, topic, &records, MaxTimeAhead::default(), &mut lines);
+    map(mapping, topic, &records, schemas, MaxTimeAhead::default(), &mut lines);
     let expected = PathBuf::from(path.to_string_lossy().replace(".records.ndjson", ".events.ndjson"));
     if update {
         fs::write(&expected, &lines)?;

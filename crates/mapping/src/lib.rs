@@ -4,8 +4,10 @@
 //! ([`Mapping`]). A replay must give the same, so a program can read nothing but the record, and what it may use is counted, never timed: an endless
 //! program is a refusal, always the same one. [`Mappings`] are those of a log, with a digest that tells whether they have changed.
 //!
+//! Values that name a schema of a registry are decoded by it before the program sees them ([`Schemas`]); who fetches schemas is not here.
+//!
 //! This crate is pure but for [`Mappings::load`], which reads files. It is not for what an event means (`recap-events`) and knows no Kafka client. Start
-//! reading at [`Mapping::read`], then `interpreter.rs` and `budget.rs`.
+//! reading at [`Mapping::read`], then `interpreter.rs` and `budget.rs`; `schema.rs` for the registry's values.
 //!
 //! ```
 //! use recap_mapping::{Events, Mapped, Mapping, Record};
@@ -20,6 +22,7 @@
 //!     key: None,
 //!     headers: &[],
 //!     value: Some(br#"{"tenant": "org_a", "chat": "c1"}"#),
+//!     schemas: None,
 //! };
 //! let mut memory = Events::default();
 //! let Mapped::Events { events, .. } = mapping.read(&record, None, &mut memory) else { unreachable!() };
@@ -37,9 +40,11 @@ mod mapping;
 mod mappings;
 mod places;
 mod record;
+mod schema;
 mod value;
 
 pub use events::Events;
 pub use mapping::{MAPPING, Mapped, Mapping, Mistakes, Refusal};
 pub use mappings::{ByTopic, Mappings};
 pub use record::Record;
+pub use schema::{Lookup, ReferencedText, SCHEMA, Schema, SchemaText, SchemaType, Schemas};

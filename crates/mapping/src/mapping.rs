@@ -4,7 +4,13 @@ use std::sync::OnceLock;
 
 use recap_events::{Decoded, Event, EventType, Micros, Skipped, decode};
 
-use crate::{events::Events, interpreter::Program, record::Record, value::Value};
+use crate::{
+    events::Events,
+    interpreter::Program,
+    record::{Input, Record},
+    schema::{SCHEMA, Schemas},
+    value::Value,
+};
 
 /// The reason of a record whose mapping failed. What breaks the contract afterwards has the contract's own reason.
 pub const MAPPING: &str = "mapping";
@@ -38,7 +44,7 @@ pub enum Mapped<'e> {
 /// Why a record is dead-lettered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// [`MAPPING`], or the reason of the contract.
+    /// [`MAPPING`], [`SCHEMA`], or the reason of the contract.
     pub reason: &'static str,
     /// A sentence that names the mapping and the place, and quotes nothing of the record.
     pub error: String,
@@ -66,36 +72,55 @@ impl Mapping {
         })
     }
 
-    /// Runs the program and keeps its events in `events`. The same record always gives the same.
+    /// Decodes the value where it names a schema, runs the program and keeps its events in `events`. The same record always gives the same.
     pub fn run(&self, record: &Record<'_>, events: &mut Events) -> Result<(), Refusal> {
+        let decoded = record
+            .value
+            .and_then(|value| record.schemas?.decode(value))
+            .transpose()
+            .map_err(|error| Refusal {
+                reason: SCHEMA,
+                error,
+                event_type: None,
+            })?;
+        let value = decoded.as_ref().map_or(record.value, |decoded| Some(&*decoded.json));
+        let input = Input {
+            record: Record { value, ..*record },
+            schema: decoded.as_ref().map(|decoded| &decoded.schema),
+        };
+        self.run_on(&input, events)
+    }
+
+    fn run_on(&self, input: &Input<'_>, events: &mut Events) -> Result<(), Refusal> {
         events.clear();
         let ran = self.program.run(
-            record.budget(),
+            input.budget(),
             events,
-            || record.input(),
-            |events, output| events.add(record, &output),
+            || input.input(),
+            |events, output| events.add(&input.record, &output),
             Events::clear,
         );
         ran.map_err(|message| Refusal {
             reason: MAPPING,
             error: format!(
-                "{}{}, after {} events: {message}",
+                "{}{}, after {} events: {message}{}",
                 self.name,
-                self.place(record),
-                events.len()
+                self.place(input),
+                events.len(),
+                hint(&input.record)
             ),
             event_type: None,
         })
     }
 
     /// Where the program is when a record fails.
-    fn place(&self, record: &Record<'_>) -> String {
+    fn place(&self, input: &Input<'_>) -> String {
         let noting = self.noting.get_or_init(|| Program::compile_noting(&self.text));
         let mut events = Events::default();
-        let output = |output: Value| events.add(record, &output);
+        let output = |output: Value| events.add(&input.record, &output);
         let place = noting
             .as_ref()
-            .and_then(|noting| noting.place_of_failure(&self.text, record.budget(), || record.input(), output));
+            .and_then(|noting| noting.place_of_failure(&self.text, input.budget(), || input.input(), output));
         place.map_or_else(String::new, |place| format!(", {place}"))
     }
 
@@ -130,6 +155,14 @@ impl Mapping {
             unknown_types,
         }
     }
+}
+
+/// What may be the matter with a value that nobody decodes.
+fn hint(record: &Record<'_>) -> String {
+    let id = record.value.filter(|_| record.schemas.is_none()).and_then(Schemas::id);
+    id.map_or_else(String::new, |id| {
+        format!(" (its value begins as one of schema {id} in a schema registry does, and RECAP_SCHEMA_REGISTRY_URL is not set)")
+    })
 }
 
 impl std::fmt::Debug for Mapping {

@@ -81,6 +81,17 @@ impl Mappings {
         Ok(Self(Some(Arc::new(Set { by_topic, digest }))))
     }
 
+    /// The same, where values that name a schema are decoded first: such records may give other events.
+    #[must_use]
+    pub fn with_schemas(self) -> Self {
+        Self(self.0.map(|set| {
+            Arc::new(Set {
+                by_topic: set.by_topic.clone(),
+                digest: blake3::hash(format!("{} schemas", set.digest).as_bytes()).to_hex()[..32].to_owned(),
+            })
+        }))
+    }
+
     /// The mapping of a topic.
     #[must_use]
     pub fn of(&self, topic: &str) -> Option<&Arc<Mapping>> {
@@ -93,7 +104,7 @@ impl Mappings {
         topics.iter().map(|topic| self.of(topic).cloned()).collect()
     }
 
-    /// Tells sets of mappings apart: equal when and only when topics and programs are. Empty without mappings.
+    /// Tells sets of mappings apart: equal when and only when topics and programs are, and values are decoded or are not. Empty without mappings.
     #[must_use]
     pub fn digest(&self) -> &str {
         self.0.as_ref().map_or("", |set| &set.digest)

@@ -23,6 +23,7 @@ fn record(value: &[u8]) -> Record<'_> {
         key: None,
         headers: &[],
         value: Some(value),
+        schemas: None,
     }
 }
 

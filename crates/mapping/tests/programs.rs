@@ -13,6 +13,7 @@ fn record(value: &[u8]) -> Record<'_> {
         key: Some(b"c1"),
         headers: &[("tenant", Some(b"org_a")), ("trace", None)],
         value: Some(value),
+        schemas: None,
     }
 }
 
