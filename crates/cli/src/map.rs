@@ -13,9 +13,10 @@ use rdkafka::{Message as _, message::BorrowedMessage};
 use recap_events::MaxTimeAhead;
 use recap_log::{Cluster, KafkaArgs, Log, LogReader, headers};
 use recap_mapping::{
-    Mapping, Mappings,
+    Mapping, Mappings, Schemas,
     examples::{self, OwnedRecord},
 };
+use recap_schema_registry::SchemaRegistryArgs;
 
 /// Show what the mapping of a topic makes of its records: events, and what would be dead-lettered
 ///
@@ -55,6 +56,9 @@ pub struct Options {
 
     #[command(flatten)]
     kafka: KafkaArgs,
+
+    #[command(flatten)]
+    schema_registry: SchemaRegistryArgs,
 }
 
 /// Maps.
@@ -68,8 +72,16 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         Some(path) => read_file(path)?,
         None => last_of(&options.kafka.cluster()?, topic, options.last)?,
     };
+    let schemas = schemas(options, &records)?;
     let mut lines = String::new();
-    let counts = examples::map(&mapping, topic, &records, MaxTimeAhead::default(), &mut lines);
+    let counts = examples::map(
+        &mapping,
+        topic,
+        &records,
+        schemas.as_ref(),
+        MaxTimeAhead::default(),
+        &mut lines,
+    );
     io::stdout().write_all(lines.as_bytes())?;
     writeln!(
         io::stderr(),
@@ -94,6 +106,21 @@ fn mapping(options: &Options, topic: &str) -> anyhow::Result<Arc<Mapping>> {
             folder.join(format!("{topic}.jq")).display()
         )
     })
+}
+
+/// The schemas that values of these records name, where there is a registry.
+fn schemas(options: &Options, records: &[OwnedRecord]) -> anyhow::Result<Option<Schemas>> {
+    let mut mistakes = Vec::new();
+    let registry = options.schema_registry.read(&mut mistakes);
+    if !mistakes.is_empty() {
+        bail!("{}", mistakes.join("\n"));
+    }
+    let Some(registry) = registry else { return Ok(None) };
+    let ids = records
+        .iter()
+        .filter_map(|record| Schemas::id(record.value.as_deref()?));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(Some(runtime.block_on(registry.schemas(ids))))
 }
 
 fn read_file(path: &Path) -> anyhow::Result<Vec<OwnedRecord>> {

@@ -95,6 +95,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let log = options.log.log()?;
     let telemetry = Telemetry::start(&options.telemetry, SERVICE)?;
     let metrics = RebuildMetrics::new(&telemetry.meter());
+    if let Some(registry) = &log.schema_registry {
+        registry.observe(&telemetry.meter());
+    }
     let progress = Arc::new(Progress::new(metrics.clone()));
     let mut replay = Replay::new(store, log, progress.clone());
     replay.memory_bytes = options.memory << 20;

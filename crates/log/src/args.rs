@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use clap::Args;
 use recap_events::MaxTimeAhead;
 use recap_mapping::Mappings;
+use recap_schema_registry::SchemaRegistryArgs;
 use secrecy::SecretString;
 
 use crate::{
@@ -69,6 +70,10 @@ pub struct LogArgs {
     /// Folder with a jq program `<topic>.jq` for each topic whose records are no events yet; the same for all programs
     #[arg(long, env = "RECAP_MAPPINGS", value_name = "DIR")]
     pub mappings: Option<PathBuf>,
+
+    /// By whose schemas values are decoded before they are mapped.
+    #[command(flatten)]
+    pub schema_registry: SchemaRegistryArgs,
 }
 
 /// Where events go that break the contract.
@@ -135,9 +140,16 @@ impl LogArgs {
         if group.is_empty() {
             mistakes.push("RECAP_CONSUMER_GROUP: is required".to_owned());
         }
+        let mappings = self.read_mappings(&topics, mistakes);
+        let schema_registry = self.schema_registry.read(mistakes);
         Log {
             max_time_ahead: read_max_time_ahead(&self.max_time_ahead, mistakes),
-            mappings: self.read_mappings(&topics, mistakes),
+            mappings: if schema_registry.is_some() {
+                mappings.with_schemas()
+            } else {
+                mappings
+            },
+            schema_registry,
             ..Log::new(cluster, topics, group)
         }
     }

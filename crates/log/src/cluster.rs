@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use recap_events::MaxTimeAhead;
 use recap_mapping::Mappings;
+use recap_schema_registry::SchemaRegistry;
 use secrecy::ExposeSecret as _;
 
 use crate::options::Options;
@@ -92,10 +93,12 @@ pub struct Log {
     pub max_time_ahead: MaxTimeAhead,
     /// How records become events, in topics whose records are none.
     pub mappings: Mappings,
+    /// Where the schemas are that values of mapped topics name.
+    pub schema_registry: Option<SchemaRegistry>,
 }
 
 impl Log {
-    /// These topics of a cluster and the group that projects them, with the default limit of times ahead and without mappings.
+    /// These topics of a cluster and the group that projects them, with the default limit of times ahead without mappings and a schema registry.
     pub fn new<T: Into<Arc<str>>>(
         cluster: Cluster,
         topics: impl IntoIterator<Item = T>,
@@ -107,6 +110,7 @@ impl Log {
             group: group.into(),
             max_time_ahead: MaxTimeAhead::default(),
             mappings: Mappings::default(),
+            schema_registry: None,
         }
     }
 }

@@ -151,6 +151,7 @@ impl ProjectorArgs {
             group: log.group,
             max_time_ahead: log.max_time_ahead,
             mappings: log.mappings,
+            schema_registry: log.schema_registry,
             protocol,
             instance_id: group.instance_id(),
             session_timeout: found.take(&group.session_timeout),

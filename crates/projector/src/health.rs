@@ -9,6 +9,7 @@ use std::{
 };
 
 use recap_log::MissingRight;
+use recap_schema_registry::SchemaRegistry;
 
 /// A flush that takes longer waits for the database: each of its steps has a bound below this.
 const FLUSH_MAX_AGE: Duration = Duration::from_secs(30);
@@ -60,6 +61,7 @@ pub struct Health {
     /// The brokers refused something since the rights were last asked for.
     refused: AtomicBool,
     rights: Mutex<Vec<MissingRight>>,
+    schema_registry: Option<SchemaRegistry>,
 }
 
 impl Health {
@@ -77,6 +79,15 @@ impl Health {
             dead_letters: Mutex::default(),
             refused: AtomicBool::new(false),
             rights: Mutex::default(),
+            schema_registry: None,
+        }
+    }
+
+    /// The same, with the schema registry that records may wait for.
+    pub(crate) fn with_schema_registry(self, schema_registry: Option<SchemaRegistry>) -> Self {
+        Self {
+            schema_registry,
+            ..self
         }
     }
 
@@ -165,6 +176,9 @@ impl Health {
         let oldest = self.flushes().iter().map(Instant::elapsed).max();
         if let Some(age) = oldest.filter(|age| *age > FLUSH_MAX_AGE) {
             return Some(format!("database: a flush has been under way for {} s", age.as_secs()));
+        }
+        if let Some(trouble) = self.schema_registry.as_ref().and_then(SchemaRegistry::trouble) {
+            return Some(format!("the schema registry {trouble}"));
         }
         let dead_letters = self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(trouble) = &*dead_letters {

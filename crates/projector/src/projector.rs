@@ -146,7 +146,12 @@ impl Projector {
     pub async fn start(settings: Settings, registry: &MetricsRegistry) -> Result<RunningProjector, ProjectorError> {
         let settings = Arc::new(settings);
         let metrics = ProjectorMetrics::new(&registry.meter());
-        let health = Arc::new(Health::new(settings.max_poll_interval()));
+        let schema_registry = settings.schema_registry.clone();
+        if let Some(schema_registry) = &schema_registry {
+            schema_registry.observe(&registry.meter());
+        }
+        let health = Health::new(settings.max_poll_interval()).with_schema_registry(schema_registry);
+        let health = Arc::new(health);
         let addr = settings.admin_addr;
         let listener = TcpListener::bind(addr)
             .await

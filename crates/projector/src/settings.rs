@@ -5,6 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use recap_events::MaxTimeAhead;
 use recap_log::{Cluster, Log};
 use recap_mapping::Mappings;
+use recap_schema_registry::SchemaRegistry;
 use recap_service::config::Reader;
 use recap_store::DatabaseUrl;
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub max_time_ahead: MaxTimeAhead,
     /// How records become events, in topics whose records are none.
     pub mappings: Mappings,
+    /// Where the schemas are that values of mapped topics name.
+    pub schema_registry: Option<SchemaRegistry>,
     /// Its protocol.
     pub protocol: GroupProtocol,
     /// Static member id.
@@ -105,6 +108,7 @@ impl Settings {
             group: Arc::clone(&self.group),
             max_time_ahead: self.max_time_ahead,
             mappings: self.mappings.clone(),
+            schema_registry: self.schema_registry.clone(),
         }
     }
 

@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use futures::{FutureExt as _, future::BoxFuture};
 use recap_store::{BatchFlush, Entry, FlushError, GenerationId};
 use recap_telemetry::{LevelShare, ResetReason};
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinError, time::Instant};
@@ -72,6 +73,9 @@ const LEAST_CONVERSATIONS: usize = 16;
 
 type InFlight = AbortOnDropHandle<Result<Flushed, FlushFailure>>;
 
+/// A chunk whose schemas are looked up.
+type LookedUp = BoxFuture<'static, Chunk>;
+
 /// One of the workers; owns the states of the conversations routed to it.
 pub(crate) struct Worker<W, D, R> {
     chunks: UnboundedReceiver<Chunk>,
@@ -118,24 +122,32 @@ impl<W: BatchFlush, D: DeadLetterSink, R: RecordSource> Worker<W, D, R> {
     /// Works until the consumer is gone and everything received is written.
     pub async fn run(mut self) -> Result<(), WorkerError> {
         let mut in_flight: Option<InFlight> = None;
+        let mut looked_up: Option<LookedUp> = None;
         let mut open = true;
         loop {
-            if in_flight.is_none() && self.is_due(open) {
+            let idle = looked_up.is_some() || self.chunks.is_empty();
+            if in_flight.is_none() && self.is_due(open, idle) {
                 in_flight = Some(self.start_flush());
             }
-            if !open && in_flight.is_none() && self.pending.is_empty() {
+            if !open && in_flight.is_none() && looked_up.is_none() && self.pending.is_empty() {
                 return Ok(());
             }
             let linger_deadline = self.linger_deadline();
             let lingers = in_flight.is_none() && !self.pending.is_empty();
-            let receives = open && !self.is_full();
+            let receives = open && looked_up.is_none() && !self.is_full();
             tokio::select! {
                 biased;
                 flushed = ended(&mut in_flight), if in_flight.is_some() => {
                     in_flight = None;
                     self.flushed(flushed??).await?;
                 }
+                chunk = ready(&mut looked_up), if looked_up.is_some() => {
+                    looked_up = None;
+                    self.fold(chunk)?;
+                }
                 chunk = self.chunks.recv(), if receives => match chunk {
+                    // What was folded before is written meanwhile.
+                    Some(chunk) if chunk.lacks_schemas() => looked_up = Some(chunk.with_schemas().boxed()),
                     Some(chunk) => self.fold(chunk)?,
                     None => open = false,
                 },
@@ -156,12 +168,11 @@ impl<W: BatchFlush, D: DeadLetterSink, R: RecordSource> Worker<W, D, R> {
     }
 
     /// Without a backlog a batch is due after waiting a little for more events; with one, when it is old or full.
-    fn is_due(&self, open: bool) -> bool {
+    fn is_due(&self, open: bool, idle: bool) -> bool {
         if self.pending.is_empty() {
             return false;
         }
         let age = self.pending.age();
-        let idle = self.chunks.is_empty();
         !open || self.is_full() || age >= self.settings.max_age || (idle && age >= self.settings.linger)
     }
 
@@ -229,7 +240,7 @@ impl<W: BatchFlush, D: DeadLetterSink, R: RecordSource> Worker<W, D, R> {
         provenance.extend(more);
         let mut chunks = self.records.pieces(&provenance);
         while let Some(chunk) = chunks.recv().await {
-            let chunk = chunk.map_err(FlushFailure::from)?;
+            let chunk = chunk.map_err(FlushFailure::from)?.with_schemas().await;
             let again = Pass::Again(&provenance.refused);
             self.pending.fold(&chunk, &mut self.cache, again);
         }
@@ -241,6 +252,13 @@ impl<W: BatchFlush, D: DeadLetterSink, R: RecordSource> Worker<W, D, R> {
 async fn ended(in_flight: &mut Option<InFlight>) -> Result<Result<Flushed, FlushFailure>, JoinError> {
     match in_flight {
         Some(handle) => handle.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ready(looked_up: &mut Option<LookedUp>) -> Chunk {
+    match looked_up {
+        Some(chunk) => chunk.await,
         None => std::future::pending().await,
     }
 }

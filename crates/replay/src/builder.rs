@@ -13,7 +13,7 @@ use fold::{Fold, Work};
 use reading::{Progress, Reading, Rules};
 use recap_log::{LogError, LogReader, Offsets, TopicIds};
 use recap_store::{GenerationId, GenerationOffset};
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
     Observer, Phase, Replay, ReplayError, Scope,
@@ -66,6 +66,11 @@ impl Builder {
                     scope,
                     max_time_ahead: replay.log.max_time_ahead,
                     mappings: replay.log.mappings.clone(),
+                    schema_registry: replay
+                        .log
+                        .schema_registry
+                        .clone()
+                        .map(|registry| (registry, Handle::current())),
                 },
                 observer: Arc::clone(&replay.observer),
             }),

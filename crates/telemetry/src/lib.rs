@@ -2,7 +2,7 @@
 //!
 //! This crate sets telemetry up ([`Telemetry::start`]), carries W3C trace context in and out ([`propagation`]), names every span, metric and
 //! attribute in one place ([`names`]), and has one struct of typed instruments for each part of recap ([`ProjectorMetrics`],
-//! [`QueryMetrics`], [`RebuildMetrics`], [`ClerkMetrics`]). It knows nothing of events, states or SQL, and it takes no personal data: every attribute value is a
+//! [`QueryMetrics`], [`RebuildMetrics`], [`ClerkMetrics`], [`SchemaRegistryMetrics`]). It knows nothing of events, states or SQL, and it takes no personal data: every attribute value is a
 //! static string, a number, or the name of a topic.
 //!
 //! Start reading at [`names`], then [`ProjectorMetrics`].
@@ -21,6 +21,7 @@ pub mod propagation;
 mod query_metrics;
 mod rebuild_metrics;
 mod registry;
+mod schema_registry_metrics;
 mod setup;
 
 pub use clerk_metrics::{ClerkMetrics, WebhookOutcome};
@@ -34,4 +35,5 @@ pub use projector_metrics::{BatchFigures, EventOutcome, FlushOutcome, ProjectorM
 pub use query_metrics::{CacheResult, CacheState, QueryMetrics, Request};
 pub use rebuild_metrics::{RebuildMetrics, RebuildPhase};
 pub use registry::{MetricsRegistry, PROMETHEUS_CONTENT_TYPE};
+pub use schema_registry_metrics::SchemaRegistryMetrics;
 pub use setup::{LogOutput, Service, Telemetry, TelemetryError, warnings_on_stderr};

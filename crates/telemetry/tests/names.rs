@@ -11,7 +11,7 @@ use std::{
 use recap_telemetry::{
     BatchFigures, CacheResult, CacheState, ClerkMetrics, DatabaseSpans, EventOutcome, FlushOutcome, MetricsRegistry,
     PartitionLag, PoolState, ProjectorMetrics, QueryMetrics, RebuildMetrics, RebuildPhase, Request, ResetReason,
-    WebhookOutcome,
+    SchemaRegistryMetrics, WebhookOutcome,
     names::metric::{self, Kind},
     observe_process,
 };
@@ -106,6 +106,9 @@ fn everything_touched() -> MetricsRegistry {
     let clerk = ClerkMetrics::new(&meter);
     clerk.webhook("user.updated", WebhookOutcome::Handled);
     clerk.api_answered("succeeded");
+    let schemas = SchemaRegistryMetrics::new(&meter);
+    schemas.answered("found");
+    schemas.waiting(1);
     observe_process(&meter);
 
     let spans = tracing_subscriber::registry().with(DatabaseSpans::new(&meter).layer());

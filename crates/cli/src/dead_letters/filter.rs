@@ -11,7 +11,12 @@ use crate::time;
 /// Takes the reasons there are: of another there would simply be no dead letter.
 fn reason() -> PossibleValuesParser {
     let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
-    PossibleValuesParser::new(reasons.chain([recap_mapping::MAPPING, format::REFUSED, format::UNREADABLE_HEADERS]))
+    PossibleValuesParser::new(reasons.chain([
+        recap_mapping::MAPPING,
+        recap_mapping::SCHEMA,
+        format::REFUSED,
+        format::UNREADABLE_HEADERS,
+    ]))
 }
 
 /// Conditions that all have to hold.

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `recap-topic`, `recap-partition`, `recap-offset` | where the record was read |
 //! | `recap-timestamp` | the record's timestamp, in milliseconds since 1970, if it had one |
-//! | `recap-reason` | a stable code: one of `recap_events::Reason`, `recap_mapping::MAPPING`, [`REFUSED`] or [`UNREADABLE_HEADERS`] |
+//! | `recap-reason` | a stable code: one of `recap_events::Reason`, `recap_mapping::MAPPING`, `recap_mapping::SCHEMA`, [`REFUSED`] or [`UNREADABLE_HEADERS`] |
 //! | `recap-error` | a sentence for people; it quotes no value of the event |
 //! | `recap-event-type` | the event's type, when that much could be read |
 //! | `recap-first-failure` | RFC 3339, UTC: the first time this event was dead-lettered; kept over replays |

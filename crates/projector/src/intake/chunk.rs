@@ -8,7 +8,8 @@ use rdkafka::{
 };
 use recap_events::{MaxTimeAhead, Micros};
 use recap_log::{UnreadableHeader, headers};
-use recap_mapping::{ByTopic, Mapping};
+use recap_mapping::{ByTopic, Mapping, Schemas};
+use recap_schema_registry::SchemaRegistry;
 
 use crate::{Settings, books::durable_offsets::ChunkId};
 
@@ -65,6 +66,7 @@ pub(crate) struct ReadingRules {
     pub topics: Arc<[Arc<str>]>,
     max_time_ahead: MaxTimeAhead,
     mappings: ByTopic,
+    schema_registry: Option<SchemaRegistry>,
 }
 
 impl ReadingRules {
@@ -73,6 +75,7 @@ impl ReadingRules {
             topics: Arc::clone(&settings.topics),
             max_time_ahead: settings.max_time_ahead,
             mappings: settings.mappings.by_topic(&settings.topics),
+            schema_registry: settings.schema_registry.clone(),
         }
     }
 }
@@ -86,6 +89,8 @@ pub(crate) struct Chunk {
     headers: Vec<(Span, Option<Span>)>,
     buffer: Vec<u8>,
     unreadable: usize,
+    /// Those that the values of mapped records name, once they were looked up.
+    schemas: Schemas,
 }
 
 /// The memory of a chunk that was folded, for the next one: new pages from the system would cost page faults.
@@ -127,7 +132,35 @@ impl Chunk {
             headers: buffers.headers,
             buffer: buffers.bytes,
             unreadable: 0,
+            schemas: Schemas::default(),
         }
+    }
+
+    /// Whether a value names a schema that was not looked up yet.
+    pub fn lacks_schemas(&self) -> bool {
+        self.unknown_schemas().next().is_some()
+    }
+
+    /// Looks up the schemas that its values name. Waits for as long as the registry is away.
+    pub async fn with_schemas(mut self) -> Self {
+        let unknown: Vec<u32> = self.unknown_schemas().collect();
+        if let Some(registry) = self.rules.schema_registry.clone().filter(|_| !unknown.is_empty()) {
+            self.schemas.extend(registry.schemas(unknown).await);
+        }
+        self
+    }
+
+    fn unknown_schemas(&self) -> impl Iterator<Item = u32> + '_ {
+        let records = self.rules.schema_registry.iter().flat_map(|_| &self.records);
+        records
+            .filter(|record| self.mapping(record).is_some())
+            .filter_map(|record| Schemas::id(self.value(record)?))
+            .filter(|id| !self.schemas.contains(*id))
+    }
+
+    /// The schemas that its values name; `None` without a registry.
+    pub fn schemas(&self) -> Option<&Schemas> {
+        self.rules.schema_registry.as_ref().map(|_| &self.schemas)
     }
 
     /// Copies a record in and returns the bytes it takes.

@@ -42,7 +42,7 @@ impl<'f, W: BatchFlush, D: DeadLetterSink> Isolation<'f, W, D> {
     ) -> Result<Option<GenerationId>, FlushFailure> {
         let mut chunks = records.pieces(provenance);
         while let Some(chunk) = chunks.recv().await {
-            let chunk = chunk?;
+            let chunk = chunk?.with_schemas().await;
             let mut pieces = vec![events_of(&chunk, &provenance.refused)];
             while let Some(piece) = pieces.pop() {
                 let mut batch = fold(&chunk, &piece);

@@ -90,6 +90,7 @@ fn map<'a>(mapping: &Mapping, chunk: &'a Chunk, record: &Record, mapped: &'a mut
         key: chunk.key(record),
         headers: &headers,
         value: chunk.value(record),
+        schemas: chunk.schemas(),
     };
     match mapping.read(&source, chunk.latest_time(record), mapped) {
         Mapped::Events { events, unknown_types } => Reading::Mapped(events, unknown_types),

@@ -15,8 +15,9 @@ use std::{
 use rdkafka::message::{BorrowedMessage, Message as _};
 use recap_events::{Decoded, Event, MaxTimeAhead, decode};
 use recap_log::{LogReader, Offsets, Partition, RecordHeader, headers, worker_of};
-use recap_mapping::{Events, Mapped, Mappings, Record};
-use tokio::sync::mpsc;
+use recap_mapping::{Events, Mapped, Mappings, Record, Schemas};
+use recap_schema_registry::SchemaRegistry;
+use tokio::{runtime::Handle, sync::mpsc};
 
 use super::fold::{Fold, Work};
 use crate::{
@@ -107,6 +108,7 @@ impl Reading {
             key,
             headers: &headers,
             value: record.value.as_ref().map(Blob::as_bytes),
+            schemas: None,
         };
         let is_in_scope = self
             .rules
@@ -114,7 +116,7 @@ impl Reading {
             .as_ref()
             .is_none_or(|scope| scope.is_since(record.timestamp));
         let folded = if is_in_scope {
-            self.rules.fold(fold, &source, &mut progress.mapped)
+            self.rules.fold(fold, &source, &mut progress.memory)
         } else {
             0
         };
@@ -161,7 +163,7 @@ fn fold_chunks(
 ) {
     let mut progress = Progress::default();
     for message in chunks.iter().flatten() {
-        let folded = rules.fold_message(fold, &message, &mut progress.mapped);
+        let folded = rules.fold_message(fold, &message, &mut progress.memory);
         progress.count(folded, observer);
         if !send_overflow(fold, batches) {
             break;
@@ -188,10 +190,22 @@ pub(super) struct Rules {
     pub(super) max_time_ahead: MaxTimeAhead,
     /// Makes events as the live projector does.
     pub(super) mappings: Mappings,
+    /// Has the schemas that values of mapped topics name, and the runtime that asks for them.
+    pub(super) schema_registry: Option<(SchemaRegistry, Handle)>,
 }
 
+/// Memory for mapping, kept between records.
+#[derive(Default)]
+pub(super) struct Memory {
+    events: Events,
+    schemas: Schemas,
+}
+
+/// Schemas that one thread holds beside those that the registry's client keeps.
+const SCHEMAS_MAX: usize = 1_000;
+
 impl Rules {
-    fn fold_message(&self, fold: &mut Fold, message: &BorrowedMessage<'_>, mapped: &mut Events) -> u64 {
+    fn fold_message(&self, fold: &mut Fold, message: &BorrowedMessage<'_>, memory: &mut Memory) -> u64 {
         let headers: Result<Vec<RecordHeader<'_>>, _> = headers(message.headers()).collect();
         let Ok(headers) = headers else { return 0 };
         let record = Record {
@@ -202,15 +216,21 @@ impl Rules {
             key: message.key(),
             headers: &headers,
             value: message.payload(),
+            schemas: None,
         };
-        self.fold(fold, &record, mapped)
+        self.fold(fold, &record, memory)
     }
 
     /// Folds what a record holds, and returns how many events that are. Records that the live projector skips or dead-letters change nothing here either.
-    fn fold(&self, fold: &mut Fold, record: &Record<'_>, mapped: &mut Events) -> u64 {
+    fn fold(&self, fold: &mut Fold, record: &Record<'_>, memory: &mut Memory) -> u64 {
         let latest = self.max_time_ahead.latest(record.timestamp);
         if let Some(mapping) = self.mappings.of(record.topic) {
-            return match mapping.read(record, latest, mapped) {
+            let Memory { events, schemas } = memory;
+            let record = &Record {
+                schemas: self.look_up(record, schemas),
+                ..*record
+            };
+            return match mapping.read(record, latest, events) {
                 Mapped::Events { events, .. } => events.iter().map(|event| self.apply(fold, event)).sum(),
                 Mapped::NullValue | Mapped::Refused(_) => 0,
             };
@@ -219,6 +239,20 @@ impl Rules {
             Decoded::Event(event) => self.apply(fold, &event),
             Decoded::Skipped(_) | Decoded::Invalid(_) => 0,
         }
+    }
+
+    /// Waits for as long as the registry is away.
+    fn look_up<'s>(&self, record: &Record<'_>, schemas: &'s mut Schemas) -> Option<&'s Schemas> {
+        let (registry, runtime) = self.schema_registry.as_ref()?;
+        if let Some(id) = record.value.and_then(Schemas::id)
+            && !schemas.contains(id)
+        {
+            if schemas.len() >= SCHEMAS_MAX {
+                *schemas = Schemas::default();
+            }
+            schemas.extend(registry.schemas_blocking(runtime, [id]));
+        }
+        Some(schemas)
     }
 
     fn apply(&self, fold: &mut Fold, event: &Event<'_>) -> u64 {
@@ -234,8 +268,7 @@ impl Rules {
 pub(super) struct Progress {
     records: u64,
     events: u64,
-    /// Memory for what mappings make of a record.
-    mapped: Events,
+    memory: Memory,
 }
 
 impl Progress {

@@ -213,6 +213,9 @@ metrics! {
     CHANGES = Counter "recap.query.changes", "{notification}", "Change notifications received.", [];
     REPLAY_LAG = Gauge "recap.query.replay_lag", "s", "How far the database that is read, a standby, was behind its primary at the last check; 0 on a primary.", [];
     FEED_AGE = Gauge "recap.query.feed.age", "s", "Time since the change feed was last proven complete.", [];
+    // Schema registry, of those that map: projector and rebuild.
+    SCHEMA_REGISTRY_LOOKUPS = Counter "recap.schema_registry.lookups", "{request}", "Questions to the schema registry for a schema, by outcome.", [a::OUTCOME];
+    SCHEMA_REGISTRY_WAITING = UpDownCounter "recap.schema_registry.waiting", "{schema}", "Schemas that records wait for because the registry does not answer.", [];
     // Clerk bridge.
     CLERK_WEBHOOKS = Counter "recap.clerk.webhooks", "{webhook}", "Webhooks of Clerk's by type and what became of them.", [a::EVENT_TYPE, a::OUTCOME];
     CLERK_API_REQUESTS = Counter "recap.clerk.api.requests", "{request}", "Requests to Clerk's Backend API, by outcome.", [a::OUTCOME];
