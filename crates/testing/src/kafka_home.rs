@@ -86,14 +86,14 @@ pub fn libraries() -> Result<PathBuf, ServerError> {
     Ok(libraries)
 }
 
-fn cache_directory() -> Result<PathBuf, ServerError> {
+pub(crate) fn cache_directory() -> Result<PathBuf, ServerError> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     set("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| set("HOME").map(|home| Path::new(&home).join(".cache")))
         .map(|cache| cache.join("recap"))
         .ok_or(ServerError::Missing {
-            what: "a directory to cache Apache Kafka in",
+            what: "a directory to cache servers in",
             install: "set HOME or XDG_CACHE_HOME",
         })
 }

@@ -22,7 +22,7 @@ const REQUEST: &str = "/api/dashboard/getInteractions?from=2026-01-01T00:00:00Z&
 #[tokio::test(flavor = "multi_thread")]
 async fn in_typescript_by_the_cloudevents_sdk_and_kafkajs() -> Result<()> {
     let folder = tokio::task::spawn_blocking(|| {
-        installed("typescript", |folder| {
+        installed("typescript", &Path::new(FILES).join("typescript"), |folder| {
             npm(
                 folder,
                 &["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
@@ -41,16 +41,7 @@ async fn in_typescript_by_the_cloudevents_sdk_and_kafkajs() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_python_by_the_cloudevents_sdk_and_confluents_client() -> Result<()> {
-    let folder = tokio::task::spawn_blocking(|| {
-        installed("python", |folder| {
-            run(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder))?;
-            let mut pip = Command::new(folder.join("venv/bin/python"));
-            run(pip
-                .args(["-m", "pip", "install", "-q", "-r", "requirements.txt"])
-                .current_dir(folder))
-        })
-    })
-    .await??;
+    let folder = with_python("python", Path::new(FILES).join("python")).await?;
     for mode in ["structured", "binary"] {
         let mut producer = Command::new(folder.join("venv/bin/python"));
         producer.arg(folder.join("producer.py")).arg(mode);
@@ -91,7 +82,19 @@ fn npm(folder: &Path, arguments: &[&str]) -> Result<()> {
     run(Command::new("npm").args(arguments).current_dir(folder))
 }
 
-fn run(command: &mut Command) -> Result<()> {
+/// A copy of a producer in Python, with what it needs in the virtual environment beside it.
+pub async fn with_python(name: &'static str, source: PathBuf) -> Result<PathBuf> {
+    let install = |folder: &Path| {
+        run(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder))?;
+        let mut pip = Command::new(folder.join("venv/bin/python"));
+        run(pip
+            .args(["-m", "pip", "install", "-q", "-r", "requirements.txt"])
+            .current_dir(folder))
+    };
+    tokio::task::spawn_blocking(move || installed(name, &source, install)).await?
+}
+
+pub fn run(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
     let said = || {
         let text = [output.stdout.as_slice(), &output.stderr].concat();
@@ -102,18 +105,17 @@ fn run(command: &mut Command) -> Result<()> {
 }
 
 /// A copy of the producer in a cache, with what it needs; made once for each of its files' contents.
-fn installed(language: &str, install: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-    let source = Path::new(FILES).join(language);
+fn installed(name: &str, source: &Path, install: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
     let cache = cache.context("HOME is not set")?.join("recap");
     fs::create_dir_all(&cache)?;
     // Made where it stays: a virtual environment knows its path.
-    let folder = cache.join(format!("producer-{language}-{:016x}", hash(&source)?));
+    let folder = cache.join(format!("producer-{name}-{:016x}", hash(source)?));
     let complete = folder.join("complete");
     if !complete.is_file() {
         fs::create_dir_all(&folder)?;
-        for entry in fs::read_dir(&source)? {
+        for entry in fs::read_dir(source)? {
             let entry = entry?;
             if entry.file_type()?.is_file() {
                 fs::copy(entry.path(), folder.join(entry.file_name()))?;

@@ -11,6 +11,7 @@ mod kafka_rights;
 mod mappings;
 mod producers;
 mod rebuild;
+mod schema_registry;
 mod secured;
 mod secured_kafka;
 mod services;
