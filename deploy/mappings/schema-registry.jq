@@ -3,6 +3,7 @@
 | .value
 | (.author.role // "USER" | ascii_downcase) as $role
 | {
+    id: "\($type)/\(.tenant)/\(.chat)/\(.number // 0)",
     type: "message.upserted",
     time: .at,
     data: {

@@ -83,7 +83,7 @@ fn sized(bytes: &[u8]) -> Vec<u8> {
 fn a_program_sees_the_json_and_what_it_was_decoded_by() {
     let schema = text(SchemaType::Json, r#"{"type": "object"}"#, &[]);
     let seen_json = seen(&framed(br#"{"b": 1.50, "a": "x"}"#), Some(&schemas(&schema))).unwrap();
-    assert_eq!(seen_json["value"].to_string(), r#"{"b":1.5,"a":"x"}"#);
+    assert_eq!(seen_json["value"], json!({"b": 1.5, "a": "x"}));
     assert_eq!(seen_json["schema"], json!({"id": ID, "type": "JSON", "name": null}));
 
     let schema =
@@ -172,7 +172,7 @@ fn logical_types_are_texts_where_json_has_no_such_thing() {
         (of(decimal(3), "decimal", &sized(&[])), json!("0.000")),
         (
             of(decimal(1), "decimal", &sized(&[0x7f; 16])),
-            json!("16947440025201096509141459186955309605.5"),
+            json!("16947396313317327396019049076013554060.7"),
         ),
         (of(json!("int"), "date", &long(20_458)), json!("2026-01-05")),
         (of(json!("int"), "time-millis", &long(3_661_001)), json!("01:01:01.001")),
@@ -285,6 +285,11 @@ struct Sample {
     json: Value,
 }
 
+/// As the test's own reader reads it, which is not to the last bit.
+fn written(double: f64) -> Value {
+    serde_json::from_str(&format!("{double:?}")).unwrap()
+}
+
 fn sample() -> impl Strategy<Value = Sample> {
     let sample = |schema: &str, bytes: Vec<u8>, json: Value| Sample {
         schema: json!(schema),
@@ -300,7 +305,7 @@ fn sample() -> impl Strategy<Value = Sample> {
         proptest::num::f64::NORMAL.prop_map(move |double| sample(
             "double",
             double.to_le_bytes().to_vec(),
-            json!(double)
+            written(double)
         )),
     ];
     leaf.prop_recursive(4, 40, 5, |inner| {
