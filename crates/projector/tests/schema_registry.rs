@@ -68,7 +68,7 @@ async fn register(registry: &SchemaRegistryServer, topic: &str, format: &str, sc
         .unwrap()
 }
 
-type Row = (String, String, Option<String>, Option<String>, i32, i32);
+type Row = (String, String, Option<String>, Option<String>, i64, i64);
 
 async fn rows(world: &World<'_>) -> Vec<Row> {
     let live = world.database.live().await.schema();
