@@ -57,16 +57,21 @@ def messages():
         }
 
 
+def named(format_name):
+    """A registry keeps schemas of one language under a subject, and the topic has values of three."""
+    return {"subject.name.strategy": lambda context, *_: f"{context.topic}-{format_name}"}
+
+
 def avro(registry, subject):
     author = f"{subject}-author"
     registry.register_schema(author, Schema(AUTHOR, "AVRO"))
     reference = SchemaReference("com.acme.Author", author, 1)
-    serializer = AvroSerializer(registry, Schema(MESSAGE, "AVRO", [reference]))
+    serializer = AvroSerializer(registry, Schema(MESSAGE, "AVRO", [reference]), conf=named("avro"))
     return serializer, lambda message: message
 
 
 def json_schema(registry, _):
-    serializer = JSONSerializer(JSON_SCHEMA, registry)
+    serializer = JSONSerializer(JSON_SCHEMA, registry, conf=named("json"))
 
     def plain(message):
         at = message["at"].isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -107,7 +112,7 @@ def protobuf(registry, _):
     pool.AddSerializedFile(timestamp_pb2.DESCRIPTOR.serialized_pb)
     pool.Add(file)
     message_class = message_factory.GetMessageClass(pool.FindMessageTypeByName("acme.Message"))
-    serializer = ProtobufSerializer(message_class, registry)
+    serializer = ProtobufSerializer(message_class, registry, conf=named("protobuf"))
 
     def filled(message):
         made = message_class(
