@@ -34,9 +34,9 @@ struct Cli {
 /// Each command's help stands at its options.
 #[derive(Debug, Subcommand)]
 enum Command {
-    Dev(dev::Options),
+    Dev(Box<dev::Options>),
     Migrate(migrate::Options),
-    Rebuild(rebuild::Options),
+    Rebuild(Box<rebuild::Options>),
     Archive(archive::Options),
     Clerk(clerk::Options),
     DeadLetters(dead_letters::Options),
@@ -61,9 +61,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         recap_telemetry::warnings_on_stderr();
     }
     match command {
-        Command::Dev(options) => wait_for(dev::run(options)),
+        Command::Dev(options) => wait_for(dev::run(*options)),
         Command::Migrate(options) => wait_for(migrate::run(&options)),
-        Command::Rebuild(options) => wait_for(rebuild::run(options)),
+        Command::Rebuild(options) => wait_for(rebuild::run(*options)),
         Command::Archive(options) => wait_for(archive::run(options)),
         Command::Clerk(options) => wait_for(clerk::run(options)),
         Command::DeadLetters(options) => dead_letters::run(&options),

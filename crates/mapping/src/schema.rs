@@ -88,6 +88,9 @@ enum Language {
     Protobuf(Box<Protobuf>),
 }
 
+/// JSON, and the name of its type where that has one.
+type Named<'v> = (Cow<'v, [u8]>, Option<Cow<'v, str>>);
+
 impl Schema {
     /// Reads a schema. An error is the rest of a sentence that begins with its id.
     pub fn read(text: &SchemaText) -> Result<Self, String> {
@@ -108,7 +111,7 @@ impl Schema {
     }
 
     /// The JSON of what follows the id, and the name of its type where that has one. An error quotes nothing of the value.
-    fn decode<'v>(&self, payload: &'v [u8]) -> Result<(Cow<'v, [u8]>, Option<Cow<'_, str>>), String> {
+    fn decode<'v>(&'v self, payload: &'v [u8]) -> Result<Named<'v>, String> {
         match &self.0 {
             Language::Avro(avro) => {
                 let json = avro.decode(payload)?;

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 const ID: u32 = 70_000;
 
 fn text(schema_type: SchemaType, schema: &str, references: &[(&str, &str)]) -> SchemaText {
-    let referenced = |(name, schema): &(&str, &str)| ReferencedText {
+    let other = |(name, schema): &(&str, &str)| ReferencedText {
         name: (*name).to_owned(),
         schema: (*schema).to_owned(),
     };
     SchemaText {
         schema_type,
         schema: schema.to_owned(),
-        references: references.iter().map(referenced).collect(),
+        references: references.iter().map(other).collect(),
     }
 }
 
@@ -65,13 +65,15 @@ fn avro(schema: &Value, payload: &[u8]) -> Result<Value, String> {
 }
 
 fn long(number: i64) -> Vec<u8> {
+    // What is left of it fits.
+    let byte = |bits: u64| u8::try_from(bits & 0xff).unwrap();
     let mut bits = (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned();
     let mut bytes = Vec::new();
     while bits >= 0x80 {
-        bytes.push((bits & 0x7f) as u8 | 0x80);
+        bytes.push(byte(bits & 0x7f) | 0x80);
         bits >>= 7;
     }
-    bytes.push(bits as u8);
+    bytes.push(byte(bits));
     bytes
 }
 
@@ -271,7 +273,7 @@ fn a_value_without_end_is_refused_whatever_it_claims() {
     let least = avro(&nulls, &[long(i64::MIN), vec![0]].concat()).unwrap_err();
     assert!(least.contains("far larger as JSON"), "{least}");
     let chain = json!({"type": "record", "name": "Chain", "fields": [{"name": "next", "type": ["null", "Chain"]}]});
-    let deep = avro(&chain, &[2; 1_000_000]).unwrap_err();
+    let deep = avro(&chain, &vec![2; 1_000_000]).unwrap_err();
     assert!(deep.contains("nested too deeply"), "{deep}");
     let itself = json!({"type": "record", "name": "Self", "fields": [{"name": "self", "type": "Self"}]});
     assert!(avro(&itself, &[]).unwrap_err().contains("nested too deeply"));
@@ -310,7 +312,7 @@ fn sample() -> impl Strategy<Value = Sample> {
     ];
     leaf.prop_recursive(4, 40, 5, |inner| {
         prop_oneof![
-            vec(inner.clone(), 0..5).prop_map(record),
+            vec(inner.clone(), 0..5).prop_map(|fields| record(&fields)),
             (inner.clone(), vec(any::<bool>(), 0..4)).prop_map(array),
             (inner.clone(), any::<String>()).prop_map(map),
             (inner, any::<bool>()).prop_map(optional),
@@ -318,7 +320,7 @@ fn sample() -> impl Strategy<Value = Sample> {
     })
 }
 
-fn record(fields: Vec<Sample>) -> Sample {
+fn record(fields: &[Sample]) -> Sample {
     // Names of types that are told apart by their content.
     let name = format!(
         "R{:x}",

@@ -15,6 +15,7 @@ use crate::{
 /// Where the schema registry is, and what it wants to see. The same for all programs that map.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Schema registry")]
+#[expect(clippy::struct_field_names, reason = "clap names the flags after them")]
 pub struct SchemaRegistryArgs {
     /// Registry with Confluent's API, by whose schemas values of mapped topics are decoded, as `https://registry:8081`
     #[arg(long, env = "RECAP_SCHEMA_REGISTRY_URL", value_name = "URL")]

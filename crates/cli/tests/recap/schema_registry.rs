@@ -65,7 +65,7 @@ impl Registered {
                 .arg(format)
                 .env("KAFKA_BOOTSTRAP_SERVERS", self.world.log.kafka().bootstrap())
                 .env("SCHEMA_REGISTRY_URL", self.registry.url())
-                .env("TOPIC", format!("{}", self.topic()));
+                .env("TOPIC", self.topic());
             tokio::task::spawn_blocking(move || run(&mut producer)).await??;
         }
         Ok(())

@@ -46,9 +46,9 @@ impl Avro {
             max: json_max(payload),
             depth: 0,
         };
-        let decoded = decoder.value(self.0.root());
+        let ended = decoder.value(self.0.root());
         let at = payload.len() - decoder.bytes.len();
-        match decoded {
+        match ended {
             Ok(()) if decoder.bytes.is_empty() => Ok(decoder.json),
             Ok(()) => Err(format!("the value ends at byte {at} of {}", payload.len())),
             Err(why) => Err(format!("{why} at byte {at} of {}", payload.len())),

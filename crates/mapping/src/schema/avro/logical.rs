@@ -157,7 +157,9 @@ fn decimal(bytes: &[u8], scale: u32) -> Result<String, &'static str> {
     let is_negative = bytes.first().is_some_and(|first| *first >= 0x80);
     let mut magnitude = bytes.to_vec();
     if is_negative {
-        magnitude.iter_mut().for_each(|byte| *byte = !*byte);
+        for byte in &mut magnitude {
+            *byte = !*byte;
+        }
         for byte in magnitude.iter_mut().rev() {
             let overflowed;
             (*byte, overflowed) = byte.overflowing_add(1);

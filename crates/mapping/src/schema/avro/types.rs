@@ -37,7 +37,7 @@ pub(super) enum Type {
 /// All types of a schema and of those that it refers to.
 #[derive(Debug, Default)]
 pub(super) struct Types {
-    types: Vec<Type>,
+    all: Vec<Type>,
     named: HashMap<String, usize>,
     root: usize,
 }
@@ -71,12 +71,12 @@ impl Types {
     }
 
     pub fn get(&self, index: usize) -> &Type {
-        &self.types[index]
+        &self.all[index]
     }
 
     fn push(&mut self, new: Type) -> usize {
-        self.types.push(new);
-        self.types.len() - 1
+        self.all.push(new);
+        self.all.len() - 1
     }
 
     fn schema(&mut self, schema: &Json, namespace: &str) -> Result<usize, String> {
@@ -121,7 +121,7 @@ impl Types {
                 let symbols: Option<Vec<String>> = symbols.collect();
                 let symbols = symbols.ok_or("a symbol of an enum is no text")?;
                 let (index, _) = self.define(object, namespace)?;
-                self.types[index] = Type::Enum(symbols);
+                self.all[index] = Type::Enum(symbols);
                 Ok(index)
             }
             "fixed" => {
@@ -131,7 +131,7 @@ impl Types {
                     .and_then(|size| usize::try_from(size).ok());
                 let base = Base::Fixed(size.ok_or("a fixed has no `size`")?);
                 let (index, _) = self.define(object, namespace)?;
-                self.types[index] = Logical::binary(logical(), object, base).map_or(Type::Binary(base), Type::Logical);
+                self.all[index] = Logical::binary(logical(), object, base).map_or(Type::Binary(base), Type::Logical);
                 Ok(index)
             }
             "array" => {
@@ -167,7 +167,7 @@ impl Types {
             let name = member(field, "name")?.as_str().ok_or("a field has no name")?;
             read.push((name.to_owned(), self.schema(member(field, "type")?, &namespace)?));
         }
-        self.types[index] = Type::Record(read);
+        self.all[index] = Type::Record(read);
         Ok(index)
     }
 
