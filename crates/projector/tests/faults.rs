@@ -375,6 +375,16 @@ impl Harness<'_> {
     }
 }
 
+/// A server with room for the rows of millions of events.
+async fn roomy_postgres() -> PostgresServer {
+    let settings = [("shared_buffers", "1GB"), ("max_wal_size", "4GB")];
+    let options = PostgresOptions {
+        settings: settings.map(|(name, value)| (name.into(), value.into())).to_vec(),
+        ..PostgresOptions::default()
+    };
+    PostgresServer::start_with(options).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost() {
     let seed = setting("RECAP_FAULT_SEED", 1_u64);
@@ -401,15 +411,7 @@ async fn whatever_strikes_the_rows_end_as_the_fold_and_no_invalid_event_is_lost(
         settings: SESSIONS.map(|(name, value)| (name.into(), value.into())).to_vec(),
         ..KafkaOptions::default()
     };
-    let settings = [("shared_buffers", "1GB"), ("max_wal_size", "4GB")];
-    let roomy = PostgresOptions {
-        settings: settings.map(|(name, value)| (name.into(), value.into())).to_vec(),
-        ..PostgresOptions::default()
-    };
-    let (kafka, postgres) = (
-        KafkaServer::start_with(options).await.unwrap(),
-        PostgresServer::start_with(roomy).await.unwrap(),
-    );
+    let (kafka, postgres) = (KafkaServer::start_with(options).await.unwrap(), roomy_postgres().await);
     let world = World::builder("faults")
         .partitions(0)
         .kafka(&kafka)
