@@ -7,12 +7,11 @@ use std::{
 
 use futures::future::try_join_all;
 use rdkafka::{
-    ClientConfig,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord, Producer as _},
+    producer::{FutureProducer, FutureRecord},
 };
-use recap_log::{Cluster, MissingRight, is_refusal};
+use recap_log::{Cluster, MissingRight, RenewedProducer, is_refusal};
 use recap_service::backoff::Backoff;
 
 use crate::profile_event::ProfileEvent;
@@ -42,9 +41,8 @@ struct Away {
 
 /// A producer of one topic.
 pub(crate) struct Sender {
-    config: ClientConfig,
     topic: String,
-    producer: Mutex<FutureProducer>,
+    producer: RenewedProducer,
     away: Mutex<Option<Away>>,
 }
 
@@ -62,8 +60,7 @@ impl Sender {
                 .set("message.timeout.ms", ACKNOWLEDGE_TIMEOUT.as_millis().to_string());
         });
         Ok(Self {
-            producer: Mutex::new(config.create()?),
-            config,
+            producer: RenewedProducer::new(config)?,
             topic: topic.to_owned(),
             away: Mutex::new(None),
         })
@@ -78,13 +75,16 @@ impl Sender {
         if let Some(refused) = self.refuse() {
             return Err(refused);
         }
-        let producer = self.producer();
+        let producer = self.producer.get();
         match try_join_all(events.iter().map(|event| self.send_one(&producer, event))).await {
             Ok(_) => {
                 *self.away() = None;
                 Ok(())
             }
-            Err(error) => Err(self.failed(&error)),
+            Err(error) => {
+                self.producer.failed(&producer, &error);
+                Err(self.failed(&error))
+            }
         }
     }
 
@@ -138,25 +138,10 @@ impl Sender {
             backoff,
         });
         drop(away);
-        self.replace_if_lost();
         NotAcknowledged { reason, again_after }
-    }
-
-    fn producer(&self) -> FutureProducer {
-        self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn away(&self) -> std::sync::MutexGuard<'_, Option<Away>> {
         self.away.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn replace_if_lost(&self) {
-        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        if producer.client().fatal_error().is_some() {
-            match self.config.create() {
-                Ok(replacement) => *producer = replacement,
-                Err(error) => tracing::error!(%error, "no new producer"),
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It names partitions and positions ([`Partition`], [`Offsets`]), reads the flags and variables that say where Kafka is
 //! ([`KafkaArgs`], [`LogArgs`]), configures every client ([`Cluster`]), reads a range of the log without joining a consumer
-//! group ([`LogReader`], [`OffsetLookup`]), publishes ([`Publisher`]), and reads headers that may not be UTF-8 ([`headers()`]).
+//! group ([`LogReader`], [`OffsetLookup`]), publishes ([`Publisher`], [`RenewedProducer`]), and reads headers that may not be UTF-8 ([`headers()`]).
 //!
 //! It is not for consuming as a member of a group (`recap-projector`), for what an event means (`recap-events`), and it holds
 //! nothing of PostgreSQL. Start reading at [`Cluster`], then [`LogReader`].
@@ -19,6 +19,7 @@ mod offsets;
 mod options;
 mod pace;
 mod partition;
+mod producer;
 mod publisher;
 mod reader;
 mod rights;
@@ -36,6 +37,7 @@ pub use lookup::{Extent, OffsetLookup, TopicIds};
 pub use offsets::Offsets;
 pub use pace::Pace;
 pub use partition::Partition;
+pub use producer::RenewedProducer;
 pub use publisher::{PublishError, Publisher};
 pub use reader::LogReader;
 pub use rights::{MissingRight, is_refusal, missing_rights};

@@ -1,5 +1,7 @@
 //! librdkafka's options for the consumer and the producer of dead letters.
 
+use std::time::Duration;
+
 use rdkafka::ClientConfig;
 
 use crate::{Settings, settings::GroupProtocol};
@@ -8,6 +10,9 @@ const CLIENT_ID: &str = "recap-projector";
 
 /// Larger than any record a broker takes by default, so that a dead letter with its headers fits as far as the broker lets it.
 const PRODUCER_MESSAGE_MAX: &str = "104857600";
+
+/// How long a dead letter is tried by one producer before another takes its place; librdkafka's own five minutes are long for a partition that waits.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of one fetch, as compressed by the producers.
 const FETCH_BYTES: &str = "4194304";
@@ -49,7 +54,7 @@ impl Settings {
                 .set("max.poll.interval.ms", millis(self.max_poll_interval()))
                 .set(
                     "heartbeat.interval.ms",
-                    millis((self.session_timeout / 10).min(std::time::Duration::from_secs(3))),
+                    millis((self.session_timeout / 10).min(Duration::from_secs(3))),
                 ),
             // librdkafka refuses the classic protocol's options here: the broker decides.
             GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
@@ -68,6 +73,7 @@ impl Settings {
                 .set("compression.type", "zstd")
                 .set("linger.ms", "5")
                 .set("message.max.bytes", PRODUCER_MESSAGE_MAX)
+                .set("message.timeout.ms", millis(DELIVERY_TIMEOUT))
                 .set("queue.buffering.max.kbytes", "32768");
         })
     }
@@ -80,7 +86,7 @@ impl Settings {
     }
 }
 
-fn millis(duration: std::time::Duration) -> String {
+fn millis(duration: Duration) -> String {
     duration.as_millis().max(1).to_string()
 }
 

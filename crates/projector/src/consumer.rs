@@ -1,8 +1,10 @@
 //! The consumer thread: polls Kafka, feeds the workers, commits what they finished, and waits when they cannot keep up.
 //!
 //! One thread owns all of it. `client` is the seam to Kafka, `callbacks` keeps what librdkafka calls back, `membership` answers that and holds the
-//! books, `keeper_link` asks what the database holds, `flow` decides when to poll, `coverage` watches for partitions that nobody reads.
+//! books, `keeper_link` asks what the database holds, `flow` decides when to poll, `coverage` watches for partitions that nobody reads, `brokers` for a client
+//! that has nobody left to ask.
 
+mod brokers;
 mod callbacks;
 mod client;
 pub(crate) mod coverage;
@@ -21,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::error::ConsumerError;
 use self::{
-    callbacks::Callbacks,
+    callbacks::{Callbacks, ClientEvent},
     client::{GroupClient, LibrdkafkaClient},
     coverage::RejoinTarget,
     error::ErrorLog,
@@ -88,7 +90,7 @@ impl<C: GroupClient> ConsumerThread<C> {
             match thread.round() {
                 Ok(None) => {}
                 Ok(Some(end)) => break end,
-                Err(error) if thread.may_rejoin(&error) => match thread.rejoin() {
+                Err(error) if thread.may_rejoin(&error) => match thread.rejoin(&error) {
                     Ok(rejoined) => thread = rejoined,
                     Err(error) => return drained(Err(error)),
                 },
@@ -152,7 +154,7 @@ impl<C: GroupClient> ConsumerThread<C> {
                 break;
             }
         }
-        self.handle_events();
+        self.handle_events()?;
         if stopped {
             self.membership.go_on_elsewhere(&self.client);
         }
@@ -162,10 +164,18 @@ impl<C: GroupClient> ConsumerThread<C> {
         Ok(())
     }
 
-    fn handle_events(&mut self) {
+    fn handle_events(&mut self) -> Result<(), ConsumerError> {
+        let mut result = Ok(());
         for event in self.client.take_events() {
+            if let ClientEvent::Statistics(statistics) = &event
+                && brokers::are_forgotten(statistics)
+            {
+                self.metrics.kafka_error("brokers-forgotten");
+                result = Err(ConsumerError::BrokersForgotten);
+            }
             self.membership.handle(event, &self.client);
         }
+        result
     }
 
     /// Leaves the group and joins again when partitions go unread and this member is the one to do it.
@@ -185,16 +195,21 @@ impl<C: GroupClient> ConsumerThread<C> {
 
     /// A static member whose session ran out while the brokers were away comes back under another member id, and a commit of its former self that is
     /// answered late fences it for good. Another process with the same static id looks just so, but does it again at once.
+    /// A client that has forgotten every broker is of no more use at all.
     fn may_rejoin(&self, error: &ConsumerError) -> bool {
         let least = self.settings.session_timeout;
-        error.is_fenced() && self.fenced_at.is_none_or(|last| last.elapsed() > least)
+        let is_first_fence = || error.is_fenced() && self.fenced_at.is_none_or(|last| last.elapsed() > least);
+        matches!(error, ConsumerError::BrokersForgotten) || is_first_fence()
     }
 
     /// Gives the client up and joins with a new one. What the workers have is written, and then read again.
-    fn rejoin(self) -> Result<Self, ConsumerError> {
-        tracing::warn!("fenced by the group; joining again");
+    fn rejoin(self, because: &ConsumerError) -> Result<Self, ConsumerError> {
+        tracing::warn!(error = %because, "joining the group again, as another client");
         let Self {
-            client, mut membership, ..
+            client,
+            mut membership,
+            fenced_at,
+            ..
         } = self;
         drop(client);
         membership.forget_all();
@@ -204,7 +219,11 @@ impl<C: GroupClient> ConsumerThread<C> {
             client: (self.join)()?,
             membership,
             state: State::Polling,
-            fenced_at: Some(Instant::now()),
+            fenced_at: if because.is_fenced() {
+                Some(Instant::now())
+            } else {
+                fenced_at
+            },
             ..self
         })
     }
@@ -250,7 +269,8 @@ impl<C: GroupClient> ConsumerThread<C> {
         };
         // Polling keeps the membership; a record it gives is dropped and read again by whoever is next.
         drop(self.client.poll(Duration::ZERO));
-        self.handle_events();
+        // Whoever ends needs no other client.
+        let _forgotten = self.handle_events();
         let left = deadline.saturating_duration_since(Instant::now());
         let drained = self.membership.drain_all(left.min(IDLE_POLL));
         if !drained && !left.is_zero() && !self.membership.is_stopped_hard() {

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::Path,
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -75,7 +75,7 @@ pub struct KafkaServer {
     bootstrap: String,
     /// Ports of the other listeners, by name.
     listeners: Vec<(String, u16)>,
-    producer: OnceLock<FutureProducer>,
+    producer: Mutex<Option<FutureProducer>>,
     _dir: TempDir,
 }
 
@@ -208,7 +208,7 @@ impl KafkaServer {
         }
         self.led(name, partitions).await?;
         // The producer would refuse the new partitions until it next asks for metadata by itself.
-        let producer = self.producer()?.clone();
+        let producer = self.producer()?;
         let topic = name.to_owned();
         let doing = doing();
         blocking(move || {
@@ -266,18 +266,29 @@ impl KafkaServer {
             .map_err(ServerError::kafka("creating an admin client"))
     }
 
-    fn producer(&self) -> Result<&FutureProducer, ServerError> {
-        if let Some(producer) = self.producer.get() {
-            return Ok(producer);
+    fn producer(&self) -> Result<FutureProducer, ServerError> {
+        let mut kept = self.kept_producer();
+        if let Some(producer) = &*kept {
+            return Ok(producer.clone());
         }
-        let producer = self
+        let producer: FutureProducer = self
             .client()
             .set("enable.idempotence", "true")
             .set("linger.ms", "5")
             .set("message.max.bytes", "16777216")
             .create()
             .map_err(ServerError::kafka("creating a producer"))?;
-        Ok(self.producer.get_or_init(|| producer))
+        *kept = Some(producer.clone());
+        Ok(producer)
+    }
+
+    /// librdkafka keeps the leader epochs of a topic that is deleted, and would deliver nothing to one that is created anew.
+    pub fn forget_producer(&self) {
+        *self.kept_producer() = None;
+    }
+
+    fn kept_producer(&self) -> MutexGuard<'_, Option<FutureProducer>> {
+        self.producer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the broker knows a leader for each of that many partitions.
@@ -379,7 +390,7 @@ impl KafkaServer {
             process: ServerProcess::start(NAME, spec)?,
             bootstrap: format!("127.0.0.1:{port}"),
             listeners,
-            producer: OnceLock::new(),
+            producer: Mutex::default(),
             _dir: dir,
         })
     }
@@ -387,7 +398,7 @@ impl KafkaServer {
 
 impl Drop for KafkaServer {
     fn drop(&mut self) {
-        if let Some(producer) = self.producer.get() {
+        if let Some(producer) = &*self.kept_producer() {
             let _ = producer.flush(Duration::ZERO);
         }
     }

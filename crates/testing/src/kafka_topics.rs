@@ -19,6 +19,7 @@ impl KafkaServer {
         }
         let known = async || self.partitions_of(name).unwrap_or(1);
         eventually(&doing(), LIMIT, known, |partitions| *partitions == 0).await;
+        self.forget_producer();
         Ok(())
     }
 

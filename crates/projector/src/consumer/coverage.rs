@@ -26,6 +26,8 @@ use crate::{Settings, health::Health, settings::GroupProtocol};
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// For so long surveys may fail before another client makes them: one that has forgotten every broker (`brokers.rs`) would go on failing.
+const CLIENT_KEPT: Duration = Duration::from_secs(30);
 
 type Partition = (Arc<str>, i32);
 
@@ -70,10 +72,12 @@ pub(crate) async fn watch_coverage(
 ) {
     let mut config = settings.admin_config();
     config.set("allow.auto.create.topics", "false");
-    let client: Arc<BaseConsumer> = match config.create() {
-        Ok(client) => Arc::new(client),
+    let new_client = || config.create::<BaseConsumer>().map(Arc::new);
+    let mut client = match new_client() {
+        Ok(client) => client,
         Err(error) => return tracing::error!(%error, "topics and partitions are not watched"),
     };
+    let mut failing_since: Option<Instant> = None;
     let interval = settings.topic_refresh.max(LEAST_INTERVAL);
     // Partitions that are handed over are unread for as long as giving them up may take.
     let allowed = settings.drain_timeout + 2 * interval;
@@ -84,14 +88,19 @@ pub(crate) async fn watch_coverage(
     loop {
         ticks.tick().await;
         ask_for_rights(&settings, &health).await;
-        let (client, settings) = (Arc::clone(&client), Arc::clone(&settings));
-        let seen = match tokio::task::spawn_blocking(move || survey(&client, &settings)).await {
+        let (asked, settings) = (Arc::clone(&client), Arc::clone(&settings));
+        let seen = match tokio::task::spawn_blocking(move || survey(&asked, &settings)).await {
             Ok(Ok(seen)) => seen,
             Ok(Err(error)) => {
                 if is_refusal(&error) {
                     health.refused();
                 }
                 tracing::debug!(%error, "topics and partitions not surveyed");
+                if failing_since.get_or_insert_with(Instant::now).elapsed() > CLIENT_KEPT
+                    && let Ok(new) = new_client()
+                {
+                    (client, failing_since) = (new, None);
+                }
                 continue;
             }
             Err(error) => {
@@ -99,6 +108,7 @@ pub(crate) async fn watch_coverage(
                 continue;
             }
         };
+        failing_since = None;
         if seen.refused {
             health.refused();
         }

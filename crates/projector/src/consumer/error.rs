@@ -24,6 +24,9 @@ pub enum ConsumerError {
     /// librdkafka cannot go on, for one because another member took over this one's static id.
     #[error("the Kafka consumer failed for good: {0}")]
     Fatal(#[source] KafkaError),
+    /// The client has no broker left that it could ask; a new one has the bootstrap servers.
+    #[error("the Kafka client has forgotten every broker")]
+    BrokersForgotten,
     /// The deadline of a shutdown passed before everything received was written. Nothing is lost: it is read again.
     #[error("shutdown deadline passed with {bytes} bytes of records not yet written; they will be read again")]
     DrainTimedOut {

@@ -1,9 +1,6 @@
 //! Publishing dead letters: idempotent, and acknowledged before anyone may go on.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::stream::{self, StreamExt};
 use rdkafka::{
@@ -11,9 +8,9 @@ use rdkafka::{
     client::DefaultClientContext,
     config::ClientConfig,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
-    producer::{FutureProducer, FutureRecord, Producer},
+    producer::FutureRecord,
 };
-use recap_log::{MissingRight, is_refusal};
+use recap_log::{MissingRight, RenewedProducer, is_refusal};
 use recap_service::backoff::Backoff;
 use recap_telemetry::{ProjectorMetrics, names::span};
 use tracing::Instrument;
@@ -33,9 +30,9 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Publisher {
     topic: String,
     admin_config: ClientConfig,
-    producer: Producing,
+    producer: RenewedProducer,
     /// A broker's limit is that of a batch: this one makes none.
-    single: Producing,
+    single: RenewedProducer,
     metrics: ProjectorMetrics,
     health: Arc<Health>,
 }
@@ -55,8 +52,8 @@ impl Publisher {
         single.set("batch.num.messages", "1");
         Ok(Self {
             topic: settings.dead_letter_topic.clone(),
-            producer: Producing::new(config)?,
-            single: Producing::new(single)?,
+            producer: RenewedProducer::new(config)?,
+            single: RenewedProducer::new(single)?,
             admin_config: settings.admin_config(),
             metrics,
             health,
@@ -94,7 +91,7 @@ impl Publisher {
                 }
                 tracing::warn!(%error, topic = self.topic, "a dead letter is not acknowledged yet; trying again");
                 self.health.dead_letters(Some(self.trouble(&error)));
-                self.mend(producer, &error).await;
+                self.mend(&error).await;
                 backoff.wait().await;
             }
             self.health.dead_letters(None);
@@ -104,7 +101,7 @@ impl Publisher {
         .await;
     }
 
-    async fn try_publish(&self, producer: &Producing, letter: &DeadLetter) -> KafkaResult<()> {
+    async fn try_publish(&self, renewed: &RenewedProducer, letter: &DeadLetter) -> KafkaResult<()> {
         let record = FutureRecord::<[u8], [u8]> {
             topic: &self.topic,
             partition: None,
@@ -113,9 +110,13 @@ impl Publisher {
             timestamp: None,
             headers: Some(letter.headers()),
         };
-        match producer.get().send(record, QUEUE_TIMEOUT).await {
+        let producer = renewed.get();
+        match producer.send(record, QUEUE_TIMEOUT).await {
             Ok(_) => Ok(()),
-            Err((error, _)) => Err(error),
+            Err((error, _)) => {
+                renewed.failed(&producer, &error);
+                Err(error)
+            }
         }
     }
 
@@ -143,7 +144,7 @@ impl Publisher {
     }
 
     /// Does what it can about an error that trying again alone would not end.
-    async fn mend(&self, producer: &Producing, error: &KafkaError) {
+    async fn mend(&self, error: &KafkaError) {
         if matches!(
             error.rdkafka_error_code(),
             Some(
@@ -154,7 +155,6 @@ impl Publisher {
         ) {
             self.create_topic().await;
         }
-        producer.replace_if_lost();
     }
 
     /// Creates the topic with the broker's defaults. One that exists is left as it is.
@@ -181,34 +181,6 @@ impl Publisher {
                 }
             }
             Err(error) => tracing::warn!(topic = self.topic, %error, "topic not created"),
-        }
-    }
-}
-
-/// A producer, and how to make another.
-struct Producing {
-    config: ClientConfig,
-    producer: Mutex<FutureProducer>,
-}
-
-impl Producing {
-    fn new(config: ClientConfig) -> KafkaResult<Self> {
-        let producer = Mutex::new(config.create()?);
-        Ok(Self { config, producer })
-    }
-
-    fn get(&self) -> FutureProducer {
-        self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// An idempotent producer that lost its sequence is of no more use; what it had not delivered is sent again.
-    fn replace_if_lost(&self) {
-        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        if producer.client().fatal_error().is_some() {
-            match self.config.create() {
-                Ok(replacement) => *producer = replacement,
-                Err(error) => tracing::error!(%error, "no new producer for dead letters"),
-            }
         }
     }
 }

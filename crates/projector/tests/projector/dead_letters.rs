@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use rand::{Rng as _, SeedableRng as _, distr::Alphanumeric, rngs::StdRng};
 use recap_events::Reason;
-use recap_testing::{RawRecord, Received, Record, World, eventually};
+use recap_testing::{KafkaServer, RawRecord, Received, Record, World, eventually};
 use sqlx::Executor;
 
 use crate::PROJECTOR;
@@ -269,4 +269,28 @@ async fn a_record_that_is_too_large_for_the_dead_letters_leaves_what_does_not_fi
     }
     assert_eq!(letters[0].key.as_deref(), Some(b"value".as_slice()));
     assert_eq!(letters[0].header("tenant"), Some("t"));
+}
+
+/// librdkafka's producers that knew the old topic deliver nothing to the new one, whose leader epochs begin at 0 again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_of_dead_letters_created_anew_is_written_to() {
+    let kafka = KafkaServer::start().await.unwrap();
+    let world = World::builder("lettersanew").partitions(1).kafka(&kafka).build().await;
+    let topic = world.log.name("recap.messages");
+    let publish = async |value: &str| {
+        kafka.publish(&[Record::new(&topic, "k", value)]).await.unwrap();
+        world.caught_up(2 * LIMIT).await;
+    };
+    let mut projector = world.projector(PROJECTOR, &[]);
+    publish("{\"of\": \"the old one\"").await;
+    // A leader that was elected again has a later epoch than any of the new topic.
+    kafka.kill().await;
+    kafka.start_again().await.unwrap();
+    publish("{\"of\": \"the old one, too\"").await;
+    kafka.delete_topic(&world.log.dead_letters()).await.unwrap();
+    publish("{\"of\": \"the new one\"").await;
+    let letters = dead_letters(&world, 1).await;
+    let values: Vec<_> = letters.iter().filter_map(|letter| letter.value.as_deref()).collect();
+    assert_eq!(values, [b"{\"of\": \"the new one\""]);
+    assert_eq!(projector.stop().await, Some(0));
 }

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use recap_generator::{Config, Log};
-use recap_testing::{KafkaServer, PostgresServer, TcpProxy, World, eventually};
+use recap_testing::{KafkaOptions, KafkaServer, PostgresServer, TcpProxy, World, eventually};
 use sqlx::AssertSqlSafe;
 
 use crate::PROJECTOR;
 
 const LIMIT: Duration = Duration::from_mins(2);
+const ASSIGNED: &str = "recap_projector_partitions_assigned";
 
 fn log(seed: u64, events: u64) -> Vec<recap_generator::Record> {
     let config = Config {
@@ -129,6 +130,64 @@ async fn a_broker_that_restarts_and_topics_that_come_late_are_waited_for() {
     world.publish(&records[6_000..]).await;
     world.caught_up(LIMIT).await;
     assert_eq!(projector.stop().await, Some(0));
+    world.database.assert_equals_fold(&records).await;
+}
+
+/// Controllers that have not heard of the only broker for a while leave it out of the metadata, which librdkafka takes for the whole truth.
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_that_stood_still_for_longer_than_their_session_are_read_again() {
+    // The members that the forgetful clients were are given up soon.
+    let sessions = [
+        ("group.min.session.timeout.ms", "6000"),
+        ("group.consumer.min.session.timeout.ms", "6000"),
+        ("group.consumer.session.timeout.ms", "6000"),
+        ("group.consumer.min.heartbeat.interval.ms", "1000"),
+        ("group.consumer.heartbeat.interval.ms", "1000"),
+    ];
+    let options = KafkaOptions {
+        settings: sessions.map(|(name, value)| (name.into(), value.into())).to_vec(),
+        ..KafkaOptions::default()
+    };
+    let kafka = KafkaServer::start_with(options).await.unwrap();
+    let world = World::builder("still").partitions(1).kafka(&kafka).build().await;
+    let records = log(9, 6_000);
+    let options = ["classic", "consumer"].map(|protocol| {
+        let group = world.log.name(protocol);
+        // Asked so often, brokers answer while they are left out.
+        [
+            format!("--group-protocol={protocol}"),
+            format!("--consumer-group={group}"),
+            "--topic-refresh=500ms".to_owned(),
+            "--session-timeout=6s".to_owned(),
+        ]
+    });
+    let [classic, consumer] = &options;
+    let mut projectors =
+        [classic, consumer].map(|flags| world.projector(PROJECTOR, &flags.each_ref().map(String::as_str)));
+    world.publish(&records[..3_000]).await;
+    for projector in &projectors {
+        projector.metric_becomes(ASSIGNED, |partitions| partitions > 0).await;
+    }
+    for _ in 0..2 {
+        kafka.signal("STOP").unwrap();
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        kafka.signal("CONT").unwrap();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    kafka.forget_producer();
+    world.publish(&records[3_000..]).await;
+    for (projector, protocol) in projectors.iter_mut().zip(["classic", "consumer"]) {
+        let lag = async || world.log.lag(&world.log.name(protocol)).await;
+        eventually("lag", LIMIT, lag, |lag| lag.as_ref().is_ok_and(|lag| *lag == 0))
+            .await
+            .unwrap();
+        assert_eq!(projector.stop().await, Some(0));
+        let output = projector.output();
+        println!(
+            "{protocol}: forgotten {} times",
+            output.matches("has forgotten every broker").count()
+        );
+    }
     world.database.assert_equals_fold(&records).await;
 }
 
