@@ -5,8 +5,6 @@
 
 #[path = "otlp/receiver.rs"]
 mod receiver;
-#[path = "otlp/tls.rs"]
-mod tls;
 
 use clap::Parser;
 use opentelemetry_proto::tonic::trace::v1::Span;

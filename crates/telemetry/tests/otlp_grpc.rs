@@ -5,8 +5,6 @@
 mod exported;
 #[path = "otlp/receiver.rs"]
 mod receiver;
-#[path = "otlp/tls.rs"]
-mod tls;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_recorded_arrives_when_telemetry_ends() -> anyhow::Result<()> {

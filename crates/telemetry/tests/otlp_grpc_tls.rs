@@ -5,8 +5,6 @@
 mod private_authorities;
 #[path = "otlp/receiver.rs"]
 mod receiver;
-#[path = "otlp/tls.rs"]
-mod tls;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_signal_arrives_where_its_files_fit() -> anyhow::Result<()> {

@@ -1,9 +1,14 @@
 //! Values of a schema registry's through every real part: Confluent's serializers, Apicurio Registry, Apache Kafka, a projector, PostgreSQL, the query
 //! service, a rebuild. What cannot be decoded is dead-lettered; while the registry is away everything waits.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use recap_projector::RunningProjector;
 use recap_testing::{
     LIMIT, Record, SchemaRegistryServer, TcpProxy, World,
@@ -13,6 +18,7 @@ use recap_testing::{
 use reqwest::Url;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::{
     RECAP,
@@ -80,16 +86,53 @@ impl Registered {
         start_projector(&self.world, &flags.each_ref().map(String::as_str)).await
     }
 
-    async fn recap(&self, arguments: &[&str]) -> Result<String> {
+    fn command(&self, arguments: &[&str]) -> tokio::process::Command {
         let mut command = self.world.command(RECAP);
         command
             .env("RECAP_MAPPINGS", self.folder.path())
-            .env("RECAP_SCHEMA_REGISTRY_URL", &self.url);
-        let output = tokio::time::timeout(LIMIT, command.args(arguments).output()).await??;
+            .env("RECAP_SCHEMA_REGISTRY_URL", &self.url)
+            .args(arguments);
+        command
+    }
+
+    async fn recap(&self, arguments: &[&str]) -> Result<String> {
+        let output = tokio::time::timeout(LIMIT, self.command(arguments).output()).await??;
         let said = [&output.stdout[..], &output.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
         ensure!(output.status.success(), "{said}");
         Ok(said)
+    }
+
+    /// Runs `recap` while the registry is away, which is back as soon as it says that it waits for it.
+    async fn recap_waits(&self, arguments: &[&str]) -> Result<()> {
+        self.proxy.cut();
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn()?;
+        let mut said = BufReader::new(child.stderr.take().context("standard error")?).lines();
+        let waiting = async {
+            while let Some(line) = said.next_line().await? {
+                if line.contains("the schema registry does not answer") {
+                    return Ok(());
+                }
+            }
+            bail!("{arguments:?} did not wait")
+        };
+        tokio::time::timeout(LIMIT, waiting).await??;
+        self.back()?;
+        let ended = async {
+            while said.next_line().await?.is_some() {}
+            child.wait().await
+        };
+        let status = tokio::time::timeout(LIMIT, ended).await??;
+        ensure!(status.success(), "{arguments:?}: {status}");
+        Ok(())
+    }
+
+    fn back(&self) -> Result<()> {
+        let port = Url::parse(self.registry.url())?.port().context("a port")?;
+        self.proxy.lead_to(port);
+        Ok(())
     }
 }
 
@@ -190,11 +233,11 @@ async fn a_registry_that_is_away_is_waited_for_and_one_without_the_schema_is_bel
     let mut projector = registered.projector().await?;
     let not_ready = async || projector.health().not_ready();
     eventually("a projector that waits again", LIMIT, not_ready, waits).await;
-    let port = Url::parse(registered.registry.url())?.port().context("a port")?;
-    registered.proxy.lead_to(port);
+    registered.back()?;
     registered.world.caught_up(LIMIT).await;
     ensure!(interactions(&registered.world, "org_a").await?.len() == 2);
-    ensure!(projector.health().not_ready().is_none());
+    let not_ready = async || projector.health().not_ready();
+    eventually("a projector that is ready", LIMIT, not_ready, Option::is_none).await;
 
     let topic = registered.topic();
     let unknown = [0, 0x7f, 0xff, 0xff, 0xff, 2];
@@ -208,6 +251,10 @@ async fn a_registry_that_is_away_is_waited_for_and_one_without_the_schema_is_bel
         .recap(&["dead-letters", "list", "--json", "--reason=schema"])
         .await?;
     ensure!(listed.contains("schema 2147483647 is not in the registry"), "{listed}");
+
+    registered.recap_waits(&["map", &topic, "--last", "20"]).await?;
+    registered.recap_waits(&["rebuild"]).await?;
+    ensure!(interactions(&registered.world, "org_a").await?.len() == 2);
     projector.stop();
     Ok(projector.wait().await?)
 }

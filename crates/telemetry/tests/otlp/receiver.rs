@@ -26,11 +26,9 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use prost::Message;
-use recap_testing::CertificateAuthority;
+use recap_testing::{CertificateAuthority, TlsListener};
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
-
-use crate::tls::TlsListener;
 
 /// Everything received so far.
 #[derive(Clone, Default)]
@@ -76,7 +74,7 @@ impl Receiver {
         let (store, router) = Self::routes();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("https://{}", listener.local_addr()?);
-        let listener = TlsListener::new(listener, authority)?;
+        let listener = TlsListener::mutual(listener, authority)?;
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { endpoint, store })
     }

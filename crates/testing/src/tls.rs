@@ -1,8 +1,7 @@
-//! A listener that speaks TLS, for the receiver.
+//! A listener that speaks TLS, for a server of a test's own.
 
 use std::{net::SocketAddr, sync::Arc};
 
-use recap_testing::CertificateAuthority;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{
     TlsAcceptor,
@@ -15,26 +14,46 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-/// Whoever connects must show a certificate of the authority that the server's own is of.
+use crate::CertificateAuthority;
+
+/// Takes connections whose handshake succeeds, for [`axum::serve`].
 pub struct TlsListener {
     listener: TcpListener,
     acceptor: TlsAcceptor,
 }
 
 impl TlsListener {
+    /// With a certificate of this authority.
     pub fn new(listener: TcpListener, authority: &CertificateAuthority) -> anyhow::Result<Self> {
-        let provider = Arc::new(default_provider());
+        Self::with(listener, authority, None)
+    }
+
+    /// With a certificate of this authority, of which whoever connects must show one, too.
+    pub fn mutual(listener: TcpListener, authority: &CertificateAuthority) -> anyhow::Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.certificate.as_bytes())?)?;
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
+        Self::with(listener, authority, Some(roots))
+    }
+
+    fn with(
+        listener: TcpListener,
+        authority: &CertificateAuthority,
+        clients: Option<RootCertStore>,
+    ) -> anyhow::Result<Self> {
+        let provider = Arc::new(default_provider());
+        let config =
+            ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let config = match clients {
+            Some(roots) => config.with_client_cert_verifier(
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?,
+            ),
+            None => config.with_no_client_auth(),
+        };
         let own = authority.server()?;
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_client_cert_verifier(clients)
-            .with_single_cert(
-                vec![CertificateDer::from_pem_slice(own.certificate.as_bytes())?],
-                PrivateKeyDer::from_pem_slice(own.key.as_bytes())?,
-            )?;
+        let mut config = config.with_single_cert(
+            vec![CertificateDer::from_pem_slice(own.certificate.as_bytes())?],
+            PrivateKeyDer::from_pem_slice(own.key.as_bytes())?,
+        )?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self {
             listener,
