@@ -1,18 +1,19 @@
 //! `recap rebuild`: the summaries built anew from the log while everything runs.
 
 mod progress;
+mod workers;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::bail;
 use chrono::{DateTime, Utc};
 use clap::Args;
-use progress::Progress;
 use recap_log::LogArgs;
 use recap_replay::{Outcome, RebuildOptions, Replay, Report, Scope, Switched};
 use recap_store::{Store, StoreOptions};
 use recap_telemetry::{LogOutput, RebuildMetrics, RebuildPhase, Service, Telemetry, TelemetryConfig};
 
+use self::{progress::Progress, workers::Processes};
 use crate::{archive, migrate::Database, time};
 
 const SERVICE: Service = Service {
@@ -27,8 +28,14 @@ const SERVICE: Service = Service {
 /// the live rows untouched. With `--org`, `--conversation` or `--since` only those rows are recomputed, in place.
 /// When rows differ, the differences are printed and nothing is switched: `--accept-differences` switches all the same. After a
 /// switch `--rollback` undoes it, and `--discard` drops the rows that serve no longer.
+///
+/// With `--workers N` the log is read by N processes, and `recap rebuild --join` on other machines brings in more: for a log that one process takes
+/// too long over. They share the partitions out among themselves in the database, and take over from one that died.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 rows differ and nothing was switched.")]
+#[command(
+    after_help = "On three machines: `recap rebuild --workers 8` on one, then `recap rebuild --join --workers 8` on the others, with the same variables.\n\n\
+                  Exit codes: 0 done; 1 failed; 2 wrong usage; 3 rows differ and nothing was switched."
+)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Options {
     /// Go on with the generation that an interrupted rebuild left
@@ -43,6 +50,19 @@ pub struct Options {
     #[arg(long, group = "mode")]
     discard: bool,
 
+    /// Help to fill the generation that a rebuild with --workers is building, begun on another machine; ends when all of it is filled
+    #[arg(long, group = "mode", conflicts_with_all = ["accept_differences", "onto_current"])]
+    join: bool,
+
+    /// Processes that fill the generation, each with its share of the partitions; more than a topic has partitions are of no use
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256),
+          conflicts_with_all = ["rollback", "discard", "org", "since"])]
+    workers: u16,
+
+    /// One of those processes
+    #[arg(long, hide = true)]
+    as_worker: bool,
+
     /// Switch although rows differ: how a changed projection goes live
     #[arg(long)]
     accept_differences: bool,
@@ -51,7 +71,8 @@ pub struct Options {
     #[arg(long)]
     onto_current: bool,
 
-    /// Replay this archive before what Kafka holds; for --resume and --rollback only where Kafka has lost something since
+    /// Replay this archive before what Kafka holds; for --resume and --rollback only where Kafka has lost something since; for --join the one that
+    /// the rebuild has
     #[arg(long, value_name = "DIR|URL")]
     archive: Option<String>,
 
@@ -67,11 +88,11 @@ pub struct Options {
     #[arg(long, value_name = "TIME", conflicts_with = "mode", value_parser = time::parse)]
     since: Option<DateTime<Utc>>,
 
-    /// Memory for states before the coldest are written, in MiB
+    /// Memory for states before the coldest are written, in MiB; the workers of a machine divide it
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     memory: usize,
 
-    /// Batches written at once
+    /// Batches written at once, by each worker
     #[arg(long, value_name = "N", default_value_t = 2)]
     flushes: usize,
 
@@ -94,6 +115,16 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     let log = options.log.log()?;
     let telemetry = Telemetry::start(&options.telemetry, SERVICE)?;
+    let archive = options.archive.as_deref().map(archive::open_existing).transpose()?;
+    if options.as_worker {
+        workers::end_with_standard_input();
+        let mut replay = Replay::new(store, log, Arc::new(workers::Unseen));
+        replay.memory_bytes = (options.memory << 20) / usize::from(options.workers);
+        replay.folds = 1.max(replay.folds / usize::from(options.workers));
+        replay.flushes = options.flushes.max(1);
+        replay.join(archive.as_ref()).await?;
+        return Ok(());
+    }
     let metrics = RebuildMetrics::new(&telemetry.meter());
     if let Some(registry) = &log.schema_registry {
         registry.observe(&telemetry.meter());
@@ -102,7 +133,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut replay = Replay::new(store, log, progress.clone());
     replay.memory_bytes = options.memory << 20;
     replay.flushes = options.flushes.max(1);
-    let archive = options.archive.as_deref().map(archive::open_existing).transpose()?;
+    if options.join {
+        return workers::join(&replay, options.workers, archive.as_ref(), &progress).await;
+    }
     if options.org.is_some() || options.since.is_some() {
         let scope = Scope {
             org_id: options.org,
@@ -132,6 +165,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             resume: options.resume,
             onto_current: options.onto_current,
             archive,
+            workers: (options.workers > 1).then(|| Processes::new(options.workers)),
             ..RebuildOptions::default()
         };
         replay.rebuild(&how).await

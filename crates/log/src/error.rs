@@ -1,5 +1,7 @@
 //! Why the log cannot be read.
 
+use std::sync::Arc;
+
 use rdkafka::error::KafkaError;
 
 use crate::MissingRight;
@@ -28,6 +30,10 @@ pub enum LogError {
     /// Access control refuses.
     #[error(transparent)]
     NotAllowed(#[from] MissingRight),
+    /// A topic that was being read is another one now. This client goes on refusing what brokers say of it: librdkafka keeps the leader epochs of the one
+    /// before (2.12.1, `rd_kafka_toppar_leader_update`), and those of a new topic begin at 0 again. A new reader is needed.
+    #[error("topic {0} was deleted and created anew while it was read: run again")]
+    Recreated(Arc<str>),
     /// Nothing arrived although offsets are left.
     #[error("no progress for {seconds} s with {missing} offsets left to read")]
     Stalled {

@@ -14,7 +14,7 @@ use rdkafka::{
     message::{BorrowedMessage, Message as _},
 };
 
-use crate::{Log, LogError, OffsetLookup, Offsets, Partition, is_refusal};
+use crate::{Log, LogError, OffsetLookup, Offsets, Partition, TopicIds, is_refusal};
 
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// Silence after which the brokers are asked whether there is any more: each question takes a connection of its own, and the
@@ -29,6 +29,8 @@ pub struct LogReader {
     /// would wait up to `fetch.wait.max.ms`.
     lookup: OffsetLookup,
     position: Offsets,
+    /// The topics that the position is in.
+    topics: TopicIds,
 }
 
 impl LogReader {
@@ -49,6 +51,7 @@ impl LogReader {
             consumer: config.create().map_err(LogError::kafka("create a consumer"))?,
             lookup: OffsetLookup::open(log)?,
             position: Offsets::default(),
+            topics: TopicIds::new(),
         })
     }
 
@@ -60,6 +63,7 @@ impl LogReader {
 
     /// Goes on from `position`, partition by partition; others are not read.
     pub fn seek(&mut self, position: Offsets) -> Result<(), LogError> {
+        self.topics = self.lookup.ids()?;
         self.consumer
             .assign(&position.to_list()?)
             .map_err(LogError::kafka("choose partitions"))?;
@@ -78,7 +82,8 @@ impl LogReader {
     /// oldest record. `Ok(true)` when the target is reached.
     ///
     /// Offsets without a record (transaction markers, aborted records) count as passed, and so does the position, once the broker
-    /// reports the partition's end. `target` does not reach into transactions that are still open ([`OffsetLookup::ends`]).
+    /// reports the partition's end. `target` does not reach into transactions that are still open ([`OffsetLookup::ends`]). Where nothing comes any more
+    /// because a topic was deleted and created anew, that is the error ([`LogError::Recreated`]).
     pub fn read_to<'l, F>(&'l mut self, target: &Offsets, mut visit: F) -> Result<bool, LogError>
     where
         F: FnMut(&Partition, BorrowedMessage<'l>) -> ControlFlow<()>,
@@ -88,6 +93,7 @@ impl LogReader {
             consumer,
             lookup,
             position,
+            topics,
         } = self;
         let mut progress = Progress::new(target, position);
         let mut last_progress = Instant::now();
@@ -99,9 +105,13 @@ impl LogReader {
                     continue;
                 }
                 Some(Err(error)) if is_refusal(&error) => return Err(lookup.refused(error)),
-                Some(Err(error)) => return Err(LogError::kafka("read the log")(error)),
+                Some(Err(error)) => {
+                    check_topics(lookup, topics)?;
+                    return Err(LogError::kafka("read the log")(error));
+                }
                 None if last_progress.elapsed() < QUIET => continue,
                 None => {
+                    check_topics(lookup, topics)?;
                     progress.probe_ends(lookup)?;
                     if !progress.is_done() && last_progress.elapsed() > STALL_TIMEOUT {
                         return Err(LogError::Stalled {
@@ -136,6 +146,18 @@ impl LogReader {
             }
         }
         self.seek(position)
+    }
+}
+
+/// Refuses to go on with a topic that is another one now. One that is not there at the moment may yet be created.
+fn check_topics(lookup: &OffsetLookup, known: &TopicIds) -> Result<(), LogError> {
+    let now = lookup.ids()?;
+    let recreated = known
+        .iter()
+        .find(|(topic, id)| now.get(*topic).is_some_and(|now| now != *id));
+    match recreated {
+        Some((topic, _)) => Err(LogError::Recreated(topic.clone())),
+        None => Ok(()),
     }
 }
 

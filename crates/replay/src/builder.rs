@@ -5,14 +5,17 @@ mod fold;
 mod reading;
 mod seen;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use chrono::{DateTime, Utc};
 use flushing::Flushing;
 use fold::{Fold, Work};
 use reading::{Progress, Reading, Rules};
-use recap_log::{LogError, LogReader, Offsets, TopicIds};
-use recap_store::{GenerationId, GenerationOffset};
+use recap_log::{Log, LogError, LogReader, Offsets, Partition, TopicIds};
+use recap_store::{GenerationId, GenerationOffset, Share};
 use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
@@ -27,13 +30,25 @@ pub(crate) enum Target {
     Empty,
     /// A generation that has rows.
     Existing,
+    /// A share of a generation, which others fill too; some of it may be there.
+    Share(Share, Arc<AtomicBool>),
     /// A generation that is kept for a rollback: where that begins, its checkpoint, stays as it is.
     Kept,
     /// The live generation, of which only the rows in scope are written, each of them anew.
     Live(Scope),
 }
 
+/// What a builder keeps of how far the generation is complete.
+enum Checkpoints {
+    None,
+    /// In place of what was kept before.
+    Whole,
+    /// Of its partitions, beside what others keep.
+    OfShare,
+}
+
 pub(crate) struct Builder {
+    log: Log,
     flushing: Flushing,
     observer: Arc<dyn Observer>,
     /// Absent while the reading thread has it.
@@ -41,23 +56,35 @@ pub(crate) struct Builder {
     position: Offsets,
     /// Of the topics that the position is in.
     topics: TopicIds,
-    saves_checkpoints: bool,
+    checkpoints: Checkpoints,
+    /// The partitions that are read; all of them without.
+    share: Option<Share>,
+    /// Reading ends when it is set.
+    stop: Arc<AtomicBool>,
 }
 
 impl Builder {
     pub(crate) fn new(replay: &Replay, generation: GenerationId, target: Target) -> Result<Self, ReplayError> {
-        let is_empty = matches!(target, Target::Empty);
-        let saves_checkpoints = matches!(target, Target::Empty | Target::Existing);
-        let scope = match target {
-            Target::Live(scope) => Some(scope),
-            Target::Empty | Target::Existing | Target::Kept => None,
+        // Whatever others write meanwhile: a conversation of a share is new more often than not.
+        let is_empty = matches!(target, Target::Empty | Target::Share(..));
+        let checkpoints = match target {
+            Target::Empty | Target::Existing => Checkpoints::Whole,
+            Target::Share(..) => Checkpoints::OfShare,
+            Target::Kept | Target::Live(_) => Checkpoints::None,
+        };
+        let (scope, share, stop) = match target {
+            Target::Live(scope) => (Some(scope), None, Arc::default()),
+            Target::Share(share, stop) => (None, Some(share), stop),
+            Target::Empty | Target::Existing | Target::Kept => (None, None, Arc::default()),
         };
         Ok(Self {
+            log: replay.log.clone(),
             flushing: Flushing {
                 store: replay.store.clone(),
                 generation,
                 at_once: replay.flushes.max(1),
                 rewrite_live: scope.is_some(),
+                refused_copies: Arc::default(),
             },
             reading: Some(Reading {
                 log: LogReader::open(&replay.log)?,
@@ -73,11 +100,14 @@ impl Builder {
                         .map(|registry| (registry, Handle::current())),
                 },
                 observer: Arc::clone(&replay.observer),
+                stop: Arc::clone(&stop),
             }),
             observer: Arc::clone(&replay.observer),
             position: Offsets::default(),
             topics: TopicIds::new(),
-            saves_checkpoints,
+            checkpoints,
+            share,
+            stop,
         })
     }
 
@@ -99,12 +129,10 @@ impl Builder {
 
     /// Goes on from these offsets, or from the oldest record where the log begins later.
     async fn go_to(&mut self, from: Offsets, topics: TopicIds) -> Result<(), ReplayError> {
+        let share = self.share;
         let position = self
             .with_log(move |log| {
-                let position: Offsets = log
-                    .lookup()
-                    .oldest()?
-                    .iter()
+                let position: Offsets = of_share(share, log.lookup().oldest()?.iter())
                     .map(|(partition, oldest)| (partition.clone(), oldest.max(from.get(partition))))
                     .collect();
                 log.seek(position.clone())?;
@@ -130,8 +158,14 @@ impl Builder {
 
     /// Folds every segment; what the log holds as well is merged twice, which changes nothing.
     pub(crate) async fn replay_archive(&mut self, archive: ArchiveReader) -> Result<(), ReplayError> {
-        self.observer.phase(Phase::Filling, Some(archive.manifest().records()));
-        for (partition, segment) in archive.segments() {
+        let segments: Vec<_> = archive
+            .segments()
+            .filter(|(partition, _)| self.share.is_none_or(|share| share.has(partition.number)))
+            .collect();
+        let records = segments.iter().map(|(_, segment)| segment.records).sum();
+        self.observer.phase(Phase::Filling, Some(records));
+        for (partition, segment) in segments {
+            self.check_stopped()?;
             let fetched = archive.fetch(segment).await?;
             self.run(move |reading, batches| {
                 let mut progress = Progress::default();
@@ -151,7 +185,7 @@ impl Builder {
 
     /// Reads to the end offsets of this moment with checkpoints on the way.
     pub(crate) async fn fill(&mut self) -> Result<(), ReplayError> {
-        let target = self.with_log(|log| log.lookup().ends()).await?;
+        let target = self.ends().await?;
         let left = self.position.missing(&target);
         self.observer.phase(Phase::Filling, Some(left));
         self.read_to(target).await?;
@@ -160,36 +194,72 @@ impl Builder {
 
     /// Reads to the end offsets of this moment and returns them.
     pub(crate) async fn catch_up(&mut self) -> Result<Offsets, ReplayError> {
-        let target = self.with_log(|log| log.lookup().ends()).await?;
+        let target = self.ends().await?;
         self.read_to(target).await
+    }
+
+    /// The end offsets of this moment, of topics that are those being read.
+    async fn ends(&mut self) -> Result<Offsets, ReplayError> {
+        self.begin_recreated_topics().await?;
+        let share = self.share;
+        self.with_log(move |log| {
+            let ends = log.lookup().ends()?;
+            Ok(of_share(share, ends.iter())
+                .map(|(partition, end)| (partition.clone(), end))
+                .collect())
+        })
+        .await
     }
 
     /// Reads to these end offsets, or to later ones when topics are created anew meanwhile; returns those.
     async fn read_to(&mut self, mut target: Offsets) -> Result<Offsets, ReplayError> {
         loop {
             let goal = target.clone();
-            let (done, position) = self
+            let (read, position) = self
                 .run(move |reading, batches| {
-                    let done = reading.read_to(&goal, batches)?;
-                    Ok((done, reading.log.position().clone()))
+                    let read = reading.read_to(&goal, batches);
+                    Ok((read, reading.log.position().clone()))
                 })
                 .await?;
             self.position = position;
+            let done = match read {
+                Ok(done) => done,
+                // Then this reader will not see what comes.
+                Err(ReplayError::Log(LogError::Recreated(_))) => true,
+                Err(error) => return Err(error),
+            };
             let is_anew = done && self.begin_recreated_topics().await?;
             // Everything read so far is flushed: `run` waits for that.
-            if self.saves_checkpoints {
-                let Flushing { store, generation, .. } = &self.flushing;
-                checkpoint::save(store, *generation, &self.position, &self.topics).await?;
-            }
+            self.save_checkpoint().await?;
             if is_anew {
-                target = self.with_log(|log| log.lookup().ends()).await?;
+                target = self.ends().await?;
             } else if done {
                 return Ok(target);
             }
+            self.check_stopped()?;
         }
     }
 
-    /// Goes back to the beginning of topics that are others than those read so far; `false` when there are none.
+    async fn save_checkpoint(&self) -> Result<(), ReplayError> {
+        let Flushing { store, generation, .. } = &self.flushing;
+        match self.checkpoints {
+            Checkpoints::None => Ok(()),
+            Checkpoints::Whole => Ok(store.save_generation_offsets(*generation, &self.checkpoint()).await?),
+            Checkpoints::OfShare => Ok(store
+                .advance_generation_offsets(*generation, &self.checkpoint())
+                .await?),
+        }
+    }
+
+    fn check_stopped(&self) -> Result<(), ReplayError> {
+        if self.stop.load(Ordering::Relaxed) {
+            Err(ReplayError::ShareLost)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Goes back to the beginning of topics that are others than those read so far, with a new reader; `false` when there are none.
     async fn begin_recreated_topics(&mut self) -> Result<bool, ReplayError> {
         let now = self.with_log(|log| log.lookup().ids()).await?;
         let is_another = |topic: &Arc<str>| {
@@ -210,6 +280,13 @@ impl Builder {
             .into_iter()
             .map(|(partition, next)| (partition.clone(), next))
             .collect();
+        let log = self.log.clone();
+        self.with_log(move |reader| {
+            // The old one refuses what brokers say of the new topic ([`LogError::Recreated`]).
+            *reader = LogReader::open(&log)?;
+            Ok(())
+        })
+        .await?;
         self.go_to(same, now).await?;
         Ok(true)
     }
@@ -254,4 +331,12 @@ impl Builder {
     fn take(&mut self) -> Result<Reading, ReplayError> {
         self.reading.take().ok_or(ReplayError::Interrupted)
     }
+}
+
+/// The partitions of a share, or all without one.
+fn of_share<'p>(
+    share: Option<Share>,
+    offsets: impl Iterator<Item = (&'p Partition, i64)>,
+) -> impl Iterator<Item = (&'p Partition, i64)> {
+    offsets.filter(move |(partition, _)| share.is_none_or(|share| share.has(partition.number)))
 }

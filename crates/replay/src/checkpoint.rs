@@ -108,16 +108,6 @@ fn partition_of(held: &ProjectedOffset) -> Partition {
     Partition::new(held.topic.as_str(), held.partition)
 }
 
-/// Sets a checkpoint: everything before it is written.
-pub(crate) async fn save(
-    store: &Store,
-    generation: GenerationId,
-    offsets: &Offsets,
-    ids: &TopicIds,
-) -> Result<(), ReplayError> {
-    Ok(store.save_generation_offsets(generation, &stored(offsets, ids)).await?)
-}
-
 /// What the live group has committed, as a checkpoint of the generation that it has filled.
 pub(crate) async fn of_live_group(
     store: &Store,

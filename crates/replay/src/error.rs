@@ -18,6 +18,34 @@ pub enum ReplayError {
     /// A half-built generation was begun with other mappings than there are now.
     #[error("generation {0} was begun with other mappings (RECAP_MAPPINGS): drop it with `--discard` and begin anew")]
     MappingsChanged(GenerationId),
+    /// Nothing is there for a worker to fill.
+    #[error("no rebuild with `--workers` is under way on this database: begin one, then join it")]
+    NothingToJoin,
+    /// A worker makes other events of the log than the others do.
+    #[error(
+        "generation {0} is filled with other mappings than this worker's (RECAP_MAPPINGS): they have to be the same"
+    )]
+    OtherMappings(GenerationId),
+    /// A worker lacks the archive that the others replay.
+    #[error("generation {0} is filled from an archive: give this worker the same `--archive`")]
+    NoArchive(GenerationId),
+    /// Another worker has taken the share.
+    #[error("another worker has taken this share")]
+    ShareLost,
+    /// Nobody fills what is left.
+    #[error(
+        "every worker that was started here has ended, none on another machine is at work, and {left} of {all} shares are not filled: \
+         see above what they said, and go on with `--resume`"
+    )]
+    WorkersGone {
+        /// Shares that are not filled.
+        left: u32,
+        /// Shares.
+        all: u32,
+    },
+    /// The processes of the workers.
+    #[error("a worker cannot be started: {0}")]
+    Worker(#[source] std::io::Error),
     /// There is nothing to go on with.
     #[error("no interrupted rebuild is there to go on with")]
     NothingToResume,

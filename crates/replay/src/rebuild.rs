@@ -6,12 +6,14 @@
 
 mod compaction;
 mod live_group;
+mod workers;
 
 use std::{sync::Arc, time::Duration};
 
 use object_store::ObjectStore;
 use recap_store::{GenerationId, GenerationStatus};
 
+pub use self::workers::Workers;
 use crate::{
     Phase, Replay, ReplayError, Report, Switched,
     archive::ArchiveReader,
@@ -35,6 +37,8 @@ pub struct RebuildOptions {
     pub archive: Option<Arc<dyn ObjectStore>>,
     /// How long the live projector may make no progress before the comparison is given up.
     pub live_timeout: Duration,
+    /// Processes that fill the generation in place of this one.
+    pub workers: Option<Arc<dyn Workers>>,
 }
 
 impl Default for RebuildOptions {
@@ -45,6 +49,7 @@ impl Default for RebuildOptions {
             onto_current: false,
             archive: None,
             live_timeout: Duration::from_mins(1),
+            workers: None,
         }
     }
 }
@@ -73,9 +78,25 @@ impl Replay {
     pub async fn rebuild(&self, options: &RebuildOptions) -> Result<Outcome, ReplayError> {
         let _lock = lock(&self.store).await?;
         let from = self.store.live_generation().await?;
-        let mut builder = match self.unfinished(options.resume).await? {
-            Some((generation, checkpoint)) => self.go_on(generation, checkpoint, options.archive.as_ref()).await?,
-            None => self.begin(from, options).await?,
+        let unfinished = self.unfinished(options.resume).await?;
+        let mut builder = match (&options.workers, unfinished) {
+            (Some(workers), unfinished) => {
+                let generation = match unfinished {
+                    Some(generation) => generation,
+                    None => self.create_for_workers(from, options).await?,
+                };
+                self.fill_by_workers(generation, options, &**workers).await?;
+                let checkpoint = checkpoint::load(&self.store, generation).await?;
+                self.go_on(generation, checkpoint, options.archive.as_ref()).await?
+            }
+            (None, Some(generation)) => {
+                // Of a rebuild that had workers: what they have left.
+                self.fill_shares(generation, options.archive.as_ref()).await?;
+                self.store.forget_shares(generation).await?;
+                let checkpoint = checkpoint::load(&self.store, generation).await?;
+                self.go_on(generation, checkpoint, options.archive.as_ref()).await?
+            }
+            (None, None) => self.begin(from, options).await?,
         };
         builder.fill().await?;
         let to = builder.generation();
@@ -88,8 +109,8 @@ impl Replay {
         Ok(Outcome::Switched { switched, report })
     }
 
-    /// The generation that an interrupted rebuild left, with its checkpoint; an error unless `resume` asks for it.
-    async fn unfinished(&self, resume: bool) -> Result<Option<(GenerationId, Checkpoint)>, ReplayError> {
+    /// The generation that an interrupted rebuild left, some of it complete; an error unless `resume` asks for it.
+    async fn unfinished(&self, resume: bool) -> Result<Option<GenerationId>, ReplayError> {
         let unfinished = match (self.newest(GenerationStatus::Building).await?, resume) {
             (None, false) => return Ok(None),
             (None, true) => return Err(ReplayError::NothingToResume),
@@ -100,16 +121,16 @@ impl Replay {
             return Err(ReplayError::MappingsChanged(unfinished));
         }
         let checkpoint = checkpoint::load(&self.store, unfinished).await?;
-        if checkpoint.is_empty() {
+        if checkpoint.is_empty() && self.store.shares(unfinished).await?.all == 0 {
             // Interrupted before its first checkpoint: nothing of it is known to be whole.
             self.store.discard_generation(unfinished).await?;
             return Ok(None);
         }
-        Ok(Some((unfinished, checkpoint)))
+        Ok(Some(unfinished))
     }
 
     /// The digest of the mappings that a generation's events were made with.
-    async fn mappings_of(&self, id: GenerationId) -> Result<String, ReplayError> {
+    pub(crate) async fn mappings_of(&self, id: GenerationId) -> Result<String, ReplayError> {
         let generations = self.store.generations().await?;
         let found = generations.into_iter().find(|generation| generation.id == id);
         Ok(found.map(|generation| generation.mappings).unwrap_or_default())
@@ -143,6 +164,22 @@ impl Replay {
 
     /// A new generation with what the archive and, where asked, the live rows hold.
     async fn begin(&self, live: GenerationId, options: &RebuildOptions) -> Result<Builder, ReplayError> {
+        let generation = self.create(live, options).await?;
+        let target = if options.onto_current {
+            Target::Existing
+        } else {
+            Target::Empty
+        };
+        let mut builder = Builder::new(self, generation, target)?;
+        builder.seek_to_oldest().await?;
+        if let Some(archive) = open(options.archive.as_ref()).await? {
+            builder.replay_archive(archive).await?;
+        }
+        Ok(builder)
+    }
+
+    /// A new generation with what the live rows hold, where asked, when archive and log hold what is needed.
+    async fn create(&self, live: GenerationId, options: &RebuildOptions) -> Result<GenerationId, ReplayError> {
         let archive = open(options.archive.as_ref()).await?;
         if !options.onto_current {
             let from_the_first = Checkpoint::default();
@@ -156,18 +193,26 @@ impl Replay {
             mappings = self.store.adopt_mappings(live, &mappings).await?;
         }
         self.store.adopt_mappings(generation, &mappings).await?;
-        let target = if options.onto_current {
+        if options.onto_current {
             self.store.copy_generation(live, generation).await?;
-            Target::Existing
-        } else {
-            Target::Empty
-        };
-        let mut builder = Builder::new(self, generation, target)?;
-        builder.seek_to_oldest().await?;
-        if let Some(archive) = archive {
-            builder.replay_archive(archive).await?;
         }
-        Ok(builder)
+        Ok(generation)
+    }
+
+    /// The same for workers, each of whom begins at the checkpoint: what the log held no longer is in the copied rows.
+    async fn create_for_workers(
+        &self,
+        live: GenerationId,
+        options: &RebuildOptions,
+    ) -> Result<GenerationId, ReplayError> {
+        let generation = self.create(live, options).await?;
+        if options.onto_current {
+            let mut builder = self.builder(generation)?;
+            builder.seek_to_oldest().await?;
+            let oldest = builder.checkpoint();
+            self.store.save_generation_offsets(generation, &oldest).await?;
+        }
+        Ok(generation)
     }
 
     async fn index_and_compare(

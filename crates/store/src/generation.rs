@@ -10,6 +10,7 @@ mod distribution;
 mod migrate;
 mod offsets;
 mod rebuild_lock;
+mod shares;
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, postgres::PgRow};
@@ -20,6 +21,7 @@ pub use self::{
     migrate::SchemaError,
     offsets::GenerationOffset,
     rebuild_lock::RebuildLock,
+    shares::{Share, Shares},
 };
 use crate::{
     Store, changes,

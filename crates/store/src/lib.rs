@@ -59,7 +59,7 @@ pub use database_url::DatabaseUrl;
 pub use error::{DatabaseError, FlushError, ReadError};
 pub use generation::{
     ColumnDifference, Comparison, Difference, Generation, GenerationError, GenerationOffset, GenerationStatus,
-    OrganizationTotals, RebuildLock, SchemaError,
+    OrganizationTotals, RebuildLock, SchemaError, Share, Shares,
 };
 pub use generation_id::GenerationId;
 pub use key::ConversationKey;

@@ -2,7 +2,9 @@
 //! PostgreSQL. What is live in the end is always the fold of the events.
 
 mod live_world;
+mod recreated;
 mod rollback;
+mod workers;
 
 use anyhow::{Context, Result, ensure};
 use live_world::{LiveWorld, log, output_text};

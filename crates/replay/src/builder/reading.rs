@@ -7,6 +7,7 @@ use std::{
     ops::ControlFlow,
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     time::{Duration, Instant},
@@ -39,6 +40,8 @@ pub(super) struct Reading {
     pub(super) folds: Vec<Fold>,
     pub(super) rules: Rules,
     pub(super) observer: Arc<dyn Observer>,
+    /// Ends it before the target.
+    pub(super) stop: Arc<AtomicBool>,
 }
 
 impl Reading {
@@ -50,6 +53,7 @@ impl Reading {
             folds,
             rules,
             observer,
+            stop,
         } = self;
         let rules = &*rules;
         std::thread::scope(|threads| {
@@ -70,17 +74,19 @@ impl Reading {
                 let at = worker_of(message.key(), partition.number, queues.len());
                 let open = queues[at].push(message);
                 read += 1;
-                let pause = read % REPORT_EVERY == 0 && started.elapsed() > CHECKPOINT_EVERY;
+                let pause =
+                    read % REPORT_EVERY == 0 && (started.elapsed() > CHECKPOINT_EVERY || stop.load(Ordering::Relaxed));
                 if pause || !open {
                     ControlFlow::Break(())
                 } else {
                     ControlFlow::Continue(())
                 }
-            })?;
+            });
+            // What was read before an error is folded, too: the position is behind it.
             for mut queue in queues {
                 queue.send();
             }
-            Ok(done)
+            Ok(done?)
         })
     }
 

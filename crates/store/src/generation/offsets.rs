@@ -74,6 +74,29 @@ impl Store {
         Ok(())
     }
 
+    /// Moves the stored offsets of some partitions of a generation forward, beside other processes that fill others: what one of them has written stays
+    /// written, so of two offsets of the same topic the greater counts.
+    pub async fn advance_generation_offsets(
+        &self,
+        id: GenerationId,
+        offsets: &[GenerationOffset],
+    ) -> Result<(), DatabaseError> {
+        let mut lease = self.lease().await?;
+        let advancing = insert(
+            "INSERT INTO recap.generation_offset AS kept (generation, topic, partition, next_offset, topic_id) \
+             SELECT $1, * FROM UNNEST($2::text[], $3::integer[], $4::bigint[], $5::uuid[]) AS o (topic, partition) ORDER BY topic COLLATE \"C\", partition \
+             ON CONFLICT (generation, topic, partition) DO UPDATE SET topic_id = excluded.topic_id, gone = 0, \
+             next_offset = CASE WHEN kept.topic_id IS NOT DISTINCT FROM excluded.topic_id \
+                 THEN greatest(kept.next_offset, excluded.next_offset) ELSE excluded.next_offset END",
+            lease.get()?,
+            id,
+            offsets,
+        );
+        within(BRIEF, advancing).await?;
+        lease.give_back();
+        Ok(())
+    }
+
     /// Forgets the stored offsets of the live generation: from here on the consumer group's say how far it is complete.
     pub async fn clear_generation_offsets(&self, id: GenerationId) -> Result<(), DatabaseError> {
         self.save_generation_offsets(id, &[]).await
@@ -91,20 +114,33 @@ pub(super) async fn store(
         .await?;
     let distinct: HashSet<_> = offsets.iter().map(|o| (&o.topic, o.partition)).collect();
     debug_assert_eq!(distinct.len(), offsets.len(), "one position a partition");
+    insert(
+        "INSERT INTO recap.generation_offset (generation, topic, partition, next_offset, topic_id) \
+         SELECT $1, * FROM UNNEST($2::text[], $3::integer[], $4::bigint[], $5::uuid[])",
+        connection,
+        id,
+        offsets,
+    )
+    .await
+}
+
+async fn insert(
+    statement: &'static str,
+    connection: &mut PgConnection,
+    id: GenerationId,
+    offsets: &[GenerationOffset],
+) -> Result<(), sqlx::Error> {
     let topics: Vec<&str> = offsets.iter().map(|o| o.topic.as_str()).collect();
     let partitions: Vec<i32> = offsets.iter().map(|o| o.partition).collect();
     let next: Vec<i64> = offsets.iter().map(|o| o.next_offset).collect();
     let ids: Vec<Option<Uuid>> = offsets.iter().map(|o| o.topic_id).collect();
-    sqlx::query(
-        "INSERT INTO recap.generation_offset (generation, topic, partition, next_offset, topic_id) \
-         SELECT $1, * FROM UNNEST($2::text[], $3::integer[], $4::bigint[], $5::uuid[])",
-    )
-    .bind(id.number())
-    .bind(topics)
-    .bind(partitions)
-    .bind(next)
-    .bind(ids)
-    .execute(connection)
-    .await?;
+    sqlx::query(statement)
+        .bind(id.number())
+        .bind(topics)
+        .bind(partitions)
+        .bind(next)
+        .bind(ids)
+        .execute(connection)
+        .await?;
     Ok(())
 }

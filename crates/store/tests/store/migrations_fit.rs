@@ -113,7 +113,7 @@ async fn an_older_release_sees_no_migration_that_it_can_live_with() {
         versions.fetch_all(&database.pool).await.unwrap()
     };
     assert_eq!(versions("migration").await, [1]);
-    assert_eq!(versions("schema_migration").await, [1, 2, 3, 4]);
+    assert_eq!(versions("schema_migration").await, [1, 2, 3, 4, 5]);
     sqlx::query("INSERT INTO recap.schema_migration SELECT 9999, description, installed_on, success, checksum, execution_time FROM recap.migration")
         .execute(&database.pool)
         .await
@@ -128,7 +128,7 @@ async fn a_database_of_the_first_release_is_brought_up_to_date() {
     let database = TestDatabase::migrated(PostgresServer::shared().await.unwrap()).await;
     let (pool, store) = (&database.pool, &database.store);
     sqlx::raw_sql(
-        "DROP TABLE recap.schema_migration, recap.projected_offset, recap.writer; ALTER TABLE recap.live DROP COLUMN adopts_group_offsets; \
+        "DROP TABLE recap.rebuild_share, recap.schema_migration, recap.projected_offset, recap.writer; ALTER TABLE recap.live DROP COLUMN adopts_group_offsets; \
          ALTER TABLE recap.generation DROP COLUMN mappings; ALTER TABLE recap.generation_offset DROP COLUMN topic_id, DROP COLUMN gone",
     )
     .execute(pool)

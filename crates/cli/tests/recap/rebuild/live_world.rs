@@ -49,15 +49,36 @@ pub fn output_text(output: &Output) -> String {
 /// A world with projectors at work in the test's process.
 pub struct LiveWorld {
     world: World<'static>,
+    partitions: i32,
     projectors: Vec<RunningProjector>,
 }
 
 impl LiveWorld {
     pub async fn new(test: &str) -> Result<Self> {
+        Self::with_partitions(test, PARTITIONS).await
+    }
+
+    /// So many of each topic.
+    pub async fn with_partitions(test: &str, partitions: i32) -> Result<Self> {
         Ok(Self {
-            world: World::builder(test).partitions(PARTITIONS).build().await,
+            world: World::builder(test).partitions(partitions).build().await,
+            partitions,
             projectors: Vec::new(),
         })
+    }
+
+    /// The first column of the first row.
+    pub async fn number(&self, statement: &'static str) -> Result<i64, sqlx::Error> {
+        sqlx::query_scalar(statement).fetch_one(&self.world.database.pool).await
+    }
+
+    /// A connection that locks a table of generation 2 against indexes, but not against rows, until it is dropped.
+    pub async fn hold_back_indexes(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+        let mut transaction = self.world.database.pool.begin().await?;
+        sqlx::raw_sql("LOCK TABLE recap_g2.conversation_summary IN ROW EXCLUSIVE MODE")
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction)
     }
 
     /// This test's name of a topic.
@@ -145,7 +166,7 @@ impl LiveWorld {
     pub async fn create_anew(&self, topic: &str) -> Result<()> {
         let kafka = self.world.log.kafka();
         kafka.delete_topic(&self.log_name(topic)).await?;
-        Ok(kafka.topic(&self.log_name(topic), PARTITIONS).await?)
+        Ok(kafka.topic(&self.log_name(topic), self.partitions).await?)
     }
 
     pub async fn execute(&self, statement: &'static str) -> Result<()> {
@@ -208,7 +229,7 @@ impl LiveWorld {
         let consumer: BaseConsumer = self.world.log.kafka().client().create()?;
         let mut offsets = TopicPartitionList::new();
         for topic in self.world.log.topics() {
-            for partition in 0..PARTITIONS {
+            for partition in 0..self.partitions {
                 let (low, high) = consumer.fetch_watermarks(&topic, partition, LIMIT)?;
                 // Never more than what was published last, which no archive has.
                 let before = (high - i64::try_from(kept)?).max(low + i64::from(kept > 0 && high > low));
