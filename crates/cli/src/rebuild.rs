@@ -165,7 +165,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             resume: options.resume,
             onto_current: options.onto_current,
             archive,
-            workers: (options.workers > 1).then(|| Processes::new(options.workers)),
+            workers: (options.workers > 1).then(|| Arc::new(Processes::new(options.workers)) as _),
             ..RebuildOptions::default()
         };
         replay.rebuild(&how).await

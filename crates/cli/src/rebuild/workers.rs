@@ -24,11 +24,7 @@ pub struct Processes {
 
 impl Processes {
     /// So many, not yet started.
-    pub fn new(count: u16) -> Arc<dyn Workers> {
-        Arc::new(Self::of(count))
-    }
-
-    const fn of(count: u16) -> Self {
+    pub const fn new(count: u16) -> Self {
         Self {
             count,
             children: Mutex::new(Vec::new()),
@@ -99,7 +95,7 @@ pub async fn join(
     progress: &Progress,
 ) -> anyhow::Result<()> {
     if workers > 1 {
-        let processes = Processes::of(workers);
+        let processes = Processes::new(workers);
         processes.start()?;
         match processes.failed().await? {
             0 => println!("all of it is filled: the rebuild that was joined goes on by itself"),
