@@ -16,7 +16,7 @@ use tokio_rustls::{
 
 use crate::CertificateAuthority;
 
-/// Takes connections whose handshake succeeds, for [`axum::serve`].
+/// Takes connections whose handshake succeeds, for [`axum::serve()`].
 pub struct TlsListener {
     listener: TcpListener,
     acceptor: TlsAcceptor,
