@@ -42,7 +42,7 @@ async fn several_hosts_are_tried_until_one_is_as_wanted() {
 /// The cause is named with its server, not that a pool timed out.
 #[tokio::test]
 async fn an_error_names_the_server_and_the_last_cause() {
-    let server = PostgresServer::shared().await.unwrap();
+    let server = &PostgresServer::start().await.unwrap();
     let database = TestDatabase::migrated(server).await;
     let at = format!("127.0.0.1:{}", server.port());
     let wrong = [
@@ -82,7 +82,7 @@ async fn an_error_names_the_server_and_the_last_cause() {
 /// A password that is changed is read again from its file, by the same store.
 #[tokio::test]
 async fn a_password_that_was_changed_is_read_again() {
-    let server = PostgresServer::shared().await.unwrap();
+    let server = &PostgresServer::start().await.unwrap();
     let database = TestDatabase::migrated(server).await;
     let role = format!("rotated_{}", server.port());
     let set = async |password: &str| {

@@ -8,7 +8,7 @@ use crate::support::{batch, log};
 /// In session mode everything works, without a setting of the pooler, and settings are in force.
 #[tokio::test]
 async fn a_pooler_in_session_mode_is_as_good_as_the_server() {
-    let server = PostgresServer::shared().await.unwrap();
+    let server = &PostgresServer::start().await.unwrap();
     let database = TestDatabase::empty(server).await;
     let pooler = Pooler::start(server, "session").await.unwrap();
     let url = pooler.in_url(&database.url, server);

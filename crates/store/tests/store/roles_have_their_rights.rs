@@ -133,7 +133,7 @@ async fn what_a_restore_without_roles_left_behind_is_repaired() {
 
 #[tokio::test]
 async fn a_database_that_cannot_hold_every_text_is_refused() {
-    let server = PostgresServer::shared().await.unwrap();
+    let server = &PostgresServer::start().await.unwrap();
     let admin = PgPool::connect(&server.url("postgres")).await.unwrap();
     run(
         &admin,
