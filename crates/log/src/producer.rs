@@ -11,9 +11,10 @@ use rdkafka::{
 
 /// A producer, and how to make another.
 ///
-/// Two kinds of producer are of no more use, however often one tries again: an idempotent one that has lost its sequence (a fatal error), and one whose topic
-/// was deleted and created anew. librdkafka keeps the leader epochs of the topic before and ignores what brokers say of the new one, whose epochs begin at
-/// 0 again (2.12.1, `rd_kafka_toppar_leader_update`): each of its records times out (`message.timeout.ms`), for ever.
+/// Some producers are of no more use, however often one tries again: an idempotent one that has lost its sequence (a fatal error), and one of which each record
+/// times out (`message.timeout.ms`) although the brokers are there. librdkafka does that when an answer has named no broker
+/// ([5301](https://github.com/confluentinc/librdkafka/issues/5301)), and may do it to a topic that was created anew while another broker came to lead it: it
+/// ignores leaders whose epochs are below those that it knows (2.12.1, `rd_kafka_toppar_leader_update`).
 pub struct RenewedProducer {
     config: ClientConfig,
     producer: Mutex<FutureProducer>,

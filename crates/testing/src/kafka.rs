@@ -282,7 +282,7 @@ impl KafkaServer {
         Ok(producer)
     }
 
-    /// librdkafka keeps the leader epochs of a topic that is deleted, and would deliver nothing to one that is created anew.
+    /// The next publication is another producer's: this one may know leaders that are no more, or no broker at all.
     pub fn forget_producer(&self) {
         *self.kept_producer() = None;
     }

@@ -271,7 +271,7 @@ async fn a_record_that_is_too_large_for_the_dead_letters_leaves_what_does_not_fi
     assert_eq!(letters[0].header("tenant"), Some("t"));
 }
 
-/// librdkafka's producers that knew the old topic deliver nothing to the new one, whose leader epochs begin at 0 again.
+/// By a producer that knew the old topic, with later leader epochs than those of the new one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_of_dead_letters_created_anew_is_written_to() {
     let kafka = KafkaServer::start().await.unwrap();
