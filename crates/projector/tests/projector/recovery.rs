@@ -178,7 +178,7 @@ async fn brokers_that_stood_still_for_longer_than_their_session_are_read_again()
     world.publish(&records[3_000..]).await;
     for (projector, protocol) in projectors.iter_mut().zip(["classic", "consumer"]) {
         let lag = async || world.log.lag(&world.log.name(protocol)).await;
-        eventually("lag", LIMIT, lag, |lag| lag.as_ref().is_ok_and(|lag| *lag == 0))
+        eventually("lag", 2 * LIMIT, lag, |lag| lag.as_ref().is_ok_and(|lag| *lag == 0))
             .await
             .unwrap();
         assert_eq!(projector.stop().await, Some(0));
