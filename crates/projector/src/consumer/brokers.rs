@@ -15,3 +15,43 @@ pub(super) fn are_forgotten(statistics: &Statistics) -> bool {
     let mut brokers = statistics.brokers.values();
     brokers.all(|broker| NO_ADDRESS.contains(&broker.source.as_str()))
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::statistics::Broker;
+
+    use super::*;
+
+    fn of(sources: &[&str]) -> Statistics {
+        let broker = |source: &&str| {
+            let source = (*source).to_owned();
+            let state = "DOWN".to_owned();
+            (
+                source.clone(),
+                Broker {
+                    source,
+                    state,
+                    ..Broker::default()
+                },
+            )
+        };
+        Statistics {
+            brokers: sources.iter().map(broker).collect(),
+            ..Statistics::default()
+        }
+    }
+
+    #[test]
+    fn away_is_not_forgotten() {
+        for known in [
+            &["configured"][..],
+            &["internal", "learned"],
+            &["logical", "configured"],
+        ] {
+            assert!(!are_forgotten(&of(known)), "{known:?}");
+        }
+        for forgotten in [&[][..], &["internal"], &["internal", "logical"]] {
+            assert!(are_forgotten(&of(forgotten)), "{forgotten:?}");
+        }
+    }
+}

@@ -10,10 +10,9 @@ use std::{
 };
 
 use rdkafka::{
-    Statistics, TopicPartitionList,
+    TopicPartitionList,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::OwnedMessage,
-    statistics::Broker,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -466,22 +465,7 @@ fn a_fenced_member_joins_again_once_within_a_session() {
 }
 
 #[test]
-fn a_client_that_has_forgotten_every_broker_is_replaced() {
-    let statistics = |sources: &[&str]| {
-        let broker = |source: &&str| {
-            let source = (*source).to_owned();
-            let broker = Broker {
-                source: source.clone(),
-                ..Broker::default()
-            };
-            (source, broker)
-        };
-        let brokers = sources.iter().map(broker).collect();
-        ClientEvent::Statistics(Box::new(Statistics {
-            brokers,
-            ..Statistics::default()
-        }))
-    };
+fn a_client_that_has_forgotten_every_broker_is_replaced_as_often_as_that_happens() {
     let mut setting = Setting::new(&[]).assigned(&[0]);
     let joined = Arc::new(AtomicUsize::new(0));
     let (counted, again) = (Arc::clone(&joined), setting.client.clone());
@@ -489,29 +473,11 @@ fn a_client_that_has_forgotten_every_broker_is_replaced() {
         counted.fetch_add(1, Ordering::Relaxed);
         Ok(again.clone())
     });
-    let passing = KafkaError::MessageConsumption(RDKafkaErrorCode::AllBrokersDown);
-    // Away is not forgotten.
-    setting.client.script().polls.push_back(Err(passing));
-    for known in [
-        &["configured"][..],
-        &["internal", "learned"],
-        &["logical", "configured"],
-    ] {
-        setting.client.script().events.push(statistics(known));
-    }
-    setting.round();
-    setting
-        .client
-        .script()
-        .events
-        .push(statistics(&["internal", "logical"]));
-    assert!(matches!(setting.thread.round(), Err(ConsumerError::BrokersForgotten)));
-
-    // As often as it happens.
     for times in 1..3 {
-        setting.client.script().events.push(statistics(&["logical"]));
+        let no_broker = ClientEvent::Statistics(Box::default());
+        setting.client.script().events.push(no_broker);
         let error = setting.thread.round().unwrap_err();
-        assert!(setting.thread.may_rejoin(&error));
+        assert!(matches!(error, ConsumerError::BrokersForgotten) && setting.thread.may_rejoin(&error));
         setting.thread = setting.thread.rejoin(&error).unwrap();
         assert_eq!(joined.load(Ordering::Relaxed), times);
     }
