@@ -210,13 +210,7 @@ async fn two_at_once_are_refused() -> Result<()> {
     world.start_projector("a").await?;
     world.caught_up().await;
     let first = world.spawn_rebuild(&["--memory=1"])?;
-    eventually(
-        "rows of generation 2",
-        LIMIT,
-        async || world.rows_of(2).await,
-        Result::is_ok,
-    )
-    .await?;
+    world.generation_2_is_begun().await?;
     let second = world.rebuild(&[]).await;
     let said = output_text(&second);
     ensure!(!second.status.success() && said.contains("another rebuild"), "{said}");

@@ -147,6 +147,13 @@ impl LiveWorld {
         self.world.database.live().await.number()
     }
 
+    /// Waits until a rebuild has made the tables of generation 2.
+    pub async fn generation_2_is_begun(&self) -> Result<(), sqlx::Error> {
+        let rows = async || self.rows_of(2).await;
+        eventually("rows of generation 2", LIMIT, rows, Result::is_ok).await?;
+        Ok(())
+    }
+
     pub async fn rows_of(&self, generation: i32) -> Result<i64, sqlx::Error> {
         let statement = format!("SELECT count(*) FROM recap_g{generation}.conversation_summary");
         sqlx::query_scalar(AssertSqlSafe(statement))
