@@ -6,7 +6,8 @@
 //! events published in transactions, some of which are aborted first), `RECAP_FAULT_PROTOCOL`
 //! (`classic` or `consumer`; default by the seed, odd or even), `RECAP_FAULT_UNREAD` (seconds that no partition may stand still with records unread; there are no transactions
 //! then), `RECAP_FAULT_MAPPED` (topics whose records a mapping makes into events; default `recap.messages,recap.tool-calls`) and `RECAP_FAULT_PROJECTOR` (another build of
-//! the projector) choose what happens; `deploy/soak.sh` repeats it with new seeds.
+//! the projector) choose what happens; `deploy/soak.sh` repeats it with new seeds. A server that is given (`RECAP_TEST_DATABASE_URL`) is struck by whoever
+//! gave it: `RECAP_FAULTS` then names others than `postgres-restart` and `postgres-away`, and on a Citus cluster, which takes no triggers, than `sqlstate`.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 #[path = "projector/hostile_events.rs"]
@@ -375,14 +376,14 @@ impl Harness<'_> {
     }
 }
 
-/// A server with room for the rows of millions of events.
+/// A server with room for the rows of millions of events, unless one is given.
 async fn roomy_postgres() -> PostgresServer {
     let settings = [("shared_buffers", "1GB"), ("max_wal_size", "4GB")];
     let options = PostgresOptions {
         settings: settings.map(|(name, value)| (name.into(), value.into())).to_vec(),
         ..PostgresOptions::default()
     };
-    PostgresServer::start_with(options).await.unwrap()
+    PostgresServer::given_or(options).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -303,7 +303,7 @@ async fn discard(connection: &mut PgConnection, id: GenerationId) -> Result<(), 
     Ok(())
 }
 
-/// Creates the first generation and makes it live, unless one is.
+/// Creates the first generation, which is number 1, and makes it live, unless one is.
 pub(crate) async fn ensure_live(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
     lock_exclusively(&mut transaction).await?;
@@ -311,6 +311,12 @@ pub(crate) async fn ensure_live(connection: &mut PgConnection) -> Result<(), sql
         .fetch_one(&mut *transaction)
         .await?;
     if !exists {
+        // Attempts that failed have used up numbers.
+        sqlx::query(
+            "SELECT setval('recap.generation_id', coalesce((SELECT max(id) FROM recap.generation), 0) + 1, false)",
+        )
+        .execute(&mut *transaction)
+        .await?;
         let id = create_tables(&mut transaction, "building").await?;
         create_secondary_indexes(&mut transaction, id).await?;
         set_status(&mut transaction, id, "live").await?;

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::Url;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -72,21 +71,22 @@ impl PostgresServer {
 
     /// The one cluster of this process, started at its first use, unless the environment names another (`RECAP_TEST_DATABASE_URL`).
     pub async fn shared() -> Result<&'static Self, ServerError> {
-        let start = async || match postgres_given::url()? {
-            Some(url) => Ok(Self::given(&url)),
-            None => Self::start().await,
-        };
+        let start = async || Self::given_or(PostgresOptions::default()).await;
         SHARED.get_or_try_init(start).await
     }
 
-    fn given(url: &Url) -> Self {
-        Self {
+    /// The server that the environment names (`RECAP_TEST_DATABASE_URL`), which nothing here can stop; otherwise a cluster with these options.
+    pub async fn given_or(options: PostgresOptions) -> Result<Self, ServerError> {
+        let Some(url) = postgres_given::url()? else {
+            return Self::start_with(options).await;
+        };
+        Ok(Self {
             process: None,
             port: url.port().unwrap_or_default(),
             user: url.username().to_owned(),
             password: url.password().unwrap_or_default().to_owned(),
             _dir: None,
-        }
+        })
     }
 
     /// The URL of a database of the cluster, with superuser rights.

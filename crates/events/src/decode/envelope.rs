@@ -1,13 +1,13 @@
 //! A structured event: its attributes and its data, in any order.
 
-use std::{borrow::Cow, str};
+use std::borrow::Cow;
 
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{assemble, invalid, not_json, not_utf8};
+use super::{assemble, invalid, not_json, not_utf8, text_of};
 use crate::{
     Decoded, EventType, Micros, Reason, Skipped,
     data::{self, Data},
@@ -146,7 +146,7 @@ fn from_base64<'a>(
         r.note(Reason::NotBase64, |_| String::from("`data_base64` is not Base64"));
         return invalid(r, Some(event_type));
     };
-    let text = match str::from_utf8(&bytes) {
+    let text = match text_of(&bytes) {
         Ok(text) => text,
         Err(error) => return not_utf8(&error, Some(event_type)),
     };

@@ -123,3 +123,58 @@ pub(super) async fn warn_of_forgetful_workers(connection: &mut PgConnection) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use recap_testing::{LIMIT, PostgresOptions, PostgresServer, eventually, postgres::program};
+    use sqlx::PgPool;
+    use tokio::process::Command;
+
+    use super::FORGETFUL;
+
+    /// What each worker is asked, asked of a server that could be one.
+    #[tokio::test]
+    async fn a_server_may_forget_whose_commits_no_standby_has_confirmed() {
+        let options = PostgresOptions {
+            settings: vec![("wal_level".into(), "logical".into())],
+            ..PostgresOptions::default()
+        };
+        let server = PostgresServer::start_with(options).await.unwrap();
+        let pool = PgPool::connect(&server.url("postgres")).await.unwrap();
+        let forgetful = async || -> bool { sqlx::query_scalar(FORGETFUL).fetch_one(&pool).await.unwrap() };
+        assert!(!forgetful().await, "nobody follows it");
+
+        let mut mover = Command::new(program("pg_recvlogical").unwrap())
+            .args([
+                "--slot=mover",
+                "--create-slot",
+                "--start",
+                "--plugin=pgoutput",
+                "--file=-",
+            ])
+            .args(["--option=proto_version=1", "--option=publication_names=p", "--dbname"])
+            .arg(server.url("postgres"))
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let followers = async || -> i64 {
+            let count = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+            sqlx::query_scalar(count).fetch_one(&pool).await.unwrap()
+        };
+        eventually("a follower", LIMIT, followers, |followers| *followers == 1).await;
+        assert!(!forgetful().await, "it is no standby that follows");
+        mover.kill().await.unwrap();
+
+        let standby = server.standby().await.unwrap();
+        server.caught_up(&standby).await.unwrap();
+        assert!(forgetful().await);
+        sqlx::raw_sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            .execute(&pool)
+            .await
+            .unwrap();
+        sqlx::raw_sql("SELECT pg_reload_conf()").execute(&pool).await.unwrap();
+        eventually("that commits wait", LIMIT, forgetful, |forgetful| !forgetful).await;
+    }
+}

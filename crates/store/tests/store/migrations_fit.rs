@@ -57,6 +57,20 @@ async fn migrating_is_idempotent_and_checked() {
     ));
 }
 
+/// What a first attempt took before it failed and was rolled back is a number of the sequence, and that is all that it took.
+#[tokio::test]
+async fn the_first_generation_is_number_one_whatever_failed_before() {
+    let database = TestDatabase::migrated(PostgresServer::shared().await.unwrap()).await;
+    sqlx::raw_sql("DELETE FROM recap.live; DELETE FROM recap.generation; DROP SCHEMA recap_g1 CASCADE")
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    database.store.migrate().await.unwrap();
+    database.store.check_schema().await.unwrap();
+    assert_eq!(database.live().await.number(), 1);
+    assert_eq!(database.store.create_generation().await.unwrap().number(), 2);
+}
+
 /// Roles are the server's and not a database's: on one that has none yet, several databases are migrated at once, each by several.
 #[tokio::test(flavor = "multi_thread")]
 async fn databases_of_one_server_are_migrated_at_once() {
@@ -158,10 +172,12 @@ const LAYOUT_1: &str = "
     CREATE INDEX conversation_summary_by_update ON conversation_summary (org_id, recency, conversation_id) WHERE deleted_at IS NULL;
     UPDATE recap.generation SET layout = 1";
 
-/// A generation of layout 1 gets what layout 2 has, and a projector of layout 1 that goes on writing makes nobody read wrong.
+/// A generation of layout 1 gets what layout 2 has, and a projector of layout 1 that goes on writing makes nobody read wrong. On a server of its own: no cluster
+/// has that layout.
 #[tokio::test]
 async fn a_generation_of_the_first_layout_is_brought_up_to_date() {
-    let database = TestDatabase::migrated(PostgresServer::shared().await.unwrap()).await;
+    let server = PostgresServer::start().await.unwrap();
+    let database = TestDatabase::migrated(&server).await;
     let generation = database.live().await;
     let mut random = StdRng::seed_from_u64(3);
     let deltas = conversations(&mut random);

@@ -22,6 +22,24 @@ async fn count(connection: &mut PgConnection, table: &str, condition: &str) -> i
         .unwrap()
 }
 
+/// Becomes the query service's role in a session whose settings the nodes of a cluster hear, if it is one.
+async fn become_reader(connection: &mut PgConnection) {
+    for setting in ["SET citus.propagate_set_commands = 'local'", "SET ROLE recap_query"] {
+        sqlx::query(setting).execute(&mut *connection).await.unwrap();
+    }
+}
+
+/// Begins a transaction for one organization.
+async fn begin(connection: &mut PgConnection, org_id: &str) {
+    let organization = format!("SET LOCAL recap.org_id = '{org_id}'");
+    for statement in ["BEGIN", &organization] {
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+    }
+}
+
 /// Under the query service's role: nothing without an organization, nothing of another, no write, and
 /// not the writers' own table.
 #[tokio::test]
@@ -41,10 +59,7 @@ async fn the_role_reads_one_organization_and_writes_nothing() {
     assert!(organizations.len() > 1);
 
     let mut connection = database.pool.acquire().await.unwrap();
-    sqlx::raw_sql("SET ROLE recap_query")
-        .execute(&mut *connection)
-        .await
-        .unwrap();
+    become_reader(&mut connection).await;
     for table in TABLES {
         assert_eq!(
             count(&mut connection, table, "true").await,
@@ -53,13 +68,13 @@ async fn the_role_reads_one_organization_and_writes_nothing() {
         );
     }
     for org_id in &organizations {
-        let set = "SELECT set_config('recap.org_id', $1, false)";
-        sqlx::query(set).bind(org_id).execute(&mut *connection).await.unwrap();
+        begin(&mut connection, org_id).await;
         for table in TABLES {
             assert!(count(&mut connection, table, "true").await > 0, "{table} of {org_id}");
             let others = format!("org_id <> '{org_id}'");
             assert_eq!(count(&mut connection, table, &others).await, 0, "{table} of others");
         }
+        sqlx::raw_sql("COMMIT").execute(&mut *connection).await.unwrap();
     }
     for attempt in [
         "DELETE FROM recap_g1.conversation_summary",
@@ -96,15 +111,8 @@ async fn an_organization_does_not_outlive_its_snapshot() {
         .unwrap()
         .get(0);
     let mut connection = database.pool.acquire().await.unwrap();
-    sqlx::raw_sql("SET ROLE recap_query; BEGIN")
-        .execute(&mut *connection)
-        .await
-        .unwrap();
-    sqlx::query("SELECT set_config('recap.org_id', $1, true)")
-        .bind(&org_id)
-        .execute(&mut *connection)
-        .await
-        .unwrap();
+    become_reader(&mut connection).await;
+    begin(&mut connection, &org_id).await;
     assert!(count(&mut connection, "conversation_summary", "true").await > 0);
     sqlx::raw_sql("COMMIT").execute(&mut *connection).await.unwrap();
     assert_eq!(count(&mut connection, "conversation_summary", "true").await, 0);

@@ -17,7 +17,7 @@ async fn a_database_that_falls_silent_is_given_up_and_pools_are_whole_afterwards
     let options = StoreOptions {
         max_connections: 2,
         acquire_timeout: Duration::from_secs(3),
-        statement_timeout: Duration::from_secs(1),
+        statement_timeout: Duration::from_secs(3),
         ..StoreOptions::new(proxy.in_url(&database.url, server.port()), "silent")
     };
     let (store, reader) = (Store::new(&options).unwrap(), Reader::new(&options).unwrap());

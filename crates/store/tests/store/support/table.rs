@@ -186,10 +186,15 @@ where
     found
 }
 
-/// Where every row lies and which transaction wrote it: equal before and after means nothing was written.
+/// Where every row lies and which transaction wrote it: equal before and after means nothing was written. Nor locked, but on a Citus cluster, where profiles
+/// that are there already are met by the insert itself.
 pub async fn physical(pool: &PgPool, generation: GenerationId) -> Vec<String> {
     let schema = generation.schema();
     let mut rows = Vec::new();
+    let cluster: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')")
+        .fetch_one(pool)
+        .await
+        .unwrap();
     for table in [
         "conversation_summary",
         "conversation_state_part",
@@ -199,7 +204,12 @@ pub async fn physical(pool: &PgPool, generation: GenerationId) -> Vec<String> {
         "user_metadata_token",
         "agent_profile",
     ] {
-        let sql = format!("SELECT concat_ws(' ', '{table}', ctid, xmin, xmax) FROM {schema}.{table}");
+        let locked = if cluster && table.ends_with("_profile") {
+            ""
+        } else {
+            ", xmax"
+        };
+        let sql = format!("SELECT concat_ws(' ', '{table}', ctid, xmin{locked}) FROM {schema}.{table}");
         let found: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap();
         rows.extend(found);
     }
