@@ -91,9 +91,14 @@ async fn events_after_a_dump_that_is_restored_into_a_new_database_are_read_again
     world.caught_up(LIMIT).await;
     assert_eq!(projector.stop().await, Some(0));
     let url = format!("--database-url={restored}");
+    let database = TestDatabase::at(server, restored).await;
+    let is_cluster = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')";
+    if sqlx::query_scalar(is_cluster).fetch_one(&database.pool).await.unwrap() {
+        // What is restored there is not distributed.
+        database.store.migrate().await.unwrap();
+    }
     let mut projector = world.projector(PROJECTOR, &[&url]);
     world.publish(&records[4_000..]).await;
-    let database = TestDatabase::at(server, restored).await;
     becomes_the_fold(&database, &records).await;
     assert!(
         projector.metric(REWOUND).await > Some(0),
