@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
-use recap_generator::{Config, Record};
+use recap_generator::Record;
 use recap_log::{Lag, Publisher, Topic};
 use recap_service::clock;
 use recap_testing::clerk::{LocalClerk, Session};
@@ -103,11 +103,11 @@ pub struct Live {
     pub cost: Cost,
 }
 
-/// Live traffic, the events from number `from` of the log on at `rate` a second, for that long. The live figures, and the number of the next event.
+/// Live traffic from its event of number `from` on, `rate` a second, for that long. The live figures, and how many events it were.
 pub async fn run(
     broker: &Broker,
     databases: &Databases,
-    (log, from): (Config, u64),
+    from: u64,
     rate: f64,
     time: Duration,
 ) -> anyhow::Result<(Live, u64)> {
@@ -118,13 +118,13 @@ pub async fn run(
     let query = start_query(&database, ORGANIZATION, &[]).await?;
     let mut probes = Probes::connect(broker, &query.target, from).await?;
     probes.one().await?;
-    let traffic = Traffic::start(broker.cluster(), log, from, rate).await?;
+    let traffic = Traffic::start(broker.cluster(), from, rate).await?;
     let live = measure(&mut probes, time, (&traffic, &database), &mut projector).await;
     let published = traffic.stop().await?;
     query.service.stop()?;
     projector.stop()?;
     databases.drop(database).await?;
-    Ok((live?, from + published))
+    Ok((live?, published))
 }
 
 /// Probes for `time`, after a fifth of it to warm up.

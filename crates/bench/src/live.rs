@@ -28,7 +28,7 @@ use super::{
     service::Service,
     stack::{Broker, Databases, float, postgres_settings},
     tables::Tables,
-    traffic::{Traffic, create_topics, publish},
+    traffic::{Traffic, WARM_UP, create_topics, live, publish},
 };
 
 #[derive(Debug, Args)]
@@ -88,7 +88,12 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     });
     lines.write(&settings)?;
     create_topics(&broker, options.partitions).await?;
-    publish(broker.cluster(), Config::default(), 0..options.events).await?;
+    let log = Config {
+        events: options.events,
+        ..Config::default()
+    };
+    publish(broker.cluster(), log, 0..options.events).await?;
+    publish(broker.cluster(), live(), 0..WARM_UP).await?;
     let summary = traffic(options, &broker, &databases, &mut lines).await?;
     println!("\n{}", summary.text);
     lines.write(&summary.json)
@@ -106,15 +111,9 @@ async fn traffic(
     let mut projector = Service::start("recap-projector", &projector_variables(broker, &database, group))?;
     caught_up(&broker.log(group), &mut projector).await?;
     let query = start_query(&database, ORGANIZATION, &[]).await?;
-    let mut probes = Probes::connect(broker, &query.target, options.events).await?;
+    let mut probes = Probes::connect(broker, &query.target, WARM_UP).await?;
     probes.one().await?;
-    let traffic = Traffic::start(
-        broker.cluster(),
-        Config::default(),
-        options.events,
-        f64::from(options.rate),
-    )
-    .await?;
+    let traffic = Traffic::start(broker.cluster(), WARM_UP, f64::from(options.rate)).await?;
     let (begun, mut latency, mut minutes) = (Instant::now(), Samples::default(), Vec::new());
     let mut before = (
         Instant::now(),

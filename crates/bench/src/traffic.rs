@@ -28,6 +28,18 @@ pub async fn create_topics(broker: &Broker, partitions: i32) -> anyhow::Result<(
     broker.create_topic("recap.dead-letters", 1).await
 }
 
+/// Events of live traffic before anything is measured: as many conversations are in flight then as later on, and their users are known.
+pub const WARM_UP: u64 = 200_000;
+
+/// Live traffic never ends. Its conversations are others than those of the log of the tables, which are whole where that ends.
+pub fn live() -> Config {
+    Config {
+        seed: 2,
+        events: u64::MAX,
+        ..Config::default()
+    }
+}
+
 /// Publishes these events of a log, counted from its first.
 pub async fn publish(cluster: Cluster, log: Config, events: Range<u64>) -> anyhow::Result<()> {
     let begun = Instant::now();
@@ -51,13 +63,9 @@ pub async fn publish(cluster: Cluster, log: Config, events: Range<u64>) -> anyho
     Ok(())
 }
 
-/// A log that never ends, from its event of that number on.
+/// A log from its event of that number on.
 fn from(log: &Config, first: u64) -> Records {
-    let endless = Config {
-        events: u64::MAX,
-        ..log.clone()
-    };
-    let (mut records, mut record) = (Log::new(endless).iter(), Record::default());
+    let (mut records, mut record) = (Log::new(log.clone()).iter(), Record::default());
     for _ in 0..first {
         records.next_into(&mut record);
     }
@@ -72,15 +80,15 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Begins with the event of number `first` of the log, `rate` of them a second; returns when those before it are made.
-    pub async fn start(cluster: Cluster, log: Config, first: u64, rate: f64) -> anyhow::Result<Self> {
+    /// Begins with the event of number `first` of [`live()`], `rate` of them a second; returns when those before it are made.
+    pub async fn start(cluster: Cluster, first: u64, rate: f64) -> anyhow::Result<Self> {
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (begun, begins) = oneshot::channel();
         let thread = {
             let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
             std::thread::spawn(move || {
                 let mut publisher = Publisher::connect(&cluster)?;
-                let (mut records, mut record) = (from(&log, first), Record::default());
+                let (mut records, mut record) = (from(&live(), first), Record::default());
                 // Nobody waits any longer: then it is stopped soon.
                 let _ = begun.send(());
                 let mut pace = Pace::new(Some(rate));

@@ -77,8 +77,10 @@ struct Bench<'o> {
     databases: Databases,
     report: Report,
     groups: u32,
-    /// Events of the log that the topics hold, traffic included.
+    /// Events that the topics hold, of the log and of live traffic.
     published: u64,
+    /// Those of live traffic.
+    live: u64,
 }
 
 /// Runs all rows asked for and publishes the table.
@@ -96,6 +98,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     report.setting("postgresql", postgres_settings());
     let mut bench = Bench {
         published: plan.events,
+        live: 0,
         options,
         plan,
         broker,

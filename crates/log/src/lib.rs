@@ -39,7 +39,7 @@ pub use pace::Pace;
 pub use partition::Partition;
 pub use producer::RenewedProducer;
 pub use publisher::{PublishError, Publisher};
-pub use reader::LogReader;
+pub use reader::{LogReader, Order};
 pub use rights::{MissingRight, is_refusal, missing_rights};
 pub use sharding::worker_of;
 pub use topic::{Topic, is_topic_name};

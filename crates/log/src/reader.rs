@@ -1,8 +1,10 @@
 //! Reads a range of the log, partition by partition: `assign`, never a group, nothing committed.
 
 mod progress;
+mod stretches;
 
 use std::{
+    collections::BTreeSet,
     ops::ControlFlow,
     time::{Duration, Instant},
 };
@@ -13,6 +15,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Message as _},
 };
+use stretches::stretches;
 
 use crate::{Log, LogError, OffsetLookup, Offsets, Partition, TopicIds, is_refusal};
 
@@ -20,6 +23,10 @@ const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// Silence after which the brokers are asked whether there is any more: each question takes a connection of its own, and the
 /// first records of many partitions may well take half of this.
 const QUIET: Duration = Duration::from_secs(1);
+/// Silence after which a stretch ends: what is left of it is read with everything else.
+const STRETCH_QUIET: Duration = Duration::from_millis(500);
+/// The same before its first record, which may have to wait for connections.
+const STRETCH_BEGINS: Duration = Duration::from_secs(5);
 const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A reader of chosen partitions from chosen offsets.
@@ -31,6 +38,32 @@ pub struct LogReader {
     position: Offsets,
     /// The topics that the position is in.
     topics: TopicIds,
+    /// The partitions that are fetched.
+    fetched: BTreeSet<Partition>,
+}
+
+/// In which order partitions are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// All of them at once, as the brokers send them.
+    AsFetched,
+    /// Those of so many numbers at a time, of all topics. Where topics have as many partitions and the same keys, all that is about a key comes in one stretch,
+    /// whichever topics it is in.
+    ByNumber {
+        /// Numbers of a stretch.
+        at_once: usize,
+    },
+}
+
+/// How reading ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Every partition has passed its target.
+    Reached,
+    /// The visitor broke off.
+    BrokenOff,
+    /// Nothing came for a while.
+    Quiet,
 }
 
 impl LogReader {
@@ -52,6 +85,7 @@ impl LogReader {
             lookup: OffsetLookup::open(log)?,
             position: Offsets::default(),
             topics: TopicIds::new(),
+            fetched: BTreeSet::new(),
         })
     }
 
@@ -64,9 +98,8 @@ impl LogReader {
     /// Goes on from `position`, partition by partition; others are not read.
     pub fn seek(&mut self, position: Offsets) -> Result<(), LogError> {
         self.topics = self.lookup.ids()?;
-        self.consumer
-            .assign(&position.to_list()?)
-            .map_err(LogError::kafka("choose partitions"))?;
+        self.fetched.clear();
+        fetch(&self.consumer, &mut self.fetched, &position)?;
         self.position = position;
         Ok(())
     }
@@ -84,54 +117,57 @@ impl LogReader {
     /// Offsets without a record (transaction markers, aborted records) count as passed, and so does the position, once the broker
     /// reports the partition's end. `target` does not reach into transactions that are still open ([`OffsetLookup::ends`]). Where nothing comes any more
     /// because a topic was deleted and created anew, that is the error ([`LogError::Recreated`]).
-    pub fn read_to<'l, F>(&'l mut self, target: &Offsets, mut visit: F) -> Result<bool, LogError>
+    pub fn read_to<'l, F>(&'l mut self, target: &Offsets, visit: F) -> Result<bool, LogError>
+    where
+        F: FnMut(&Partition, BorrowedMessage<'l>) -> ControlFlow<()>,
+    {
+        self.read_to_in(Order::AsFetched, target, visit)
+    }
+
+    /// As [`Self::read_to`], in this order.
+    pub fn read_to_in<'l, F>(&'l mut self, order: Order, target: &Offsets, mut visit: F) -> Result<bool, LogError>
     where
         F: FnMut(&Partition, BorrowedMessage<'l>) -> ControlFlow<()>,
     {
         self.include(target)?;
+        let stretches = match order {
+            Order::AsFetched => Vec::new(),
+            Order::ByNumber { at_once } => stretches(&self.position, target, at_once),
+        };
+        self.read_stretches(&stretches, target, &mut visit)
+    }
+
+    /// Reads the stretches, then what is left of `target`.
+    fn read_stretches<'l, F>(
+        &'l mut self,
+        stretches: &[Offsets],
+        target: &Offsets,
+        visit: &mut F,
+    ) -> Result<bool, LogError>
+    where
+        F: FnMut(&Partition, BorrowedMessage<'l>) -> ControlFlow<()>,
+    {
         let Self {
             consumer,
             lookup,
             position,
             topics,
+            fetched,
         } = self;
-        let mut progress = Progress::new(target, position);
-        let mut last_progress = Instant::now();
-        while !progress.is_done() {
-            let message = match consumer.poll(POLL_TIMEOUT) {
-                Some(Ok(message)) => message,
-                Some(Err(error)) if is_transient(&error) => {
-                    tracing::warn!(%error, "the log cannot be read now, trying on");
-                    continue;
-                }
-                Some(Err(error)) if is_refusal(&error) => return Err(lookup.refused(error)),
-                Some(Err(error)) => {
-                    check_topics(lookup, topics)?;
-                    return Err(LogError::kafka("read the log")(error));
-                }
-                None if last_progress.elapsed() < QUIET => continue,
-                None => {
-                    check_topics(lookup, topics)?;
-                    progress.probe_ends(lookup)?;
-                    if !progress.is_done() && last_progress.elapsed() > STALL_TIMEOUT {
-                        return Err(LogError::Stalled {
-                            seconds: STALL_TIMEOUT.as_secs(),
-                            missing: progress.missing(),
-                        });
-                    }
-                    continue;
-                }
-            };
-            last_progress = Instant::now();
-            let next = message.offset() + 1;
-            let flow = visit(progress.enter(&message), message);
-            progress.pass(next);
-            if flow.is_break() {
-                break;
+        let consumer = &*consumer;
+        for stretch in stretches {
+            let from = stretch.iter().map(|(p, _)| (p.clone(), position.get(p)));
+            fetch(consumer, fetched, &from.collect())?;
+            let end = read(consumer, lookup, (&mut *position, topics), stretch, true, visit)?;
+            if end == End::BrokenOff {
+                return Ok(position.missing(target) == 0);
             }
         }
-        progress.leave();
-        Ok(progress.is_done())
+        if position.missing(target) > 0 {
+            fetch(consumer, fetched, position)?;
+            read(consumer, lookup, (&mut *position, topics), target, false, visit)?;
+        }
+        Ok(position.missing(target) == 0)
     }
 
     fn include(&mut self, target: &Offsets) -> Result<(), LogError> {
@@ -147,6 +183,82 @@ impl LogReader {
         }
         self.seek(position)
     }
+}
+
+/// Fetches these partitions from now on, from these offsets; those that it fetches already go on.
+fn fetch(consumer: &BaseConsumer, fetched: &mut BTreeSet<Partition>, from: &Offsets) -> Result<(), LogError> {
+    let partitions: BTreeSet<Partition> = from.iter().map(|(partition, _)| partition.clone()).collect();
+    if *fetched != partitions {
+        consumer
+            .assign(&from.to_list()?)
+            .map_err(LogError::kafka("choose partitions"))?;
+        *fetched = partitions;
+    }
+    Ok(())
+}
+
+/// Reads what is fetched until every partition of `target` has passed it, or in a stretch until nothing has come for a while.
+fn read<'l, F>(
+    consumer: &'l BaseConsumer,
+    lookup: &OffsetLookup,
+    (position, topics): (&mut Offsets, &TopicIds),
+    target: &Offsets,
+    is_stretch: bool,
+    visit: &mut F,
+) -> Result<End, LogError>
+where
+    F: FnMut(&Partition, BorrowedMessage<'l>) -> ControlFlow<()>,
+{
+    let mut progress = Progress::new(target, position);
+    let (mut last_progress, mut any) = (Instant::now(), false);
+    let mut end = End::Reached;
+    while !progress.is_done() {
+        let message = match consumer.poll(POLL_TIMEOUT) {
+            Some(Ok(message)) => message,
+            Some(Err(error)) if is_transient(&error) => {
+                tracing::warn!(%error, "the log cannot be read now, trying on");
+                continue;
+            }
+            Some(Err(error)) if is_refusal(&error) => return Err(lookup.refused(error)),
+            Some(Err(error)) => {
+                check_topics(lookup, topics)?;
+                return Err(LogError::kafka("read the log")(error));
+            }
+            None if is_stretch => {
+                let patience = if any { STRETCH_QUIET } else { STRETCH_BEGINS };
+                if last_progress.elapsed() >= patience {
+                    progress.probe_ends(lookup)?;
+                    if !progress.is_done() {
+                        end = End::Quiet;
+                        break;
+                    }
+                }
+                continue;
+            }
+            None if last_progress.elapsed() < QUIET => continue,
+            None => {
+                check_topics(lookup, topics)?;
+                progress.probe_ends(lookup)?;
+                if !progress.is_done() && last_progress.elapsed() > STALL_TIMEOUT {
+                    return Err(LogError::Stalled {
+                        seconds: STALL_TIMEOUT.as_secs(),
+                        missing: progress.missing(),
+                    });
+                }
+                continue;
+            }
+        };
+        (last_progress, any) = (Instant::now(), true);
+        let next = message.offset() + 1;
+        let flow = visit(progress.enter(&message), message);
+        progress.pass(next);
+        if flow.is_break() {
+            end = End::BrokenOff;
+            break;
+        }
+    }
+    progress.leave();
+    Ok(end)
 }
 
 /// Refuses to go on with a topic that is another one now. One that is not there at the moment may yet be created.

@@ -6,10 +6,9 @@ use recap_store::{GenerationId, Looks, Store};
 use recap_telemetry::ProjectorMetrics;
 use tokio::time::{Instant, sleep_until};
 
-/// A conversation is listed when nothing was written to it for this long, or up to twice as long.
-const LOOK_EVERY: Duration = Duration::from_secs(20);
-/// The same where an organization has as many busy conversations as it may have.
-const CROWDED: Duration = Duration::from_secs(2);
+/// A conversation is listed when nothing was written to it for this long, or up to twice as long: well over the time between two of its events, since being
+/// listed and becoming busy again costs more than two writes. So it is the same where an organization has as many busy conversations as it may have.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// Looks for as long as the projector lives.
 pub(crate) async fn list_quiet_conversations(store: Store, generation: GenerationId, metrics: ProjectorMetrics) {
@@ -28,10 +27,6 @@ pub(crate) async fn list_quiet_conversations(store: Store, generation: Generatio
             }
             Err(error) => tracing::debug!(%error, "quiet conversations are not listed now"),
         }
-        sleep_until(began + CROWDED).await;
-        tokio::select! {
-            () = sleep_until(began + LOOK_EVERY) => {}
-            () = store.crowded() => {}
-        }
+        sleep_until(began + LOOK_EVERY).await;
     }
 }

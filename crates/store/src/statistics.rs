@@ -7,10 +7,11 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::{GenerationId, Store};
 
-/// Statistics are gathered when so many rows have been flushed, and again at each multiple of [`FACTOR`], up to [`LAST`].
+/// Statistics are gathered when so many rows have been flushed, and again at each multiple of [`FACTOR`], up to [`LAST`]. Each time takes most of a second
+/// of a large table, and PostgreSQL itself comes within a minute.
 const FIRST: u64 = 500;
-const FACTOR: u64 = 4;
-const LAST: u64 = 1_000_000;
+const FACTOR: u64 = 8;
+const LAST: u64 = 50_000;
 
 /// Every table whose rows the query service looks for.
 const TABLES: [&str; 6] = [
@@ -93,7 +94,7 @@ mod tests {
                 gathered.push(batch * 100);
             }
         }
-        assert_eq!(gathered, [500, 2_000, 8_000, 32_000, 128_000, 512_000]);
+        assert_eq!(gathered, [500, 4_000, 32_000]);
         assert!(Flushed::default().add(10_000));
     }
 }

@@ -85,7 +85,8 @@ impl Store {
             let shared = (self.sessions(), self.busy());
             let place = (self.flushing().placement(), target);
             let flushed = flush(lease.get()?, answer_timeout, shared, announce, place, batch).await;
-            if flushed.is_ok() {
+            // What is built gets them when it is indexed.
+            if flushed.is_ok() && target.is_live() {
                 self.count_flushed(target.generation(), count(rows));
             }
             match &flushed {
@@ -329,9 +330,9 @@ impl Flush<'_> {
 
     /// Whether an entry's conversation is to be busy. Those of a generation that is being built are written once, as a rule.
     fn is_busy(&self, entry: &Entry) -> bool {
-        let is_busy = self.target == Target::Live(self.target.generation()) && self.busy.allows(&entry.key.org_id);
+        let is_busy = self.target == Target::Live(self.target.generation()) && self.busy.allows(&entry.key);
         if is_busy && entry.base == Base::Absent {
-            self.busy.add(&entry.key.org_id);
+            self.busy.born(&entry.key.org_id);
         }
         is_busy
     }

@@ -7,7 +7,7 @@ use super::{
         report::{Row, Verdict, whole},
         stack::float,
         stored::{Contents, Stored},
-        traffic::publish,
+        traffic::{WARM_UP, live, publish},
     },
     Bench, cost_row,
 };
@@ -31,10 +31,12 @@ impl Bench<'_> {
                 "p50 ≤ 10 ms, p99 ≤ 60 ms",
             ),
         ];
+        self.publish_live(WARM_UP).await?;
         for (name, cost, rate, (most, slowest), goal) in rows {
-            let log = (self.log(), self.published);
-            let (live, after) = freshness::run(&self.broker, &self.databases, log, rate, self.plan.freshness).await?;
-            self.published = after;
+            let (live, published) =
+                freshness::run(&self.broker, &self.databases, self.live, rate, self.plan.freshness).await?;
+            self.live += published;
+            self.published += published;
             let (median, slow) = (live.latency.median(), live.latency.percentile(99));
             let text = format!(
                 "p50 {median:.0} ms, p99 {slow:.0} ms of {} probes at {} events/s",
@@ -58,6 +60,14 @@ impl Bench<'_> {
             );
             self.report.add(cost_row(cost, &live.cost));
         }
+        Ok(())
+    }
+
+    /// More of live traffic, at once.
+    async fn publish_live(&mut self, events: u64) -> anyhow::Result<()> {
+        publish(self.broker.cluster(), live(), self.live..self.live + events).await?;
+        self.live += events;
+        self.published += events;
         Ok(())
     }
 
@@ -101,8 +111,7 @@ impl Bench<'_> {
     /// The resident set while a log of three times as many events is read: the longest that is measured, so the most texts and payloads.
     pub(super) async fn memory_payloads(&mut self) -> anyhow::Result<()> {
         let events = self.published.max(self.plan.events * 3);
-        publish(self.broker.cluster(), self.log(), self.published..events).await?;
-        self.published = events;
+        self.publish_live(events - self.published).await?;
         self.groups += 1;
         let group = format!("bench-{}", self.groups);
         let database = prepare(&self.databases, None).await?;

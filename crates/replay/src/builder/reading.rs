@@ -15,7 +15,7 @@ use std::{
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 use recap_events::{Decoded, Event, MaxTimeAhead, decode};
-use recap_log::{LogReader, Offsets, Partition, RecordHeader, headers, worker_of};
+use recap_log::{LogReader, Offsets, Order, Partition, RecordHeader, headers, worker_of};
 use recap_mapping::{Events, Mapped, Mappings, Record, Schemas};
 use recap_schema_registry::SchemaRegistry;
 use tokio::{runtime::Handle, sync::mpsc};
@@ -30,6 +30,8 @@ use crate::{
 const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
 /// Records between two calls of the observer.
 const REPORT_EVERY: u64 = 10_000;
+/// With so many records left, partitions are read by their numbers: few conversations have records of two stretches, so that what memory holds is whole.
+const MANY: u64 = 100_000;
 /// Records handed to a fold at once.
 const CHUNK: usize = 64;
 /// Chunks that wait for a fold.
@@ -56,6 +58,11 @@ impl Reading {
             stop,
         } = self;
         let rules = &*rules;
+        let order = if log.position().missing(target) < MANY {
+            Order::AsFetched
+        } else {
+            Order::ByNumber { at_once: folds.len() }
+        };
         std::thread::scope(|threads| {
             let mut queues: Vec<Queue<'_>> = folds
                 .iter_mut()
@@ -70,7 +77,7 @@ impl Reading {
                 })
                 .collect();
             let mut read = 0;
-            let done = log.read_to(target, |partition, message| {
+            let done = log.read_to_in(order, target, |partition, message| {
                 let at = worker_of(message.key(), partition.number, queues.len());
                 let open = queues[at].push(message);
                 read += 1;

@@ -54,16 +54,20 @@ impl Found {
 }
 
 impl Store {
-    /// Lists the conversations of a generation to which nothing was written since the look before. `None` when another process is at it.
+    /// Lists the conversations of a generation to which nothing was written since the look before. `None` when another process is at it: then busy ones are
+    /// counted, no more.
     pub async fn list_quiet(
         &self,
         generation: GenerationId,
         looks: &mut Looks,
     ) -> Result<Option<Listed>, DatabaseError> {
         let mut lease = self.flushing().lease().await?;
-        let looking = within(self.answer_timeout(), look(lease.get()?, &generation.schema())).await?;
+        let schema = generation.schema();
+        let looking = within(self.answer_timeout(), look(lease.get()?, &schema)).await?;
         let Some(found) = looking else {
+            let counts = within(self.answer_timeout(), count(lease.get()?, &schema)).await?;
             lease.give_back();
+            self.busy().counted(&counts);
             return Ok(None);
         };
         let mut counts: HashMap<Arc<str>, u32> = HashMap::new();
@@ -87,7 +91,7 @@ impl Store {
         }
         looks.revisions = revisions;
         let mut listed = 0;
-        let (placement, schema) = (self.flushing().placement(), generation.schema());
+        let placement = self.flushing().placement();
         for chunk in quiet.chunks(LIST) {
             for rows in placement.statements(chunk, |row| &row.org_id) {
                 let listing = list(lease.get()?, placement, &schema, rows);
@@ -96,16 +100,11 @@ impl Store {
         }
         within(self.answer_timeout(), unlock(lease.get()?)).await?;
         lease.give_back();
-        self.busy().set(counts);
+        self.busy().counted(&counts);
         Ok(Some(Listed {
             busy: found.len() - listed,
             listed,
         }))
-    }
-
-    /// Waits until an organization has as many busy conversations as it may have: a look makes room.
-    pub async fn crowded(&self) {
-        self.busy().crowded().await;
     }
 }
 
@@ -147,6 +146,18 @@ async fn look(connection: &mut PgConnection, schema: &str) -> Result<Option<Vec<
             return Ok(Some(found));
         }
     }
+}
+
+/// How many conversations are busy, by organization.
+async fn count(connection: &mut PgConnection, schema: &str) -> Result<HashMap<Arc<str>, u32>, sqlx::Error> {
+    let statement = format!(
+        "SELECT org_id, count(*) FROM {schema}.conversation_summary WHERE deleted_at IS NULL AND listed_recency IS NULL GROUP BY org_id"
+    );
+    let counted: Vec<(String, i64)> = sqlx::query_as(sql(statement)).fetch_all(connection).await?;
+    let counts = counted
+        .into_iter()
+        .map(|(org_id, count)| (org_id.into(), u32::try_from(count).unwrap_or(u32::MAX)));
+    Ok(counts.collect())
 }
 
 /// Brings these level with themselves, if they are still what they were. One that a writer holds is left for another time. On a cluster all are of
