@@ -78,8 +78,9 @@ struct BatchingArgs {
     /// Workers that fold and write, each with one transaction at a time [default: the number of processors, at most 8].
     #[arg(long, env = "RECAP_WORKERS", value_name = "COUNT", value_parser = number::<usize>().at_least(1).at_most(64))]
     workers: Option<Given<usize>>,
-    /// Without a backlog, the time an event waits for others to share its transaction; at most 1s.
-    #[arg(long, env = "RECAP_FLUSH_LINGER", value_name = "DURATION", default_value = "3ms", value_parser = duration().at_most(SECOND))]
+    /// Without a backlog, the least time from one transaction of a worker to its next: events in between share one, and an event after a pause does not wait;
+    /// at most 1s.
+    #[arg(long, env = "RECAP_FLUSH_LINGER", value_name = "DURATION", default_value = "10ms", value_parser = duration().at_most(SECOND))]
     flush_linger: Given<Duration>,
     /// With a backlog, the time a batch grows before it is due; it grows on while the one before it is written.
     #[arg(long, env = "RECAP_FLUSH_MAX_AGE", value_name = "DURATION", default_value = "3s", value_parser = duration().at_most(HOUR))]

@@ -61,7 +61,7 @@ pub struct Settings {
     pub commit_interval: Duration,
     /// Number of workers.
     pub workers: usize,
-    /// How long a batch waits for more events when idle.
+    /// Without a backlog, the least time from one flush of a worker to its next.
     pub linger: Duration,
     /// How long a batch grows with a backlog.
     pub max_age: Duration,

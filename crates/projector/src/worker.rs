@@ -14,10 +14,7 @@ mod reread;
 mod seams;
 mod state_cache;
 
-use std::{
-    sync::{Arc, mpsc},
-    time::Duration,
-};
+use std::sync::{Arc, mpsc};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use recap_store::{BatchFlush, Entry, FlushError, GenerationId};
@@ -88,6 +85,8 @@ pub(crate) struct Worker<W, D, R> {
     pending: Pending,
     /// The most conversations in a batch, by the size of those in the last one.
     conversations_max: usize,
+    /// Without a backlog no batch is due before.
+    next_flush: Instant,
     /// About what the batch that is being written takes.
     in_flight_bytes: usize,
     dirty_level: LevelShare,
@@ -112,6 +111,7 @@ impl<W: BatchFlush, D: DeadLetterSink, R: RecordSource> Worker<W, D, R> {
             cache: StateCache::new(settings.cache_bytes / settings.workers, metrics.clone()),
             pending: Pending::new(metrics.clone()),
             conversations_max: usize::MAX,
+            next_flush: Instant::now(),
             in_flight_bytes: 0,
             dirty_level: metrics.dirty_bytes.share(),
             flusher: Arc::clone(flusher),
@@ -132,7 +132,6 @@ impl<W: BatchFlush, D: DeadLetterSink, R: RecordSource> Worker<W, D, R> {
             if !open && in_flight.is_none() && looked_up.is_none() && self.pending.is_empty() {
                 return Ok(());
             }
-            let linger_deadline = self.linger_deadline();
             let lingers = in_flight.is_none() && !self.pending.is_empty();
             let receives = open && looked_up.is_none() && !self.is_full();
             tokio::select! {
@@ -151,7 +150,7 @@ impl<W: BatchFlush, D: DeadLetterSink, R: RecordSource> Worker<W, D, R> {
                     Some(chunk) => self.fold(chunk)?,
                     None => open = false,
                 },
-                () = tokio::time::sleep_until(linger_deadline), if lingers => {}
+                () = tokio::time::sleep_until(self.next_flush), if lingers => {}
             }
         }
     }
@@ -167,13 +166,13 @@ impl<W: BatchFlush, D: DeadLetterSink, R: RecordSource> Worker<W, D, R> {
         Ok(())
     }
 
-    /// Without a backlog a batch is due after waiting a little for more events; with one, when it is old or full.
+    /// Without a backlog a batch is due when the one before is a little while ago; with one, when it is old or full.
     fn is_due(&self, open: bool, idle: bool) -> bool {
         if self.pending.is_empty() {
             return false;
         }
-        let age = self.pending.age();
-        !open || self.is_full() || age >= self.settings.max_age || (idle && age >= self.settings.linger)
+        let lingered = idle && Instant::now() >= self.next_flush;
+        !open || self.is_full() || self.pending.age() >= self.settings.max_age || lingered
     }
 
     /// A batch is full by its records, or by the memory it takes or may take while it is written.
@@ -191,12 +190,8 @@ impl<W: BatchFlush, D: DeadLetterSink, R: RecordSource> Worker<W, D, R> {
         }
     }
 
-    fn linger_deadline(&self) -> Instant {
-        let since = self.pending.since().map_or_else(Instant::now, Instant::from_std);
-        since + self.settings.linger.max(Duration::from_micros(100))
-    }
-
     fn start_flush(&mut self) -> InFlight {
+        self.next_flush = Instant::now() + self.settings.linger;
         self.in_flight_bytes = self.pending.bytes();
         let work = self.pending.take(&mut self.cache);
         self.cache.report();

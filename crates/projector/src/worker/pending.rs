@@ -178,9 +178,4 @@ impl Pending {
     pub fn age(&self) -> Duration {
         self.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
-
-    /// When its first record came.
-    pub fn since(&self) -> Option<Instant> {
-        self.since
-    }
 }

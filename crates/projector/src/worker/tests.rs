@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Mutex,
+    time::Duration,
 };
 
 use rdkafka::message::OwnedMessage;
@@ -108,7 +109,12 @@ struct Setting {
 
 impl Setting {
     fn new(records: Vec<OwnedMessage>, answers: impl IntoIterator<Item = FlushError>) -> Self {
-        let settings = Arc::new(tests::settings(&["--workers=1", "--flush-linger=0ms"]));
+        Self::lingering("0ms", records, answers)
+    }
+
+    fn lingering(linger: &str, records: Vec<OwnedMessage>, answers: impl IntoIterator<Item = FlushError>) -> Self {
+        let linger = format!("--flush-linger={linger}");
+        let settings = Arc::new(tests::settings(&["--workers=1", &linger]));
         let log = Arc::<Mutex<Vec<String>>>::default();
         let (health, metrics) = (tests::health(&settings), tests::metrics());
         let flusher = Arc::new(Flusher {
@@ -283,4 +289,30 @@ async fn what_comes_while_a_batch_is_written_joins_the_written_state() {
     outcome.result.as_ref().unwrap();
     assert_eq!(outcome.messages(), [("a", 2)]);
     assert_eq!(outcome.durable, [1, 2]);
+}
+
+#[tokio::test]
+async fn an_event_after_a_pause_is_written_at_once_and_those_that_follow_share_a_flush() {
+    let setting = Setting::lingering("1s", vec![record(TOPIC, 0, "a")], []);
+    let (log, chunks) = (Arc::clone(&setting.log), setting.chunks);
+    let running = tokio::spawn(setting.worker.run());
+    let (linger, began) = (Duration::from_secs(1), Instant::now());
+    let flushed = async |count| {
+        while log.lock().unwrap().len() < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Instant::now()
+    };
+    assert!(flushed(1).await < began + linger);
+    for (id, conversation) in [(2, "b"), (3, "c")] {
+        chunks.send(chunk(id, &[record(TOPIC, 0, conversation)])).unwrap();
+    }
+    let second = flushed(2).await;
+    assert!(second >= began + linger);
+    tokio::time::sleep_until(second + linger).await;
+    chunks.send(chunk(4, &[record(TOPIC, 0, "d")])).unwrap();
+    assert!(flushed(3).await < second + 2 * linger);
+    drop(chunks);
+    running.await.unwrap().unwrap();
+    assert_eq!(*log.lock().unwrap(), ["written 1", "written 2", "written 1"]);
 }

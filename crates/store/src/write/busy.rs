@@ -16,7 +16,7 @@ use crate::ConversationKey;
 
 /// Busy conversations of one organization, about: each page of the organization reads all of them, which takes a millisecond or two a thousand
 /// (`crates/DECISIONS.md`).
-const MOST: u32 = 1_000;
+const MOST: u32 = 2_000;
 /// Fewer than this, and the share grows.
 const FEW: u32 = MOST / 4 * 3;
 /// Of [`u32::MAX`], so that a share can grow again.
