@@ -60,3 +60,6 @@ CREATE INDEX IF NOT EXISTS tool_call_failed
 -- Users that a metadata filter means.
 CREATE INDEX IF NOT EXISTS user_metadata_token_by_token
     ON user_metadata_token (org_id, token, user_id);
+
+-- Room on a page for the next version of one of its rows, or fewer and fewer are heap-only. As late as the indexes: what a rebuild copies is packed.
+ALTER TABLE conversation_summary SET (fillfactor = 75);

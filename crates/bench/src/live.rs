@@ -50,6 +50,10 @@ pub struct Options {
     #[arg(long, default_value_t = 1_000_000, value_name = "N")]
     events: u64,
 
+    /// Events of the traffic itself in the log before it begins: the longer it has gone on, the longer are the conversations that last
+    #[arg(long, default_value_t = WARM_UP, value_name = "N")]
+    warm_up: u64,
+
     /// Partitions of each topic
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=1_000))]
     partitions: i32,
@@ -84,6 +88,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     );
     let settings = json!({
         "machine": machine, "rate": options.rate, "seconds": options.seconds, "every": options.every, "events": options.events,
+        "warm_up": options.warm_up,
         "partitions": options.partitions, "postgresql": postgres_settings(),
     });
     lines.write(&settings)?;
@@ -93,7 +98,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         ..Config::default()
     };
     publish(broker.cluster(), log, 0..options.events).await?;
-    publish(broker.cluster(), live(), 0..WARM_UP).await?;
+    publish(broker.cluster(), live(), 0..options.warm_up).await?;
     let summary = traffic(options, &broker, &databases, &mut lines).await?;
     println!("\n{}", summary.text);
     lines.write(&summary.json)
@@ -111,9 +116,9 @@ async fn traffic(
     let mut projector = Service::start("recap-projector", &projector_variables(broker, &database, group))?;
     caught_up(&broker.log(group), &mut projector).await?;
     let query = start_query(&database, ORGANIZATION, &[]).await?;
-    let mut probes = Probes::connect(broker, &query.target, WARM_UP).await?;
+    let mut probes = Probes::connect(broker, &query.target, options.warm_up).await?;
     probes.one().await?;
-    let traffic = Traffic::start(broker.cluster(), WARM_UP, f64::from(options.rate)).await?;
+    let traffic = Traffic::start(broker.cluster(), options.warm_up, f64::from(options.rate)).await?;
     let (begun, mut latency, mut minutes) = (Instant::now(), Samples::default(), Vec::new());
     let mut before = (
         Instant::now(),

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Above this average weight the number of parts doubles; about the encoded bytes of a part.
-const PART_BYTES: usize = 16 * 1024;
+const PART_BYTES: usize = 2 * 1024;
 
 /// The state of one conversation: everything its events said, as far as it can matter again.
 ///

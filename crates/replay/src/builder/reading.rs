@@ -31,7 +31,7 @@ const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
 /// Records between two calls of the observer.
 const REPORT_EVERY: u64 = 10_000;
 /// With so many records left, partitions are read by their numbers: few conversations have records of two stretches, so that what memory holds is whole.
-const MANY: u64 = 100_000;
+const MANY: u64 = 10_000;
 /// Records handed to a fold at once.
 const CHUNK: usize = 64;
 /// Chunks that wait for a fold.

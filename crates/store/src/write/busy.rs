@@ -25,30 +25,30 @@ const LEAST_SHARE: u32 = 1 << 12;
 /// What a process knows of an organization's busy conversations.
 #[derive(Clone, Copy, Debug)]
 struct Organization {
-    /// How many there were when they were counted, and those that were born since.
-    busy: u32,
+    /// Those that were born busy since they were counted. How many have become quiet meanwhile nobody knows.
+    born: u32,
     /// Which part of its conversations may be busy, of [`u32::MAX`].
     share: u32,
 }
 
 impl Organization {
     const UNKNOWN: Self = Self {
-        busy: 0,
+        born: 0,
         share: u32::MAX,
     };
 
-    /// Another one is born busy. With one too many, half of them become listed at their next write.
+    /// Another one is born busy. With one too many, half of all become listed at their next write.
     fn born(&mut self) {
-        self.busy += 1;
-        if self.busy > MOST {
-            self.busy /= 2;
+        self.born += 1;
+        if self.born > MOST {
+            self.born /= 2;
             self.share = (self.share / 2).max(LEAST_SHARE);
         }
     }
 
     /// So many are busy.
     fn counted(&mut self, busy: u32) {
-        self.busy = busy;
+        self.born = 0;
         let share = u64::from(self.share);
         let fitting = share * u64::from(MOST) / u64::from(busy.max(1));
         let share = match busy {
@@ -91,8 +91,9 @@ impl Busy {
             organization.or_insert(Organization::UNKNOWN);
         }
         organizations.retain(|org_id, organization| {
-            organization.counted(counts.get(org_id).copied().unwrap_or(0));
-            organization.busy > 0 || organization.share < u32::MAX
+            let busy = counts.get(org_id).copied().unwrap_or(0);
+            organization.counted(busy);
+            busy > 0 || organization.share < u32::MAX
         });
     }
 
@@ -143,6 +144,20 @@ mod tests {
             }
         }
         assert!((MOST..6 * MOST).contains(&born), "{born}");
+    }
+
+    /// As many as are born become quiet meanwhile.
+    #[test]
+    fn a_share_that_fits_stays_while_conversations_come_and_go() {
+        let busy = Busy::default();
+        let org_id: Arc<str> = Arc::from("one");
+        busy.counted(&HashMap::from([(Arc::clone(&org_id), 4 * MOST)]));
+        let chosen = allowed(&busy, &org_id, 10_000);
+        for _ in 0..10 {
+            (0..MOST).for_each(|_| busy.born(&org_id));
+            busy.counted(&HashMap::from([(Arc::clone(&org_id), MOST)]));
+            assert_eq!(allowed(&busy, &org_id, 10_000), chosen);
+        }
     }
 
     #[test]

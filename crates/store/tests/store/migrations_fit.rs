@@ -1,8 +1,8 @@
 use rand::{SeedableRng as _, rngs::StdRng};
-use recap_store::{Batch, ConversationKey, Entry, Filter, Include, SchemaError, Sort, Target};
+use recap_store::{Batch, ConversationKey, Entry, Filter, GenerationId, Include, SchemaError, Sort, Target};
 use recap_testing::{LIMIT, PostgresServer, TestDatabase, eventually};
 
-use crate::support::known::conversations;
+use crate::support::{database, known::conversations};
 
 /// Services check and never migrate; migrating twice, or twice at once, is migrating once.
 #[tokio::test]
@@ -55,6 +55,26 @@ async fn migrating_is_idempotent_and_checked() {
         store.check_schema().await,
         Err(SchemaError::Behind { applied: 0, .. })
     ));
+}
+
+/// A page has room for a row's next version where rows are written, and none where finished ones are copied.
+#[tokio::test]
+async fn pages_have_room_once_a_generation_has_its_indexes() {
+    let database = database().await;
+    let building = database.store.create_generation().await.unwrap();
+    let options = async |id: GenerationId| -> Option<Vec<String>> {
+        let options = "SELECT reloptions FROM pg_class WHERE oid = ($1 || '.conversation_summary')::regclass";
+        sqlx::query_scalar(options)
+            .bind(id.schema())
+            .fetch_one(&database.pool)
+            .await
+            .unwrap()
+    };
+    let room = || String::from("fillfactor=75");
+    assert!(options(database.live().await).await.unwrap().contains(&room()));
+    assert!(!options(building).await.unwrap_or_default().contains(&room()));
+    database.store.create_indexes(building).await.unwrap();
+    assert!(options(building).await.unwrap().contains(&room()));
 }
 
 /// What a first attempt took before it failed and was rolled back is a number of the sequence, and that is all that it took.

@@ -131,6 +131,58 @@ async fn writers_and_lookers_do_not_disturb_each_other() {
     assert_eq!(table::read(&database.pool, generation).await, expected);
 }
 
+/// A message of this number in each of so many conversations of the organization `org`.
+fn messages(prefix: &str, conversations: usize, message: usize) -> Batch {
+    let mut batch = Batch::default();
+    for conversation in 0..conversations {
+        let created_at = Millis(i64::try_from(message).unwrap());
+        let change = Change::Message(Message {
+            message_id: format!("m{message}").into(),
+            role: "user".into(),
+            created_at,
+            text: None,
+            model: None,
+            finish_reason: None,
+            usage: Usage::default(),
+            attachment_count: None,
+            user_id: Some("user".into()),
+            agent_id: Some(1),
+            upstream_conversation_id: None,
+        });
+        let (id, event_id) = (format!("{prefix}{conversation:04}"), format!("e{message}"));
+        batch
+            .conversations
+            .push(entry("org", &id, &event_id, 1_000_000 * created_at.0 + 1, &change));
+    }
+    batch
+}
+
+/// Of several processes one looks. The others count, or each of them would make as many busy as one may.
+#[tokio::test]
+async fn a_process_that_does_not_look_counts_what_others_made_busy() {
+    let database = database().await;
+    let generation = database.live().await;
+    let target = Target::Live(generation);
+    let process = || Store::new(&StoreOptions::new(database.url.clone(), "process")).unwrap();
+    for prefix in ["a", "b", "c"] {
+        process().flush(target, &mut messages(prefix, 2_000, 0)).await.unwrap();
+    }
+    assert_eq!(state(&database).await, (0, 6_000));
+    let mut another = database.pool.acquire().await.unwrap();
+    sqlx::query("SELECT pg_advisory_lock(x'72656361706c6973'::bigint)")
+        .execute(&mut *another)
+        .await
+        .unwrap();
+    let late = process();
+    assert_eq!(late.list_quiet(generation, &mut Looks::default()).await.unwrap(), None);
+    late.flush(target, &mut messages("late", 300, 0)).await.unwrap();
+    let (_, busy) = state(&database).await;
+    assert!(
+        (6_060..6_140).contains(&busy),
+        "a third, about, by a hash of their names: {busy}"
+    );
+}
+
 /// Every write of a busy conversation is heap-only for which its page has room. With a changed column in any index none would be. On a server of its own: what
 /// is counted is where the rows are, which for a cluster is not where it is asked.
 #[tokio::test]
@@ -147,27 +199,7 @@ async fn writes_of_busy_ones_are_heap_only() {
         .await
         .unwrap();
     for message in 0..MESSAGES {
-        let mut batch = Batch::default();
-        for conversation in 0..CONVERSATIONS {
-            let created_at = Millis(i64::try_from(message).unwrap());
-            let change = Change::Message(Message {
-                message_id: format!("m{message}").into(),
-                role: "user".into(),
-                created_at,
-                text: None,
-                model: None,
-                finish_reason: None,
-                usage: Usage::default(),
-                attachment_count: None,
-                user_id: Some("user".into()),
-                agent_id: Some(1),
-                upstream_conversation_id: None,
-            });
-            let (id, event_id) = (format!("c{conversation:03}"), format!("e{message}"));
-            batch
-                .conversations
-                .push(entry("org", &id, &event_id, 1_000_000 * created_at.0 + 1, &change));
-        }
+        let mut batch = messages("c", CONVERSATIONS, message);
         database.store.flush(target, &mut batch).await.unwrap();
     }
     // PostgreSQL's own counts come a little later.
